@@ -1,0 +1,24 @@
+// Small text helpers that more than one stage needs.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace treadline {
+
+// The text with control characters (C0, DEL, C1 in UTF-8) and bytes that are not valid UTF-8 written as \xNN,
+// backslash as \\: safe to print on a terminal or in a report, whatever a hostile program named its files.
+std::string printable(std::string_view text);
+
+// A command as a person could paste it into a shell; also printable().
+std::string shell_quoted(const std::vector<std::string>& argv);
+
+// The errno's symbolic name, "EACCES"; "E123" for one that has none.
+std::string errno_name(int code);
+
+std::vector<std::string_view> split(std::string_view text, char separator);
+std::string_view trimmed(std::string_view text);
+std::string join(const std::vector<std::string>& parts, std::string_view separator);
+
+} // namespace treadline

@@ -1,0 +1,55 @@
+// Starting the collector and talking to it: the unprivileged end of its protocol. Used by `learn`.
+//
+// The collector's descriptor 0 is an AF_UNIX SOCK_SEQPACKET socket, so that it also works under sudo, which
+// closes every other descriptor. Messages are JSON. treadline -> collector: {"start": {...RunInfo fields...}} with
+// two descriptors, a pidfd of the held root task and the open store. collector -> treadline: {"ready": true},
+// {"error": "sentence"}, and at the end {"done": {"run": N, "complete": bool, "lost": {...}, ...}}.
+// The peer credentials of that socket are the caller's identity: the collector refuses a task of another user.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "collector/trace.h"
+
+namespace treadline {
+
+struct CollectorSummary {
+    int64_t run = 0;
+    bool complete = false;
+    std::vector<std::string> incomplete_because;
+    std::map<std::string, uint64_t> lost;
+    uint64_t accesses = 0;
+    uint64_t processes = 0;
+};
+
+class CollectorSession {
+public:
+    // Finds the collector (beside this program, else ../libexec/treadline/), decides how it gets its privilege
+    // (root already, file capabilities, `sudo -n`, `sudo` on a terminal) and starts it. Returns once the probes
+    // are attached. No way to the privilege, no BTF, a kernel too old: one sentence that says what to do.
+    static result<CollectorSession> start(int root_pidfd, const std::string& store, const RunInfo& run);
+    CollectorSession(CollectorSession&&) noexcept = default;
+    CollectorSession& operator=(CollectorSession&&) noexcept = default;
+    ~CollectorSession(); // the collector notices the closed socket, finishes what it has as partial and exits
+
+    // After the command has ended: tell the collector its exit status, wait for the drain. A collector that died
+    // gives a summary that is not complete and says so; the store is then marked partial from this side.
+    result<CollectorSummary> finish(int exit_status);
+
+    [[nodiscard]] pid_t pid() const { return pid_; }
+
+private:
+    CollectorSession() = default;
+    unique_fd socket_;
+    pid_t pid_ = -1;
+    std::string store_;
+    int64_t run_ = 0;
+};
+
+} // namespace treadline

@@ -1,0 +1,105 @@
+// A stored run as plain data: what the profiler, `runs` and `show` read. The seam between collector and profiler.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace treadline {
+
+enum class AccessKind : uint8_t { Read, Write, Create, Delete, Execute, List, Connect };
+std::string_view to_string(AccessKind kind); // "read" … as in `show --json`
+std::optional<AccessKind> parse_access_kind(std::string_view text);
+
+struct ProcessImage { // one row for each (process, program it executed); a fork without exec has its own
+    int64_t id = 0;
+    int64_t parent = 0; // ProcessImage::id; 0 for the first
+    int32_t pid = 0;
+    std::string exe; // resolved path of the running file
+    std::vector<std::string> argv;
+    int64_t started_ns = 0; // since the run's start
+    std::optional<int64_t> ended_ns;
+    std::optional<int32_t> exit_status; // as a shell says it: 128+N for a signal
+};
+
+struct FileAccess {
+    int64_t process = 0; // ProcessImage::id
+    std::string path;    // resolved, absolute; arbitrary bytes
+    AccessKind access = AccessKind::Read;
+    int32_t result = 0; // 0, or the errno
+    uint64_t count = 1;
+    int64_t first_ns = 0;
+    int64_t last_ns = 0;
+    bool directory = false;
+    bool created_by_run = false; // the object did not exist before the command made it
+    bool gone_at_end = false;    // the path named nothing when the command ended
+    std::string requested;       // as the program asked for it, where that differs (symlink, relative); else ""
+};
+
+struct SocketAccess {
+    int64_t process = 0;
+    std::string operation; // "connect", "bind", "listen", "send"
+    std::string protocol;  // "tcp", "udp", "unix", "icmp", "netlink", "other"
+    std::string address;   // IPv4/IPv6 text, UNIX path, "@abstract"
+    uint16_t port = 0;     // 0 where there is none, or where the kernel was asked to pick one
+    std::string host;      // looked-up name, "" if unknown
+    int32_t result = 0;
+    uint64_t count = 1;
+    int64_t first_ns = 0;
+    int64_t last_ns = 0;
+};
+
+struct SyscallUse {
+    int64_t process = 0;
+    int32_t number = 0; // x86-64 or aarch64 number, as the kernel that ran it counts
+    std::string name;   // "openat"; "#999" if the collector does not know it
+};
+
+struct EnvironmentName {
+    int64_t process = 0;
+    std::string name; // never the value
+};
+
+struct NameLookup {
+    int64_t process = 0;
+    std::string name;
+    std::vector<std::string> addresses;
+};
+
+struct RunInfo {
+    int64_t id = 0;
+    int64_t started_unix_ms = 0;
+    std::optional<int64_t> duration_ms;
+    std::vector<std::string> command;
+    std::string cwd;
+    std::string project;
+    std::string home;
+    std::string user;
+    uint32_t uid = 0;
+    std::string hostname;
+    std::string kernel;
+    int landlock_abi = 0;
+    std::string probes; // "tracepoint", "lsm"
+    std::optional<int32_t> exit_status;
+    bool complete = false;
+    std::vector<std::string> incomplete_because; // sentences; empty when complete
+    std::map<std::string, uint64_t> lost;        // by cause
+    std::string certificate;                     // JSON; its SHA-256 is the digest a profile carries
+    // For `runs`; counted when read.
+    uint64_t processes = 0;
+    uint64_t accesses = 0;
+};
+
+struct Trace {
+    RunInfo run;
+    std::vector<ProcessImage> processes;
+    std::vector<FileAccess> files;
+    std::vector<SocketAccess> sockets;
+    std::vector<SyscallUse> syscalls;
+    std::vector<EnvironmentName> environment;
+    std::vector<NameLookup> names;
+};
+
+} // namespace treadline

@@ -1,0 +1,36 @@
+// Reads a trace store; never writes. Safe beside a running collector (WAL).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "collector/trace.h"
+
+struct sqlite3;
+
+namespace treadline {
+
+class TraceReader {
+public:
+    // A store that is missing, damaged, no trace store at all, or written by a newer Treadline is an error that
+    // says which and what to do.
+    static result<TraceReader> open(const std::string& path);
+    TraceReader(TraceReader&&) noexcept;
+    TraceReader& operator=(TraceReader&&) noexcept;
+    ~TraceReader();
+
+    [[nodiscard]] result<std::vector<RunInfo>> runs() const; // oldest first
+    // The whole run, rows in a fixed order (the same store gives the same vectors).
+    [[nodiscard]] result<Trace> read(int64_t run) const;
+
+private:
+    struct Close {
+        void operator()(sqlite3* database) const;
+    };
+    explicit TraceReader(std::unique_ptr<sqlite3, Close> database);
+    std::unique_ptr<sqlite3, Close> database_;
+};
+
+} // namespace treadline

@@ -1,0 +1,122 @@
+// What will be done to hold a command: plain data, compiled from a policy and a machine, printed by `explain`,
+// compared whole in tests, applied by sandbox.h. Nothing here decides anything; nothing that applies it does.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "profiles/policy.h"
+
+namespace treadline {
+
+// What this kernel and machine can enforce; `doctor` shows it, tests script it.
+struct Machine {
+    int landlock_abi = 0;      // 0: not there
+    bool user_namespaces = false; // an unprivileged process may make one and mount in it
+    std::string user_namespaces_why; // a sentence with the remedy when it may not
+    bool seccomp_notify = false;  // Linux 5.5 (SECCOMP_USER_NOTIF_FLAG_CONTINUE)
+    bool seccomp_wait_killable = false; // Linux 5.19
+    bool cgroup_delegated = false;
+    std::string kernel; // uname -r
+    std::string architecture;
+};
+Machine inspect_machine();
+
+struct Command {
+    std::vector<std::string> argv;
+    std::string directory;                          // working directory, resolved
+    std::map<std::string, std::string> environment; // the caller's, before the allowlist
+    unsigned uid = 0;                               // who runs it: an ordinary user, even under sudo
+    unsigned gid = 0;
+};
+
+enum class NetworkMode : uint8_t {
+    None, // an empty network namespace with its own loopback
+    Host, // the host's network: learning, or the named degradation `--network host`
+};
+
+struct CompileOptions {
+    bool allow_degraded = false;
+    bool network_host = false;
+};
+
+struct MountStep {
+    enum class Kind : uint8_t {
+        Directory, // an empty directory in the new root
+        Symlink,   // as on the host: `source` is the target text
+        Tmpfs,     // empty and writable, gone afterwards
+        Bind,      // `source` of the host at `target`, with everything below
+        Proc,
+        Devices,   // a minimal /dev
+        MaskFile,  // an empty file nobody can read or write over `target`
+        MaskDirectory,
+    };
+    Kind kind = Kind::Directory;
+    std::string source;
+    std::string target;
+    bool writable = false;
+    bool executable = false;
+    std::string why; // the rule or guard it serves
+    bool operator==(const MountStep&) const = default;
+};
+
+struct LandlockRule {
+    std::string path;
+    uint64_t rights = 0; // LANDLOCK_ACCESS_FS_*
+    std::string why;
+    bool operator==(const LandlockRule&) const = default;
+};
+
+struct Placeholder { // made outside before the run so that a guard can be mounted over it; removed afterwards
+    std::string path;
+    bool directory = false;
+    std::string why;
+    bool operator==(const Placeholder&) const = default;
+};
+
+// How one rule is held, for `explain`.
+struct Enforcement {
+    std::string rule;
+    std::string mechanism; // "landlock", "mount", "seccomp", "network namespace"…
+    std::string wider;     // what is reachable beyond the rule's words; "" when exact
+    bool operator==(const Enforcement&) const = default;
+};
+
+struct Plan {
+    Command command;                                // environment: what the command will see
+    bool isolate_processes = true;                  // pid and ipc namespaces
+    NetworkMode network = NetworkMode::None;
+    std::vector<MountStep> mounts;                  // in order; empty: the host's view stays (with masks)
+    std::vector<Placeholder> placeholders;
+    std::vector<std::string> make_directories;      // missing directories a `c` rule names, made outside
+    bool landlock = true;
+    std::vector<LandlockRule> landlock_rules;
+    std::vector<uint16_t> bind_ports;               // TCP ports that may be bound
+    bool scope_signals_and_abstract_sockets = false;
+    std::optional<std::vector<std::string>> syscalls; // names allowed; none: no filter
+    bool watch_paths = true;                        // report refused path accesses by user notification
+    Resources resources;
+    std::vector<Enforcement> enforcement;           // one a rule
+    std::vector<std::string> degraded;              // what the machine cannot hold; non-empty only if allowed
+    // The decisions behind the plan, for the violation reports.
+    std::shared_ptr<const Policy> policy;
+};
+
+// Fails (the caller exits 126) with the sentence that says which rule cannot be held here, unless
+// `allow_degraded`. Looks at the disk (to expand, to find guarded paths, to see what exists), changes nothing.
+result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machine, const Command& command,
+                     const CompileOptions& options);
+
+// Learning: everything permitted and observed, except that existing credentials are masked.
+// `allow_credentials` leaves them readable.
+result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
+                              bool allow_credentials);
+
+std::string describe(const Plan& plan); // text for `explain`
+
+} // namespace treadline

@@ -1,0 +1,52 @@
+// Starting a command in a sandbox, and what came of it: the enforcer's door for `enforce` and `learn`.
+//
+//   Policy + Machine --compile()--> Plan (plain data, plan.h) --Sandbox::start()--> held child --release()--> wait()
+//
+// The child is held before its first instruction so that a collector can be attached to it. Every step of the plan
+// succeeds or the command does not run. When the supervisor (this process) dies, everything inside dies.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "enforcer/plan.h"
+#include "enforcer/violation.h"
+
+namespace treadline {
+
+struct Outcome {
+    int exit_status = 0; // as a shell says it: 128+N for a signal
+    std::vector<Violation> violations;
+};
+
+class Supervisor;
+
+class Sandbox {
+public:
+    // `on_violation` is called once for each new violation, from the waiting thread.
+    using OnViolation = std::function<void(const Violation&)>;
+
+    static result<Sandbox> start(const Plan& plan);
+    Sandbox(Sandbox&&) noexcept;
+    Sandbox& operator=(Sandbox&&) noexcept;
+    ~Sandbox(); // kills what still runs inside, removes what the plan had to create outside
+
+    [[nodiscard]] int pidfd() const; // of the task that will execute the command
+    [[nodiscard]] pid_t pid() const;
+
+    // Lets the command start; an execve that fails is an error here ("cannot execute 'x': No such file…").
+    result<ok> release();
+
+    // Serves notifications and waits until everything inside has ended. Signals meant for the command reach it.
+    result<Outcome> wait(const OnViolation& on_violation);
+
+private:
+    explicit Sandbox(std::unique_ptr<Supervisor> supervisor);
+    std::unique_ptr<Supervisor> supervisor_;
+};
+
+} // namespace treadline

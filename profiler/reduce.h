@@ -1,0 +1,72 @@
+// Traces in, profile out. A pure function: no clock, no environment, and the disk only through DiskView; the same
+// traces and view give the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "collector/trace.h"
+#include "profiles/policy.h"
+#include "profiles/profile.h"
+#include "profiles/variables.h"
+
+namespace treadline {
+
+// What the reduction may ask about the disk as it is now; tests pass a scripted one.
+class DiskView {
+public:
+    virtual ~DiskView() = default;
+    struct Entry {
+        std::string name;
+        bool directory = false;
+        bool symlink = false;
+    };
+    // The names in a directory; empty if it cannot be read. Bounded by the implementation, `truncated` says so.
+    [[nodiscard]] virtual std::vector<Entry> list(const std::string& directory, bool& truncated) const = 0;
+};
+
+// Why a rule stands in the profile: for `review`, `explain` and the comment behind a rule.
+struct Evidence {
+    uint64_t accesses = 0;
+    int runs = 0;                      // that needed it
+    int of_runs = 0;
+    std::vector<std::string> programs; // file names of the programs, most accesses first, at most 4
+    std::vector<std::string> examples; // paths, portable, at most 3
+};
+
+enum class Section : uint8_t { Files, Private, Connect, Listen, Unix, Syscalls, Environment, Include };
+
+struct ProposedRule {
+    Section section = Section::Files;
+    std::string text; // the line for its section: "${project}/**: r", "socket", "3000"
+    Evidence evidence;
+    // Not empty: written as a comment for a person to accept, with this sentence as the reason.
+    std::string withheld;
+};
+
+struct Proposal {
+    std::vector<ProposedRule> rules; // in the order they are written
+    Learned learned;
+    std::vector<std::string> warnings; // "2 accesses were lost (ring full): run again"
+};
+
+struct ReduceInput {
+    std::vector<Trace> traces;
+    // Variables of the machine each trace was made on; traces of other users or checkouts have their own.
+    std::function<Variables(const RunInfo&)> variables;
+    const DiskView* disk = nullptr;
+    Policy::Loader abstractions;
+    std::vector<std::string> shipped_abstractions; // names to choose `include` from; "base" first
+};
+
+// Everything the traces need, as if there were no profile yet.
+result<Proposal> reduce(const ReduceInput& input);
+
+// What of `proposal` the policy does not allow yet: what learning again has to add. A rule that `deny` refuses,
+// or that stands commented out in `existing_text`, is not proposed again.
+Proposal missing_from(const Proposal& proposal, const Policy& policy, std::string_view existing_text);
+
+} // namespace treadline

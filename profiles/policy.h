@@ -1,0 +1,138 @@
+// What a profile means on one machine, and the one place that decides whether an access is allowed.
+//
+// Profile (parsed) -> Policy (abstractions merged, variables expanded, checked, immutable) -> decisions and the
+// enforcer's plan. query, explain, lint, diff, the violation reports, the plan compiler and the tests all ask
+// decide(); nothing else answers that question.
+//
+// The order of rules means nothing. In order of strength:
+//   1. `deny` patterns of the profile refuse.
+//   2. Guarded paths (credentials for any access; the protected set for write and create) are refused unless a
+//      rule names them: a rule without a wildcard whose own path is the guarded path or lies below its root.
+//   3. A file rule, or a `private` directory (empty at the start, so it grants rwc below itself but nothing
+//      that exists outside), allows.
+//   4. Everything else is refused.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "profiles/guards.h"
+#include "profiles/profile.h"
+#include "profiles/variables.h"
+
+namespace treadline {
+
+enum class Extent : uint8_t {
+    Exact,   // the path itself
+    Names,   // `dir/`: the directory and the names directly in it
+    Subtree, // `dir/**`
+    Glob,    // a `*` somewhere
+};
+
+// A path pattern, expanded. `path` has no trailing "/", "/**"; for a Glob it is the whole pattern.
+struct Pattern {
+    std::string path;
+    Extent extent = Extent::Exact;
+
+    [[nodiscard]] bool matches(std::string_view absolute_path) const;
+    bool operator==(const Pattern&) const = default;
+};
+result<Pattern> parse_pattern(std::string_view expanded_path);
+
+// Where a rule comes from, to point at it: "profile.yaml:12" or "include base".
+struct Origin {
+    std::string source; // file name as given, or "include NAME"
+    Position at;
+};
+
+struct PolicyRule {
+    Pattern pattern;
+    Modes modes;
+    std::string text; // as written, with variables: "${project}/**: r"
+    Origin origin;
+};
+
+struct PolicyEntry { // a private directory, deny pattern, socket path: `pattern` unused for the rest
+    Pattern pattern;
+    std::string text;
+    Origin origin;
+};
+
+struct PolicyPort {
+    uint16_t port = 0;
+    Origin origin;
+};
+
+// host in lower case without a trailing dot; a leading "*." for a wildcard; or an address without brackets.
+struct PolicyEndpoint {
+    std::string host;
+    uint16_t port = 0;
+    std::string text;
+    Origin origin;
+};
+
+enum class Operation : uint8_t { Read, Write, Create, Execute, Connect, Listen, UnixConnect, Syscall, Environment };
+
+struct Decision {
+    bool allowed = false;
+    std::string rule;   // allowed: the rule as written, "${project}/**: r"; refused by `deny`: that pattern
+    std::string reason; // refused: one sentence for a person
+    std::optional<Origin> origin;
+    const Guard* guard = nullptr; // the guard that refused, or that an accepted rule opened
+    // Refused: the smallest rule that would allow it, as a line of YAML for its section ("files:",
+    // "syscalls:" …), portable; "" where no rule can (a `deny` must go first).
+    std::string section;
+    std::string remedy;
+};
+
+class Policy {
+public:
+    // Loads an abstraction or an included file by name; `from` is where it is asked for.
+    using Loader = std::function<result<Profile>(const std::string& name)>;
+
+    // Errors carry file:line:column: an unknown variable, a relative path, a `*` with `c`, an include that
+    // cannot be read or includes itself, an unknown system call or group.
+    static result<Policy> build(const Profile& profile, const std::string& source, const Variables& variables,
+                                const Loader& load);
+
+    // `object` by operation: an absolute normalised path (Read, Write, Create, Execute); "host:port" (Connect);
+    // a port (Listen); a path or @name (UnixConnect); a name (Syscall, Environment).
+    [[nodiscard]] Decision decide(Operation operation, std::string_view object) const;
+
+    [[nodiscard]] const std::vector<PolicyRule>& files() const { return files_; }
+    [[nodiscard]] const std::vector<PolicyEntry>& private_directories() const { return private_; }
+    [[nodiscard]] const std::vector<PolicyEntry>& deny() const { return deny_; }
+    [[nodiscard]] const std::vector<PolicyEndpoint>& connect() const { return connect_; }
+    [[nodiscard]] const std::vector<PolicyPort>& listen() const { return listen_; }
+    [[nodiscard]] const std::vector<PolicyPort>& publish() const { return publish_; }
+    [[nodiscard]] const std::vector<PolicyEntry>& unix_sockets() const { return unix_; }
+    [[nodiscard]] const std::vector<std::string>& syscalls() const { return syscalls_; } // names, sorted, no groups
+    [[nodiscard]] const Environment& environment() const { return environment_; }
+    [[nodiscard]] const Resources& resources() const { return resources_; }
+    [[nodiscard]] const Variables& variables() const { return variables_; }
+    [[nodiscard]] const Guards& guards() const { return guards_; }
+    [[nodiscard]] const std::string& name() const { return name_; }
+
+private:
+    Policy() = default;
+
+    std::string name_;
+    std::vector<PolicyRule> files_;
+    std::vector<PolicyEntry> private_;
+    std::vector<PolicyEntry> deny_;
+    std::vector<PolicyEndpoint> connect_;
+    std::vector<PolicyPort> listen_;
+    std::vector<PolicyPort> publish_;
+    std::vector<PolicyEntry> unix_;
+    std::vector<std::string> syscalls_;
+    Environment environment_;
+    Resources resources_;
+    Variables variables_;
+    Guards guards_;
+};
+
+} // namespace treadline

@@ -1,0 +1,50 @@
+// ${project}, ${home} and friends: what makes a profile hold on another person's machine.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace treadline {
+
+// Values are absolute normalised paths without a trailing '/', except user and uid.
+//   project  the folder that holds .treadline        home   the user's home directory
+//   tmp      the temporary directory ($TMPDIR or /tmp) cache  $XDG_CACHE_HOME or ~/.cache
+//   config   $XDG_CONFIG_HOME or ~/.config            data   $XDG_DATA_HOME or ~/.local/share
+//   state    $XDG_STATE_HOME or ~/.local/state        runtime  $XDG_RUNTIME_DIR or /run/user/UID
+//   user     the login name                           uid    the user id
+// ${env:NAME} is not expanded here; it is for credentials only.
+class Variables {
+public:
+    Variables() = default;
+    explicit Variables(std::map<std::string, std::string, std::less<>> values);
+
+    // An unknown variable, or a `${` that is never closed, is an error that names it.
+    [[nodiscard]] result<std::string> expand(std::string_view text) const;
+
+    // The shortest portable way to write an absolute path: /home/ann/p/x -> ${project}/x. The longest value
+    // wins; project before home where both are the same folder. A path under no variable comes back as it is.
+    // user and uid are never used to shorten.
+    [[nodiscard]] std::string shorten(std::string_view path) const;
+
+    [[nodiscard]] const std::string& get(std::string_view name) const; // "" if unset
+
+private:
+    std::map<std::string, std::string, std::less<>> values_;
+};
+
+// From the caller's environment and the password database, for the user `uid`. The only function here that
+// looks at the machine. Paths are resolved (realpath) where they exist, because the trace holds resolved paths.
+struct UserIdentity {
+    unsigned uid = 0;
+    unsigned gid = 0;
+    std::string name;
+    std::string home;
+};
+result<UserIdentity> identity_of(unsigned uid);
+Variables variables_for(const UserIdentity& user, const std::string& project,
+                        const std::map<std::string, std::string>& environment);
+
+} // namespace treadline
