@@ -1,0 +1,44 @@
+#include "base/text.h"
+
+#include <cerrno>
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace treadline;
+
+TEST_CASE("a hostile file name cannot drive the terminal", "[text]") {
+    CHECK(printable("plain name.txt") == "plain name.txt");
+    CHECK(printable("a\033[31mb") == "a\\x1B[31mb");
+    CHECK(printable("a\nb\r") == "a\\x0Ab\\x0D");
+    CHECK(printable("\xC2\x9B"
+                    "31m") == "\\xC2\\x9B31m"); // U+009B, an escape sequence in one character
+    CHECK(printable("back\\slash") == "back\\\\slash");
+}
+
+TEST_CASE("valid UTF-8 is printed, bytes that are none are escaped", "[text]") {
+    CHECK(printable("h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\x89") == "h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\x89");
+    CHECK(printable("\xFF") == "\\xFF");
+    CHECK(printable("\xC0\xAF") == "\\xC0\\xAF");             // overlong '/'
+    CHECK(printable("\xED\xA0\x80") == "\\xED\\xA0\\x80");     // surrogate
+    CHECK(printable("\xE2\x82") == "\\xE2\\x82");              // cut short
+}
+
+TEST_CASE("a command can be pasted back into a shell", "[text]") {
+    CHECK(shell_quoted({"npm", "test"}) == "npm test");
+    CHECK(shell_quoted({"sh", "-c", "echo 'hi' > x"}) == "sh -c 'echo '\\''hi'\\'' > x'");
+    CHECK(shell_quoted({""}) == "''");
+}
+
+TEST_CASE("text is split, trimmed and joined", "[text]") {
+    CHECK(split("a:b::c", ':') == std::vector<std::string_view>{"a", "b", "", "c"});
+    CHECK(split("", ':') == std::vector<std::string_view>{""});
+    CHECK(trimmed("  a b \n") == "a b");
+    CHECK(trimmed(" \t").empty());
+    CHECK(join({"a", "b"}, ", ") == "a, b");
+    CHECK(join({"", "b"}, ",") == ",b");
+}
+
+TEST_CASE("an errno is named as the manual names it", "[text]") {
+    CHECK(errno_name(EACCES) == "EACCES");
+    CHECK(errno_name(4000) == "E4000");
+}

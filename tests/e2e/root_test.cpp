@@ -1,0 +1,98 @@
+// About root: under sudo the command runs as the invoking user; root itself is confined as well; another user's clone
+// is held by the same profile.
+#include <unistd.h>
+
+#include "tests/e2e/loop.h"
+
+using namespace treadline::test;
+
+namespace {
+
+std::string test_user(const char* variable) {
+    const char* name = std::getenv(variable);
+    return name != nullptr ? name : "";
+}
+
+Finished as_user(const std::string& user, const std::string& script) {
+    return run({"runuser", "-l", user, "-c", "export PATH=" TREADLINE_BIN ":$PATH; " + script}, {"/", {}, 110});
+}
+
+} // namespace
+
+TEST_CASE("a profile learned by one user in one clone holds for another user in another", "[e2e][root]") {
+    const std::string first = test_user("TREADLINE_TEST_USER");
+    const std::string second = test_user("TREADLINE_TEST_OTHER_USER");
+    REQUIRE_CAPABILITY(::geteuid() == 0 && !first.empty() && !second.empty(), "root and two test users; tests/run makes them");
+    const std::string project = "set -e; rm -rf ~/clone; mkdir -p ~/clone/test; cd ~/clone; "
+                                "echo '{\"name\":\"d\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"},\"dependencies\":{\"ms\":\"2.1.3\"}}' > package.json; "
+                                "echo \"require('node:test')('ms', () => require('node:assert').equal(require('ms')('1s'), 1000))\" > test/a.test.js; "
+                                "npm install --no-audit --no-fund --silent; ";
+    const Finished learned = as_user(first, project + "treadline learn -- npm test");
+    INFO(learned.out << learned.err);
+    REQUIRE(learned.status == 0);
+    const std::string profile = as_user(first, "cat ~/clone/.treadline/profile.yaml").out;
+    INFO(profile);
+    CHECK(profile.find("/home/" + first) == std::string::npos); // nothing of the learner's home
+    TemporaryDirectory shared;
+    run({"chmod", "755", shared.path()});
+    shared.write("profile.yaml", profile);
+    const Finished enforced = as_user(second, project + "mkdir -p .treadline; cp " + (shared / "profile.yaml") +
+                                                  " .treadline/; treadline enforce --strict -- npm test");
+    INFO(enforced.out << enforced.err);
+    CHECK(enforced.status == 0);
+}
+
+TEST_CASE("under sudo the command runs as the invoking user, and so is all that is written", "[e2e][root]") {
+    const std::string user = test_user("TREADLINE_TEST_USER");
+    REQUIRE_CAPABILITY(::geteuid() == 0 && !user.empty(), "root and a test user; tests/run makes them");
+    const std::string uid = run({"id", "-u", user}).out;
+    // As sudo leaves it: root, with the invoking user's number in the environment.
+    const Finished learned = as_user(user, "rm -rf ~/sudo; mkdir ~/sudo");
+    REQUIRE(learned.status == 0);
+    const std::string home = run({"sh", "-c", "getent passwd " + user + " | cut -d: -f6"}).out;
+    const std::string directory = home.substr(0, home.size() - 1) + "/sudo";
+    const Finished done = run({TREADLINE_BIN "/treadline", "learn", "--", "sh", "-c", "id -u; touch made"},
+                              {directory, {{"SUDO_UID", uid.substr(0, uid.size() - 1)}, {"SUDO_USER", user}}, 60});
+    INFO(done.err);
+    REQUIRE(done.status == 0);
+    CHECK(done.out == uid);
+    const Finished owners = run({"sh", "-c", "stat -c %u made .treadline/profile.yaml"}, {directory, {}, 10});
+    CHECK(owners.out == uid + uid);
+    CHECK(as_user(user, "cd ~/sudo && treadline runs --json | grep -c '\"complete\": true'").out == "1\n");
+    const Finished enforced = run({TREADLINE_BIN "/treadline", "enforce", "--strict", "--", "sh", "-c", "id -u; touch made"},
+                                  {directory, {{"SUDO_UID", uid.substr(0, uid.size() - 1)}, {"SUDO_USER", user}}, 60});
+    INFO(enforced.err);
+    CHECK(enforced.status == 0);
+    CHECK(enforced.out == uid);
+}
+
+TEST_CASE("root itself learns, and is confined without root's rights", "[e2e][root]") {
+    REQUIRE_CAPABILITY(::geteuid() == 0, "root");
+    const Loop loop;
+    const Finished learned = loop.treadline({"learn", "--", "sh", "-c", "cat /etc/hostname; touch made"});
+    INFO(learned.err);
+    REQUIRE(learned.status == 0);
+    CHECK(loop.treadline({"enforce", "--strict", "--", "sh", "-c", "cat /etc/hostname; touch made"}).status == 0);
+    const Finished stolen = loop.treadline({"enforce", "--", "sh", "-c", "cat /etc/shadow || cat /root/.bashrc || cat ~/.ssh/id_ed25519"});
+    CHECK(stolen.status != 0);
+    CHECK(stolen.out.empty());
+}
+
+TEST_CASE("the collector refuses to watch another user's process", "[e2e][root]") {
+    const std::string user = test_user("TREADLINE_TEST_USER");
+    REQUIRE_CAPABILITY(::geteuid() == 0 && !user.empty(), "root and a test user; tests/run makes them");
+    // A user's session that names a task of root's.
+    const Finished done = as_user(user, "python3 - <<'E'\n"
+                                        "import socket, os, array, json, subprocess, tempfile\n"
+                                        "a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+                                        "p = subprocess.Popen(['treadline-collector'], stdin=b)\n"
+                                        "pidfd = os.pidfd_open(1)\n"
+                                        "store = os.open(os.path.join(tempfile.mkdtemp(), 't.db'), os.O_RDWR | os.O_CREAT, 0o600)\n"
+                                        "socket.send_fds(a, [json.dumps({'start': {'command': ['x']}}).encode()], [pidfd, store])\n"
+                                        "print(a.recv(65536).decode())\n"
+                                        "a.close(); p.wait()\n"
+                                        "E\n");
+    INFO(done.out << done.err);
+    CHECK(done.out.find("\"error\"") != std::string::npos);
+    CHECK(done.out.find("\"ready\"") == std::string::npos);
+}

@@ -1,0 +1,206 @@
+// `treadline runs` and `treadline show`: what the trace store holds.
+#include <ctime>
+#include <set>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "base/syscalls.h"
+#include "base/text.h"
+#include "collector/trace_reader.h"
+#include "tools/treadline/commands.h"
+
+namespace treadline {
+namespace {
+
+using nlohmann::json;
+
+struct ShowOptions : Options {
+    int64_t run = 0;
+};
+
+std::string started(const RunInfo& run) {
+    const std::time_t seconds = run.started_unix_ms / 1000;
+    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(seconds));
+}
+
+// Bytes that are no UTF-8 cannot stand in JSON; they are written as \xNN, as on a terminal.
+std::vector<std::string> printable_all(const std::vector<std::string>& texts) {
+    std::vector<std::string> out;
+    for (const std::string& text : texts) {
+        out.push_back(printable(text));
+    }
+    return out;
+}
+
+json to_json(const RunInfo& run) {
+    return {{"id", run.id},
+            {"started", started(run)},
+            {"command", printable_all(run.command)},
+            {"exit_status", run.exit_status ? json(*run.exit_status) : json(nullptr)},
+            {"duration_s", run.duration_ms ? json(static_cast<double>(*run.duration_ms) / 1000.0) : json(nullptr)},
+            {"processes", run.processes},
+            {"accesses", run.accesses},
+            {"lost", run.lost},
+            {"probes", run.probes},
+            {"complete", run.complete},
+            {"incomplete_because", run.incomplete_because}};
+}
+
+std::string result_text(int32_t code) {
+    return code == 0 ? "ok" : errno_name(code);
+}
+
+json to_json(const Trace& trace) {
+    std::map<int64_t, const ProcessImage*> images;
+    json processes = json::array();
+    for (const ProcessImage& image : trace.processes) {
+        images.emplace(image.id, &image);
+    }
+    const auto exe = [&](int64_t id) { return images.count(id) != 0 ? printable(images.at(id)->exe) : std::string(); };
+    for (const ProcessImage& image : trace.processes) {
+        const auto parent = images.find(image.parent);
+        processes.push_back({{"pid", image.pid},
+                             {"parent", parent == images.end() ? json(nullptr) : json(parent->second->pid)},
+                             {"exe", printable(image.exe)},
+                             {"argv", printable_all(image.argv)},
+                             {"exit_status", image.exit_status ? json(*image.exit_status) : json(nullptr)}});
+    }
+    json files = json::array();
+    for (const FileAccess& access : trace.files) {
+        json entry = {{"path", printable(access.path)},       {"access", to_string(access.access)},
+                      {"result", result_text(access.result)}, {"count", access.count},
+                      {"exe", exe(access.process)},           {"created_by_run", access.created_by_run},
+                      {"gone_at_end", access.gone_at_end}};
+        if (!access.requested.empty()) {
+            entry["requested"] = printable(access.requested);
+        }
+        files.push_back(std::move(entry));
+    }
+    json connections = json::array();
+    json listens = json::array();
+    for (const SocketAccess& access : trace.sockets) {
+        json entry = {{"host", printable(access.host)},       {"address", printable(access.address)},
+                      {"port", access.port},                  {"protocol", access.protocol},
+                      {"result", result_text(access.result)}, {"exe", exe(access.process)},
+                      {"operation", access.operation},        {"count", access.count}};
+        (access.operation == "connect" || access.operation == "send" ? connections : listens).push_back(std::move(entry));
+    }
+    json names = json::array();
+    for (const NameLookup& lookup : trace.names) {
+        names.push_back({{"name", printable(lookup.name)}, {"addresses", lookup.addresses}, {"exe", exe(lookup.process)}});
+    }
+    std::set<std::string> syscalls;
+    for (const SyscallUse& use : trace.syscalls) {
+        syscalls.insert(use.name);
+    }
+    std::set<std::string> environment;
+    for (const EnvironmentName& entry : trace.environment) {
+        environment.insert(printable(entry.name));
+    }
+    return {{"run", trace.run.id}, {"info", to_json(trace.run)}, {"processes", processes}, {"files", files},
+            {"connections", connections}, {"listens", listens}, {"names", names}, {"syscalls", syscalls},
+            {"environment", environment}};
+}
+
+std::string to_text(const Trace& trace) {
+    const RunInfo& run = trace.run;
+    std::string out = fmt::format("run {}: {}\n{} in {}, {}\n", run.id, shell_quoted(run.command), started(run),
+                                  printable(run.cwd), run.complete ? "complete" : "partial");
+    for (const std::string& reason : run.incomplete_because) {
+        out += fmt::format("  partial: {}\n", printable(reason));
+    }
+    std::map<int64_t, const ProcessImage*> images;
+    out += fmt::format("\nprocesses ({})\n", trace.processes.size());
+    for (const ProcessImage& image : trace.processes) {
+        images.emplace(image.id, &image);
+        out += fmt::format("  {:>7}  {}  {}\n", image.pid, printable(image.exe), shell_quoted(image.argv));
+    }
+    const auto exe = [&](int64_t id) { return images.count(id) != 0 ? printable(images.at(id)->exe) : std::string(); };
+    out += fmt::format("\nfiles ({})\n", trace.files.size());
+    for (const FileAccess& access : trace.files) {
+        out += fmt::format("  {:<8}{:<9}{:>6}  {}  ({})\n", to_string(access.access), result_text(access.result), access.count,
+                           printable(access.path), exe(access.process));
+    }
+    out += fmt::format("\nsockets ({})\n", trace.sockets.size());
+    for (const SocketAccess& access : trace.sockets) {
+        out += fmt::format("  {:<8}{:<9}{:>6}  {} {}{}{}  ({})\n", access.operation, result_text(access.result), access.count,
+                           access.protocol, printable(access.host.empty() ? access.address : access.host),
+                           access.protocol == "unix" ? "" : ":", access.protocol == "unix" ? "" : std::to_string(access.port),
+                           exe(access.process));
+    }
+    std::set<std::string> calls;
+    for (const SyscallUse& use : trace.syscalls) {
+        calls.insert(use.name);
+    }
+    out += fmt::format("\nsystem calls ({})\n  {}\n", calls.size(), fmt::join(calls, " "));
+    return out;
+}
+
+result<TraceReader> open_store(const Context& context) {
+    if (::access(context.store.c_str(), F_OK) != 0) {
+        return fail(fmt::format("there are no stored runs for {} (no {}); run 'treadline learn -- COMMAND' first",
+                                context.project, context.store));
+    }
+    return TraceReader::open(context.store);
+}
+
+result<ok> list_runs(const Options& options) {
+    const Context context = TRY(make_context(options));
+    const TraceReader reader = TRY(open_store(context));
+    const std::vector<RunInfo> runs = TRY(reader.runs());
+    if (options.json) {
+        json array = json::array();
+        for (const RunInfo& run : runs) {
+            array.push_back(to_json(run));
+        }
+        return sys::write_all(STDOUT_FILENO, array.dump(2) + "\n");
+    }
+    std::string out = fmt::format("{:>4}  {:<20}  {:>6}  {:>8}  {:>9}  {:>8}  {:<8}  {}\n", "run", "started", "status",
+                                  "seconds", "processes", "accesses", "trace", "command");
+    for (const RunInfo& run : runs) {
+        out += fmt::format("{:>4}  {:<20}  {:>6}  {:>8}  {:>9}  {:>8}  {:<8}  {}\n", run.id, started(run),
+                           run.exit_status ? std::to_string(*run.exit_status) : "-",
+                           run.duration_ms ? fmt::format("{:.1f}", static_cast<double>(*run.duration_ms) / 1000.0) : "-",
+                           run.processes, run.accesses, run.complete ? "complete" : "partial", shell_quoted(run.command));
+    }
+    return sys::write_all(STDOUT_FILENO, out);
+}
+
+result<ok> show_run(const ShowOptions& options) {
+    const Context context = TRY(make_context(options));
+    const TraceReader reader = TRY(open_store(context));
+    const Trace trace = TRY(reader.read(options.run));
+    return sys::write_all(STDOUT_FILENO, options.json ? to_json(trace).dump(2) + "\n" : to_text(trace));
+}
+
+} // namespace
+
+void add_runs(CLI::App& app, Invocation& invocation) {
+    auto options = std::make_shared<Options>();
+    CLI::App* runs = app.add_subcommand("runs", "List the stored runs of this project");
+    add_profile_option(runs, *options);
+    add_store_option(runs, *options);
+    add_json_option(runs, *options);
+    runs->footer("Example:  treadline runs --json");
+    runs->callback([options, &invocation] {
+        const auto done = list_runs(*options);
+        invocation.status = done ? exit_ok : complain(done.error(), exit_usage);
+    });
+
+    auto show_options = std::make_shared<ShowOptions>();
+    CLI::App* show = app.add_subcommand("show", "Show one stored run: processes, files, sockets, system calls");
+    add_profile_option(show, *show_options);
+    add_store_option(show, *show_options);
+    add_json_option(show, *show_options);
+    show->add_option("run", show_options->run, "the run's number, from 'treadline runs'")->required();
+    show->footer("Example:  treadline show 3 --json");
+    show->callback([show_options, &invocation] {
+        const auto done = show_run(*show_options);
+        invocation.status = done ? exit_ok : complain(done.error(), exit_usage);
+    });
+}
+
+} // namespace treadline
