@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What sys_exit hands to the family that a system call belongs to. */
+#ifndef TREADLINE_CALLS_BPF_H
+#define TREADLINE_CALLS_BPF_H
+
+#include "maps.bpf.h"
+
+struct finished_call {
+	u64 args[6];
+	s64 result; /* negative errno */
+	u64 image;
+	u32 number; /* below TL_CALLS */
+	u32 pad;
+};
+
+/* One of the arguments, by an index that is not known when the program is verified. */
+static __always_inline u64 argument(const struct finished_call *call, s8 index)
+{
+	switch (index) {
+	case 0:
+		return call->args[0];
+	case 1:
+		return call->args[1];
+	case 2:
+		return call->args[2];
+	case 3:
+		return call->args[3];
+	case 4:
+		return call->args[4];
+	case 5:
+		return call->args[5];
+	default:
+		return 0;
+	}
+}
+
+#define AT_FDCWD (-100)
+#define EFAULT 14
+#define EINPROGRESS 115
+/* Never seen by a program: the call is started again or becomes EINTR. */
+#define ERESTARTSYS 512
+#define ERESTART_RESTARTBLOCK 516
+
+/* Verified by themselves, so that sys_exit stays small. */
+int path_finished(struct finished_call *call);
+int open_finished(struct finished_call *call);
+int socket_finished(struct finished_call *call);
+int exec_failed(struct finished_call *call);
+
+#endif

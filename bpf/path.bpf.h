@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Walking from a dentry up to the process's root, as d_path does; the helper of that name may not be called from
+ * these programs. Reads are unlocked: a rename in the middle can mix old and new names.
+ */
+#ifndef TREADLINE_PATH_BPF_H
+#define TREADLINE_PATH_BPF_H
+
+#include "record.bpf.h"
+
+/* A path of 4095 bytes can have 2047 names, and each may cross a mount. */
+#define WALK_STEPS 4096
+#define SB_NOUSER (1UL << 31) /* pipes, sockets, memfd: file systems without paths */
+
+static long walk_step(u32 i, void *unused)
+{
+	struct scratch *s = get_scratch();
+	struct dentry *dentry, *parent;
+	struct vfsmount *mnt;
+	struct mount *mount, *mount_parent;
+	u32 at;
+	long size;
+
+	if (!s)
+		return 1;
+	dentry = (struct dentry *)s->walk.dentry;
+	mnt = (struct vfsmount *)s->walk.mnt;
+	if (s->walk.dentry == s->walk.root_dentry && s->walk.mnt == s->walk.root_mnt) {
+		s->walk.state = WALK_DONE;
+		return 1;
+	}
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (dentry == BPF_CORE_READ(mnt, mnt_root) || dentry == parent) {
+		mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		mount_parent = BPF_CORE_READ(mount, mnt_parent);
+		if (mount_parent == mount || !mount_parent) {
+			s->walk.state = WALK_DONE;
+			return 1;
+		}
+		s->walk.dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		s->walk.mnt = (u64)mount_parent + bpf_core_field_offset(struct mount, mnt);
+		return 0;
+	}
+	/* The dentry cache's own hash of the name, salted with the parent: cheap, and no inode number. */
+	s->walk.hash = mix(s->walk.hash, BPF_CORE_READ(dentry, d_name.hash_len));
+	if (s->walk.copy) {
+		at = s->cursor;
+		if (at > RECORD_MAX - 256) {
+			s->walk.state = WALK_OVERFLOW;
+			return 1;
+		}
+		size = bpf_probe_read_kernel_str(s->record + at, 256, BPF_CORE_READ(dentry, d_name.name));
+		if (size <= 0) {
+			s->walk.state = WALK_OVERFLOW;
+			return 1;
+		}
+		s->cursor = at + (u32)size;
+	}
+	s->walk.dentry = (u64)parent;
+	return 0;
+}
+
+/*
+ * Walks from (mnt, dentry); leaves the hash in s->walk.hash and, with copy, the names in the record. Returns their
+ * size, or a negative number after counting the loss.
+ */
+static __noinline long walk_path(struct scratch *s, u64 mnt, u64 dentry, bool copy)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 before = s->cursor;
+
+	s->walk.dentry = dentry;
+	s->walk.mnt = mnt;
+	s->walk.root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
+	s->walk.root_mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
+	s->walk.hash = hash_seed;
+	s->walk.copy = copy;
+	s->walk.state = WALK_ON;
+	bpf_loop(WALK_STEPS, walk_step, NULL, 0);
+	if (s->walk.state != WALK_DONE) {
+		count_loss(TL_LOSS_PATH_TOO_DEEP);
+		return -1;
+	}
+	return s->cursor - before;
+}
+
+static __always_inline struct file *file_of(int fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = NULL;
+
+	if (fd < 0 || (u32)fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	return file;
+}
+
+static __always_inline bool has_no_path(u64 dentry)
+{
+	return BPF_CORE_READ((struct dentry *)dentry, d_sb, s_flags) & SB_NOUSER;
+}
+
+/* Unlinked, or never linked (O_TMPFILE). */
+static __always_inline bool is_deleted(u64 dentry)
+{
+	struct dentry *d = (struct dentry *)dentry;
+	return BPF_CORE_READ(d, d_hash.pprev) == NULL && BPF_CORE_READ(d, d_parent) != d;
+}
+
+#endif

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* The process tree: fork, exec, exit. */
+#include "path.bpf.h"
+#include "calls.bpf.h"
+
+#define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
+
+static __always_inline u64 new_image(u64 like)
+{
+	return (__sync_fetch_and_add(&last_image, 1) + 1) | (like & TL_IMAGE_CANARY);
+}
+
+static __always_inline void send_calls_of(struct scratch *s, struct tl_task *state)
+{
+	struct tl_syscalls *record = begin_record(s, struct tl_syscalls, TL_SYSCALLS, state->image);
+
+	__builtin_memcpy(record->words, state->calls, sizeof(record->words));
+	send_record(s, false);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct tl_task *state = bpf_task_storage_get(&tasks, parent, NULL, 0);
+	struct tl_task *copy, fresh = {};
+	struct tl_fork *record;
+	struct scratch *s;
+
+	if (!state)
+		return 0;
+	copy = bpf_task_storage_get(&tasks, child, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!copy) {
+		count_loss(TL_LOSS_NO_STORAGE);
+		return 0;
+	}
+	copy->flags = state->flags;
+	if (!state->image)
+		return 0;
+	if (child->tgid == parent->tgid) { /* a thread */
+		copy->image = state->image;
+		return 0;
+	}
+	copy->image = new_image(state->image);
+	s = get_scratch();
+	if (!s)
+		return 0;
+	record = begin_record(s, struct tl_fork, TL_FORK, state->image);
+	record->child_image = copy->image;
+	record->child_pid = child->tgid;
+	send_record(s, false);
+	return 0;
+}
+
+static long name_byte(u32 i, void *unused)
+{
+	struct scratch *s = get_scratch();
+	u32 at;
+	char c;
+
+	if (!s || i >= s->env_end)
+		return 1;
+	c = s->text[i & (TL_TEXT_MAX - 1)];
+	if (c == 0) {
+		s->env_in_name = 1;
+		return 0;
+	}
+	if (!s->env_in_name)
+		return 0;
+	at = s->cursor;
+	if (at > RECORD_MAX - 1)
+		return 1;
+	if (c == '=') {
+		c = 0;
+		s->env_in_name = 0;
+	}
+	s->record[at] = c;
+	s->cursor = at + 1;
+	return 0;
+}
+
+static long environment_chunk(u32 i, void *end)
+{
+	struct scratch *s = get_scratch();
+	u64 left;
+	u32 size;
+
+	if (!s || s->env_at >= *(u64 *)end)
+		return 1;
+	left = *(u64 *)end - s->env_at;
+	size = left < TL_TEXT_MAX ? left : TL_TEXT_MAX;
+	if (size > TL_TEXT_MAX || bpf_probe_read_user(s->text, size, (void *)s->env_at)) {
+		count_loss(TL_LOSS_ENVIRONMENT);
+		return 1;
+	}
+	s->env_end = size;
+	bpf_loop(TL_TEXT_MAX, name_byte, NULL, 0);
+	s->env_at += size;
+	return 0;
+}
+
+/* Values are dropped here, in the kernel: they are where secrets are kept. */
+static __noinline int send_environment(struct scratch *s, u64 image, u64 start, u64 end)
+{
+	struct tl_environment *record = begin_record(s, struct tl_environment, TL_ENVIRONMENT, image);
+
+	s->env_at = start;
+	s->env_in_name = 1;
+	bpf_loop(64, environment_chunk, &end, 0); /* 256 KiB */
+	if (s->env_at < end)
+		count_loss(TL_LOSS_ENVIRONMENT);
+	record->names_size = s->cursor - sizeof(*record);
+	send_record(s, false);
+	return 0;
+}
+
+static __noinline u32 append_arguments(struct scratch *s, u64 start, u64 end)
+{
+	u64 size = end - start;
+	u32 at = s->cursor;
+
+	if (end <= start || at > RECORD_MAX - TL_TEXT_MAX)
+		return 0;
+	if (size > TL_TEXT_MAX)
+		size = TL_TEXT_MAX;
+	if (bpf_probe_read_user(s->record + at, size, (void *)start)) {
+		count_loss(TL_LOSS_USER_MEMORY);
+		return 0;
+	}
+	s->cursor = at + size;
+	return size;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct scratch *s = get_scratch();
+	u64 previous, dentry, mnt;
+	struct tl_exec *record;
+	u32 flags = 0;
+	long size;
+	int i;
+
+	if (!state || !s)
+		return 0;
+	previous = state->image;
+	if (previous)
+		send_calls_of(s, state);
+	for (i = 0; i < TL_SYSCALL_WORDS; i++)
+		state->calls[i] = 0;
+	if (state->flags & TL_TASK_WAITING) {
+		flags |= TL_EXEC_FIRST;
+		state->flags &= ~TL_TASK_WAITING;
+	}
+	state->image = new_image(previous);
+
+	mnt = (u64)BPF_CORE_READ(bprm, file, f_path.mnt);
+	dentry = (u64)BPF_CORE_READ(bprm, file, f_path.dentry);
+	if (has_no_path(dentry))
+		flags |= TL_EXEC_UNREACHABLE;
+	if (bprm->interp != bprm->filename)
+		flags |= TL_EXEC_INTERPRETED;
+	if (task->cred->euid.val != watched_uid)
+		flags |= TL_EXEC_OTHER_USER;
+
+	record = begin_record(s, struct tl_exec, TL_EXEC, state->image);
+	record->previous_image = previous;
+	record->flags = flags;
+	size = walk_path(s, mnt, dentry, true);
+	if (size < 0)
+		s->cursor = sizeof(*record);
+	else
+		record->names_size = size;
+	if (flags & TL_EXEC_INTERPRETED) {
+		size = bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, bprm->filename);
+		s->text_size = size > 0 ? size - 1 : 0;
+		if (s->text[0] != '/') {
+			size = walk_path(s, (u64)BPF_CORE_READ(task, fs, pwd.mnt),
+					 (u64)BPF_CORE_READ(task, fs, pwd.dentry), true);
+			if (size > 0)
+				record->base_size = size;
+		}
+		record->filename_size = append_text(s);
+	}
+	record->argv_size =
+	    append_arguments(s, BPF_CORE_READ(task, mm, arg_start), BPF_CORE_READ(task, mm, arg_end));
+	send_record(s, true);
+
+	if (flags & TL_EXEC_FIRST)
+		send_environment(s, state->image, BPF_CORE_READ(task, mm, env_start),
+				 BPF_CORE_READ(task, mm, env_end));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct scratch *s = get_scratch();
+	struct tl_exit *record;
+
+	if (!state || !state->image || !s)
+		return 0;
+	send_calls_of(s, state);
+	if (task->signal->live.counter != 0)
+		return 0;
+	record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
+	record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
+								  : task->group_leader->exit_code;
+	send_record(s, false);
+	return 0;
+}
