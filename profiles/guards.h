@@ -5,7 +5,8 @@
 // that no file can be swapped to weaken them.
 #pragma once
 
-#include <optional>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,9 +22,11 @@ enum class GuardKind : uint8_t {
 
 struct Guard {
     GuardKind kind = GuardKind::Credential;
-    std::string pattern; // "${home}/.ssh/**", or "**/.env": in any directory
-    std::string what;    // "SSH keys and configuration"
+    std::string
+        pattern;      // as in the catalogue: "${home}/.ssh/**", or "**/.env": in any directory below `within`
+    std::string what; // "SSH keys and configuration"
     std::string source;  // the manual page or document that names the file
+    bool closed = false; // no rule opens it: Treadline's own files
 };
 
 class Guards {
@@ -32,27 +35,47 @@ public:
     // The shipped catalogues, expanded for one user.
     explicit Guards(const Variables& variables);
 
-    // The guard a path falls under, if any. Protected guards count only where `writing`.
+    // The guard a path falls under, if any. Protected guards count only where `writing`. The pointer lives as
+    // long as this object and its copies' source: compare or print it, do not keep it.
     [[nodiscard]] const Guard* find(std::string_view absolute_path, bool writing) const;
 
-    // The guard's own path in this path: for ~/.ssh/keys/id under "${home}/.ssh/**" it is ~/.ssh. What a rule must
-    // name, or name something below, to open it.
+    // The guard's own path in this path: for ~/.ssh/keys/id under "${home}/.ssh/**" it is ~/.ssh. What a rule
+    // must name, or name something below, to open it; what a mask has to lie over. In a walk, a path is such
+    // a place exactly where find() gives a guard whose root() is the path itself.
     [[nodiscard]] std::string root(const Guard& guard, std::string_view absolute_path) const;
 
     [[nodiscard]] const std::vector<Guard>& all() const { return guards_; }
 
     // Where a guard can lie, for masks: guards with a fixed place give that path, `**/name` guards give name.
     struct Place {
-        size_t guard = 0;     // index into all()
-        std::string path;     // absolute; "" for a floating guard
-        std::string floating; // "name" or "dir/name"; "" for a fixed one. May hold a `*`.
-        bool subtree = false; // everything below, too
+        size_t guard = 0;                // index into all()
+        std::string path;                // absolute; "" for a floating guard
+        std::string floating;            // "name" or "dir/name"; "" for a fixed one. May hold `*` and `**`.
+        bool subtree = false;            // everything below, too
+        bool glob = false;               // `path` holds a `*`
+        std::vector<std::string> within; // a floating guard counts only below these directories
     };
+    // A place may be excepted (node_modules, for one): ask find() before masking a floating one.
     [[nodiscard]] const std::vector<Place>& places() const { return places_; }
 
 private:
+    struct Compiled {
+        size_t guard = 0;
+        std::vector<std::string> parts; // components; "**" stands for any number of them
+        bool subtree = false;
+        bool floating = false;
+        std::vector<std::vector<std::string>> within; // components
+        std::vector<std::vector<std::string>> except;
+    };
+    void add(const struct CatalogueEntry& entry, GuardKind kind, const Variables& variables);
+    // The number of components of `path` up to the guard's root, or 0 for no match.
+    [[nodiscard]] static size_t match(const Compiled& compiled, const std::vector<std::string_view>& path);
+
     std::vector<Guard> guards_;
     std::vector<Place> places_;
+    std::vector<Compiled> compiled_;
+    // Indices into compiled_ by one literal component each pattern has to meet; "" for those without one.
+    std::map<std::string, std::vector<size_t>, std::less<>> by_name_;
 };
 
 } // namespace treadline

@@ -1,13 +1,15 @@
 // What a profile means on one machine, and the one place that decides whether an access is allowed.
 //
-// Profile (parsed) -> Policy (abstractions merged, variables expanded, checked, immutable) -> decisions and the
-// enforcer's plan. query, explain, lint, diff, the violation reports, the plan compiler and the tests all ask
-// decide(); nothing else answers that question.
+// Profile (parsed) -> Policy (abstractions merged, variables expanded, checked, immutable) -> decisions and
+// the enforcer's plan. query, explain, lint, diff, the violation reports, the plan compiler and the tests all
+// ask decide(); nothing else answers that question.
 //
 // The order of rules means nothing. In order of strength:
-//   1. `deny` patterns of the profile refuse.
-//   2. Guarded paths (credentials for any access; the protected set for write and create) are refused unless a
+//   1. `deny` patterns of the profile refuse; one that matches a directory refuses everything below it too.
+//   2. Guarded paths (credentials for any access; the protected set for write and create) are refused unless
+//   a
 //      rule names them: a rule without a wildcard whose own path is the guarded path or lies below its root.
+//      Treadline's own files (`.treadline/`, its store) no rule opens for writing.
 //   3. A file rule, or a `private` directory (empty at the start, so it grants rwc below itself but nothing
 //      that exists outside), allows.
 //   4. Everything else is refused.
@@ -21,27 +23,11 @@
 
 #include "base/result.h"
 #include "profiles/guards.h"
+#include "profiles/pattern.h"
 #include "profiles/profile.h"
 #include "profiles/variables.h"
 
 namespace treadline {
-
-enum class Extent : uint8_t {
-    Exact,   // the path itself
-    Names,   // `dir/`: the directory and the names directly in it
-    Subtree, // `dir/**`
-    Glob,    // a `*` somewhere
-};
-
-// A path pattern, expanded. `path` has no trailing "/", "/**"; for a Glob it is the whole pattern.
-struct Pattern {
-    std::string path;
-    Extent extent = Extent::Exact;
-
-    [[nodiscard]] bool matches(std::string_view absolute_path) const;
-    bool operator==(const Pattern&) const = default;
-};
-result<Pattern> parse_pattern(std::string_view expanded_path);
 
 // Where a rule comes from, to point at it: "profile.yaml:12" or "include base".
 struct Origin {
@@ -67,6 +53,18 @@ struct PolicyPort {
     Origin origin;
 };
 
+// What a profile or an include listed, a group or a call, and where.
+struct PolicySyscalls {
+    std::string text; // "@file", "ptrace"
+    std::vector<std::string> names;
+    Origin origin;
+};
+
+struct PolicyVariable { // an environment variable that is passed on
+    std::string text;   // a name; a trailing `*` stands for any rest
+    Origin origin;
+};
+
 // host in lower case without a trailing dot; a leading "*." for a wildcard; or an address without brackets.
 struct PolicyEndpoint {
     std::string host;
@@ -75,7 +73,17 @@ struct PolicyEndpoint {
     Origin origin;
 };
 
-enum class Operation : uint8_t { Read, Write, Create, Execute, Connect, Listen, UnixConnect, Syscall, Environment };
+enum class Operation : uint8_t {
+    Read,
+    Write,
+    Create,
+    Execute,
+    Connect,
+    Listen,
+    UnixConnect,
+    Syscall,
+    Environment
+};
 
 struct Decision {
     bool allowed = false;
@@ -99,8 +107,10 @@ public:
     static result<Policy> build(const Profile& profile, const std::string& source, const Variables& variables,
                                 const Loader& load);
 
-    // `object` by operation: an absolute normalised path (Read, Write, Create, Execute); "host:port" (Connect);
-    // a port (Listen); a path or @name (UnixConnect); a name (Syscall, Environment).
+    // `object` by operation: an absolute resolved path (Read, Write, Create, Execute), plain bytes;
+    // "host:port" (Connect); a port (Listen); a path or @name (UnixConnect); a name (Syscall, Environment).
+    // Symbolic links are the caller's to resolve first; a path with `.` or `..` in it, or a relative one, is
+    // refused. Slashes that are doubled or last are ignored.
     [[nodiscard]] Decision decide(Operation operation, std::string_view object) const;
 
     [[nodiscard]] const std::vector<PolicyRule>& files() const { return files_; }
@@ -110,15 +120,30 @@ public:
     [[nodiscard]] const std::vector<PolicyPort>& listen() const { return listen_; }
     [[nodiscard]] const std::vector<PolicyPort>& publish() const { return publish_; }
     [[nodiscard]] const std::vector<PolicyEntry>& unix_sockets() const { return unix_; }
-    [[nodiscard]] const std::vector<std::string>& syscalls() const { return syscalls_; } // names, sorted, no groups
+    [[nodiscard]] const std::vector<std::string>& syscalls() const {
+        return syscalls_;
+    } // names, sorted, no groups
+    [[nodiscard]] const std::vector<PolicySyscalls>& syscall_entries() const { return syscall_entries_; }
     [[nodiscard]] const Environment& environment() const { return environment_; }
     [[nodiscard]] const Resources& resources() const { return resources_; }
     [[nodiscard]] const Variables& variables() const { return variables_; }
     [[nodiscard]] const Guards& guards() const { return guards_; }
+    [[nodiscard]] const std::vector<Credential>& credentials() const { return credentials_; }
     [[nodiscard]] const std::string& name() const { return name_; }
+    // Everything included, in the order it was read: "base", "./team.yaml".
+    [[nodiscard]] const std::vector<std::string>& includes() const { return includes_; }
 
 private:
+    friend class PolicyBuilder;
     Policy() = default;
+
+    [[nodiscard]] Decision decide_file(Operation operation, std::string_view path) const;
+    [[nodiscard]] Decision decide_connect(std::string_view endpoint) const;
+    [[nodiscard]] Decision decide_listen(std::string_view port) const;
+    [[nodiscard]] Decision decide_unix(std::string_view socket) const;
+    [[nodiscard]] Decision decide_syscall(std::string_view name) const;
+    [[nodiscard]] Decision decide_environment(std::string_view name) const;
+    [[nodiscard]] const PolicyEntry* denying(std::string_view path) const;
 
     std::string name_;
     std::vector<PolicyRule> files_;
@@ -129,7 +154,11 @@ private:
     std::vector<PolicyPort> publish_;
     std::vector<PolicyEntry> unix_;
     std::vector<std::string> syscalls_;
-    Environment environment_;
+    std::vector<PolicySyscalls> syscall_entries_;
+    std::vector<PolicyVariable> pass_;
+    std::vector<Credential> credentials_;
+    std::vector<std::string> includes_;
+    Environment environment_; // `pass` merged, in the order read
     Resources resources_;
     Variables variables_;
     Guards guards_;

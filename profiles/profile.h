@@ -1,11 +1,12 @@
-// The profile as a person wrote it: what `.treadline/profile.yaml` says, parsed and checked, nothing merged or
-// expanded. Plain data; reading is profile_reader.h, writing profile_writer.h, what it means policy.h.
+// The profile as a person wrote it: what `.treadline/profile.yaml` says, parsed and checked, nothing merged
+// or expanded. Plain data; reading is profile_reader.h, writing profile_writer.h, what it means policy.h.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace treadline {
@@ -41,9 +42,11 @@ private:
     }
     uint8_t bits_ = 0;
 };
-constexpr Modes operator|(Mode a, Mode b) { return Modes(a) | Modes(b); }
+constexpr Modes operator|(Mode a, Mode b) {
+    return Modes(a) | Modes(b);
+}
 
-std::string to_string(Modes modes);                     // "rwcx", always in that order
+std::string to_string(Modes modes);                      // "rwcx", always in that order
 std::optional<Modes> parse_modes(std::string_view text); // any order, no repeats; empty is no mode at all
 
 // Where in a profile something stands. Lines and columns count from 1; line 0: not from a file.
@@ -105,7 +108,7 @@ struct Environment {
 struct Resources {
     std::optional<uint64_t> memory_bytes; // written 512M, 2G
     std::optional<uint64_t> processes;
-    std::optional<uint32_t> cpu_percent; // of one processor; written 200%
+    std::optional<uint32_t> cpu_percent;  // of one processor; written 200%
     std::optional<uint64_t> time_seconds; // wall clock; written 90s, 10m, 2h
     Position at;
     bool operator==(const Resources&) const = default;

@@ -21,12 +21,17 @@ public:
     Variables() = default;
     explicit Variables(std::map<std::string, std::string, std::less<>> values);
 
-    // An unknown variable, or a `${` that is never closed, is an error that names it.
-    [[nodiscard]] result<std::string> expand(std::string_view text) const;
+    // A written path (pattern.h) as plain bytes: variables replaced, escapes decoded; expand(shorten(p)) is
+    // p. An unknown variable, or a `${` that is never closed, is an error that names it.
+    [[nodiscard]] result<std::string> expand(std::string_view written) const;
 
-    // The shortest portable way to write an absolute path: /home/ann/p/x -> ${project}/x. The longest value
-    // wins; project before home where both are the same folder. A path under no variable comes back as it is.
-    // user and uid are never used to shorten.
+    // The same for what may hold wildcards: variables replaced, their values escaped, all other escapes kept,
+    // ready for parse_pattern(). A project called `a*b` thereby stays one folder.
+    [[nodiscard]] result<std::string> expand_pattern(std::string_view written) const;
+
+    // The shortest portable way to write an absolute path, in its written form (escaped, see pattern.h):
+    // /home/ann/p/x -> ${project}/x. The longest value wins; project before home where both are the same
+    // folder. A path under no variable stays absolute. user and uid are never used to shorten.
     [[nodiscard]] std::string shorten(std::string_view path) const;
 
     [[nodiscard]] const std::string& get(std::string_view name) const; // "" if unset
@@ -35,8 +40,12 @@ private:
     std::map<std::string, std::string, std::less<>> values_;
 };
 
+// Whether `name` is one of the folders above (not user, uid).
+bool is_path_variable(std::string_view name);
+
 // From the caller's environment and the password database, for the user `uid`. The only function here that
-// looks at the machine. Paths are resolved (realpath) where they exist, because the trace holds resolved paths.
+// looks at the machine. Paths are resolved (realpath) where they exist, because the trace holds resolved
+// paths.
 struct UserIdentity {
     unsigned uid = 0;
     unsigned gid = 0;

@@ -1,0 +1,20 @@
+# Writes OUTPUT, a C++ file that holds the texts of CATALOGUES and ABSTRACTIONS (lists of paths).
+#   cmake -DOUTPUT=… -DCATALOGUES=… -DABSTRACTIONS=… -P embed.cmake
+function(table variable files out)
+    set(text "const std::vector<std::pair<std::string_view, std::string_view>> ${variable} = {\n")
+    foreach(file IN LISTS files)
+        get_filename_component(name ${file} NAME_WE)
+        file(READ ${file} content)
+        if(content MATCHES "\\)yaml\"")
+            message(FATAL_ERROR "${file} holds the text that would end it")
+        endif()
+        string(APPEND text "    {\"${name}\", R\"yaml(${content})yaml\"},\n")
+    endforeach()
+    set(${out} "${text}};\n" PARENT_SCOPE)
+endfunction()
+
+string(REPLACE "|" ";" CATALOGUES "${CATALOGUES}")
+string(REPLACE "|" ";" ABSTRACTIONS "${ABSTRACTIONS}")
+table(embedded_catalogues "${CATALOGUES}" catalogues)
+table(embedded_abstractions "${ABSTRACTIONS}" abstractions)
+file(WRITE ${OUTPUT} "#include \"profiles/catalogue.h\"\n\nnamespace treadline {\n\n${catalogues}\n${abstractions}\n} // namespace treadline\n")

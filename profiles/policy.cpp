@@ -1,0 +1,352 @@
+#include "profiles/policy.h"
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "profiles/environment_names.h"
+#include "profiles/profile_reader.h"
+#include "profiles/syscall_groups.h"
+#include "profiles/yaml_tree.h"
+
+namespace treadline {
+namespace {
+
+struct FileOperation {
+    Modes needs;
+    Modes remedy; // what a person would write: to execute a script is to read it, too
+    const char* doing;
+    bool writing;
+};
+
+FileOperation file_operation(Operation operation) {
+    switch (operation) {
+    case Operation::Write:
+        return {Mode::Write, Mode::Write, "writing", true};
+    case Operation::Create:
+        return {Mode::Create, Mode::Create, "creating, deleting or renaming", true};
+    case Operation::Execute:
+        return {Mode::Execute, Mode::Read | Mode::Execute, "executing", false};
+    default:
+        return {Mode::Read, Mode::Read, "reading", false};
+    }
+}
+
+Decision allow(std::string rule, const Origin& origin) {
+    Decision decision;
+    decision.allowed = true;
+    decision.rule = std::move(rule);
+    decision.origin = origin;
+    return decision;
+}
+
+Decision refuse(std::string reason) {
+    Decision decision;
+    decision.reason = std::move(reason);
+    return decision;
+}
+
+// The path with single slashes and none at its end, or none where it is not a resolved absolute path.
+std::optional<std::string> resolved_form(std::string_view path) {
+    if (path.empty() || path.front() != '/' || path.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    for (const std::string_view name : split(path, '/')) {
+        if (name == "." || name == "..") {
+            return std::nullopt;
+        }
+    }
+    return normalise_path(path);
+}
+
+// "opens" a guard: a rule without a wildcard at or below the guard's own path.
+bool names(const Pattern& pattern, std::string_view guard_root) {
+    return (pattern.extent == Extent::Exact || pattern.extent == Extent::Names) &&
+           is_within(pattern.path, guard_root);
+}
+
+bool own(const Origin& origin) {
+    return origin.source.substr(0, 8) != "include ";
+}
+
+// The rule a person should read when several allow the same: the narrowest, the profile's own first.
+auto narrowness(const PolicyRule& rule) {
+    return std::tuple(-static_cast<long>(rule.pattern.path.size()), rule.pattern.extent, !own(rule.origin));
+}
+
+bool is_loopback(const HostPort& endpoint) {
+    return endpoint.host == "localhost" ||
+           (endpoint.address && (endpoint.host.substr(0, 4) == "127." || endpoint.host == "::1"));
+}
+
+std::optional<uint16_t> parse_port(std::string_view text) {
+    uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(port)
+                                                                                     : std::nullopt;
+}
+
+} // namespace
+
+Decision Policy::decide(Operation operation, std::string_view object) const {
+    switch (operation) {
+    case Operation::Read:
+    case Operation::Write:
+    case Operation::Create:
+    case Operation::Execute:
+        return decide_file(operation, object);
+    case Operation::Connect:
+        return decide_connect(object);
+    case Operation::Listen:
+        return decide_listen(object);
+    case Operation::UnixConnect:
+        return decide_unix(object);
+    case Operation::Syscall:
+        return decide_syscall(object);
+    case Operation::Environment:
+        return decide_environment(object);
+    }
+    return refuse("nothing allows an operation of this kind");
+}
+
+const PolicyEntry* Policy::denying(std::string_view path) const {
+    for (const PolicyEntry& entry : deny_) {
+        for (std::string_view at = path;; at = parent_path(at)) {
+            if (entry.pattern.matches(at)) {
+                return &entry;
+            }
+            if (at == "/") {
+                break;
+            }
+        }
+    }
+    return nullptr;
+}
+
+Decision Policy::decide_file(Operation operation, std::string_view object) const {
+    const auto resolved = resolved_form(object);
+    if (!resolved) {
+        return refuse("'" + printable(object) + "' is not a resolved absolute path");
+    }
+    const std::string_view path = *resolved;
+    const FileOperation wanted = file_operation(operation);
+    const std::string shown = printable(variables_.shorten(path));
+    if (const PolicyEntry* entry = denying(path)) {
+        Decision decision =
+            refuse("`deny` refuses " + std::string(wanted.doing) + " '" + shown + "': " + entry->text);
+        decision.rule = entry->text;
+        decision.origin = entry->origin;
+        return decision;
+    }
+    const Guard* guard = guards_.find(path, wanted.writing);
+    if (guard != nullptr && guard->closed) {
+        Decision decision =
+            refuse("'" + shown + "' is " + guard->what + ", which no rule opens for " + wanted.doing);
+        decision.guard = guard;
+        return decision;
+    }
+    const std::string guarded = guard != nullptr ? guards_.root(*guard, path) : "";
+
+    const PolicyRule* best = nullptr;
+    Modes own_modes; // of the profile's own rule for exactly this path, to be extended rather than doubled
+    bool wide_match = false;
+    for (const PolicyRule& rule : files_) {
+        if (!rule.pattern.matches(path)) {
+            continue;
+        }
+        if (rule.pattern.extent == Extent::Exact && own(rule.origin)) {
+            own_modes |= rule.modes;
+        }
+        if (!rule.modes.covers(wanted.needs)) {
+            continue;
+        }
+        if (guard != nullptr && !names(rule.pattern, guarded)) {
+            wide_match = true;
+            continue;
+        }
+        if (best == nullptr || narrowness(rule) < narrowness(*best)) {
+            best = &rule;
+        }
+    }
+    if (best != nullptr) {
+        Decision decision = allow(best->text, best->origin);
+        decision.guard = guard;
+        return decision;
+    }
+    if (operation != Operation::Execute) {
+        for (const PolicyEntry& entry : private_) {
+            if (!entry.pattern.matches(path)) {
+                continue;
+            }
+            if (guard == nullptr) {
+                return allow("private: " + entry.text, entry.origin);
+            }
+            wide_match = true;
+        }
+    }
+
+    Decision decision;
+    decision.guard = guard;
+    if (guard != nullptr) {
+        decision.reason =
+            "'" + shown + "' is guarded (" + guard->what + "); " +
+            (wide_match ? "a rule opens it only by naming it without a wildcard" : "no rule names it");
+    } else {
+        decision.reason = "no rule allows " + std::string(wanted.doing) + " '" + shown + "'";
+    }
+    decision.section = "files";
+    decision.remedy = yaml_scalar(variables_.shorten(path), YamlContext::Block) + ": " +
+                      to_string(own_modes | wanted.remedy);
+    return decision;
+}
+
+Decision Policy::decide_connect(std::string_view object) const {
+    const auto endpoint = parse_host_port(object);
+    if (!endpoint) {
+        return refuse(endpoint.error().what);
+    }
+    for (const PolicyEndpoint& rule : connect_) {
+        const bool wildcard = rule.host.substr(0, 2) == "*.";
+        // `*.example.org`: names below it, never itself, never another name that merely ends alike.
+        const std::string_view suffix = std::string_view(rule.host).substr(wildcard ? 1 : 0);
+        const bool matches = wildcard ? !endpoint->address && endpoint->host.size() > suffix.size() &&
+                                            std::string_view(endpoint->host).ends_with(suffix)
+                                      : endpoint->host == rule.host;
+        if (matches && endpoint->host[0] != '*' && rule.port == endpoint->port) {
+            return allow(rule.text, rule.origin);
+        }
+    }
+    if (is_loopback(*endpoint)) {
+        // The sandbox's own loopback: only what listens inside can be there.
+        for (const PolicyPort& rule : listen_) {
+            if (rule.port == endpoint->port || rule.port == 0) {
+                return allow("listen: " + std::to_string(rule.port), rule.origin);
+            }
+        }
+    }
+    const bool v6 = endpoint->address && endpoint->host.find(':') != std::string::npos;
+    Decision decision;
+    decision.section = "network.connect";
+    decision.remedy =
+        (v6 ? "[" + endpoint->host + "]" : endpoint->host) + ":" + std::to_string(endpoint->port);
+    decision.reason = "no `connect` rule allows '" + decision.remedy + "'";
+    return decision;
+}
+
+Decision Policy::decide_listen(std::string_view object) const {
+    const auto port = parse_port(object);
+    if (!port) {
+        return refuse("'" + printable(object) + "' is no port");
+    }
+    for (const PolicyPort& rule : listen_) {
+        if (rule.port == *port) {
+            return allow("listen: " + std::to_string(rule.port), rule.origin);
+        }
+    }
+    Decision decision = refuse("no `listen` rule allows port " + std::to_string(*port));
+    decision.section = "network.listen";
+    decision.remedy = std::to_string(*port);
+    return decision;
+}
+
+Decision Policy::decide_unix(std::string_view object) const {
+    const bool abstract = !object.empty() && object[0] == '@';
+    const auto resolved = abstract ? std::optional(std::string(object)) : resolved_form(object);
+    if (!resolved) {
+        return refuse("'" + printable(object) + "' is neither an absolute path nor @name");
+    }
+    const std::string& name = *resolved;
+    const Guard* guard = nullptr;
+    std::string guarded;
+    if (!abstract) {
+        if (const PolicyEntry* entry = denying(name)) {
+            Decision decision =
+                refuse("`deny` refuses connecting to '" + printable(name) + "': " + entry->text);
+            decision.rule = entry->text;
+            decision.origin = entry->origin;
+            return decision;
+        }
+        guard = guards_.find(name, true);
+        guarded = guard != nullptr ? guards_.root(*guard, name) : "";
+    }
+    for (const PolicyEntry& entry : unix_) {
+        if (entry.pattern.matches(name) && (guard == nullptr || names(entry.pattern, guarded))) {
+            Decision decision = allow(entry.text, entry.origin);
+            decision.guard = guard;
+            return decision;
+        }
+    }
+    if (!abstract && guard == nullptr) {
+        for (const PolicyEntry& entry : private_) {
+            if (entry.pattern.matches(name)) { // empty at the start: only sockets made inside are there
+                return allow("private: " + entry.text, entry.origin);
+            }
+        }
+    }
+    Decision decision;
+    decision.guard = guard;
+    decision.section = "unix";
+    decision.remedy = abstract ? printable(name) : variables_.shorten(name);
+    decision.reason = guard != nullptr ? "'" + printable(decision.remedy) + "' is guarded (" + guard->what +
+                                             "); no `unix` rule names it"
+                                       : "no `unix` rule allows '" + printable(decision.remedy) + "'";
+    return decision;
+}
+
+Decision Policy::decide_syscall(std::string_view name) const {
+    for (const PolicySyscalls& entry : syscall_entries_) {
+        if (std::find(entry.names.begin(), entry.names.end(), name) != entry.names.end()) {
+            return allow(entry.text, entry.origin);
+        }
+    }
+    const std::string shown = printable(name);
+    if (!syscalls::expand(name) || name.substr(0, 1) == "@") {
+        return refuse("'" + shown + "' is no system call known here");
+    }
+    const auto danger = syscalls::danger_of(name);
+    const std::string group = syscalls::group_of(name);
+    Decision decision =
+        refuse("no `syscalls` rule allows '" + shown + "'" + (danger ? "; it is dangerous: " + *danger : ""));
+    decision.section = "syscalls";
+    decision.remedy = yaml_scalar(danger || group.empty() ? std::string(name) : group, YamlContext::Block);
+    return decision;
+}
+
+Decision Policy::decide_environment(std::string_view name) const {
+    const auto by_name =
+        std::find_if(pass_.begin(), pass_.end(), [&](const PolicyVariable& v) { return v.text == name; });
+    if (by_name != pass_.end() && !has_wildcard(name)) {
+        return allow("pass: " + by_name->text, by_name->origin);
+    }
+    const auto fixed = environment_.set.find(std::string(name));
+    if (fixed != environment_.set.end()) {
+        return allow("set: " + fixed->first, Origin{});
+    }
+    std::optional<std::string> risk = secret_variable(name);
+    if (!risk) {
+        risk = code_variable(name);
+    }
+    Decision decision;
+    decision.section = "environment.pass";
+    decision.remedy = yaml_scalar(name, YamlContext::Block);
+    for (const PolicyVariable& variable : pass_) {
+        const std::string_view text = variable.text;
+        const bool matches = !text.empty() && text.back() == '*' &&
+                             name.substr(0, text.size() - 1) == text.substr(0, text.size() - 1);
+        if (!matches) {
+            continue;
+        }
+        if (!risk) {
+            return allow("pass: " + variable.text, variable.origin);
+        }
+        decision.reason = "'" + printable(name) + "' is passed only by its whole name, not by '" +
+                          variable.text + "': " + *risk;
+        return decision;
+    }
+    decision.reason = "no `environment` rule passes '" + printable(name) + "'" + (risk ? "; " + *risk : "");
+    return decision;
+}
+
+} // namespace treadline
