@@ -1,5 +1,5 @@
-// Traces in, profile out. A pure function: no clock, no environment, and the disk only through DiskView; the same
-// traces and view give the same bytes.
+// Traces in, profile out. A pure function: no clock, no environment, and the disk only through DiskView; the
+// same traces and view give the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,15 @@ public:
         bool directory = false;
         bool symlink = false;
     };
-    // The names in a directory; empty if it cannot be read. Bounded by the implementation, `truncated` says so.
+    // The names in a directory; empty if it cannot be read. Bounded by the implementation, `truncated` says
+    // so.
     [[nodiscard]] virtual std::vector<Entry> list(const std::string& directory, bool& truncated) const = 0;
 };
 
 // Why a rule stands in the profile: for `review`, `explain` and the comment behind a rule.
 struct Evidence {
     uint64_t accesses = 0;
-    int runs = 0;                      // that needed it
+    int runs = 0; // that needed it
     int of_runs = 0;
     std::vector<std::string> programs; // file names of the programs, most accesses first, at most 4
     std::vector<std::string> examples; // paths, portable, at most 3
@@ -41,7 +42,7 @@ enum class Section : uint8_t { Files, Private, Connect, Listen, Unix, Syscalls, 
 
 struct ProposedRule {
     Section section = Section::Files;
-    std::string text; // the line for its section: "${project}/**: r", "socket", "3000"
+    std::string text; // the line for its section: "${project}/**: r", "socket", "3000"; not quoted for YAML
     Evidence evidence;
     // Not empty: written as a comment for a person to accept, with this sentence as the reason.
     std::string withheld;
@@ -60,13 +61,18 @@ struct ReduceInput {
     const DiskView* disk = nullptr;
     Policy::Loader abstractions;
     std::vector<std::string> shipped_abstractions; // names to choose `include` from; "base" first
+    // Learning again: what the profile there is allows already needs no rule, so that a person's narrower
+    // rules are not widened again. Includes, sockets, system calls and the environment are left to
+    // missing_from().
+    const Policy* existing = nullptr;
 };
 
-// Everything the traces need, as if there were no profile yet.
+// Everything the traces need, beyond `existing`.
 result<Proposal> reduce(const ReduceInput& input);
 
-// What of `proposal` the policy does not allow yet: what learning again has to add. A rule that `deny` refuses,
-// or that stands commented out in `existing_text`, is not proposed again.
+// What of `proposal` the policy does not allow yet: what learning again has to add. A rule that `deny`
+// refuses, or that stands commented out in `existing_text`, is not proposed again. Where the profile has a
+// rule for the same path, the proposed one carries its modes, too: it replaces that line.
 Proposal missing_from(const Proposal& proposal, const Policy& policy, std::string_view existing_text);
 
 } // namespace treadline

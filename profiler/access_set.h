@@ -1,0 +1,85 @@
+// What the traces say about files, as a set: every path once, portable and as a rule writes it (escaped, see
+// profiles/pattern.h), with what was done to it and by whom.
+//
+// Only what succeeded counts. What failed is kept apart: a name that was not there needs no rule, a refusal
+// becomes a warning, and a refused or opened guarded path (credentials, the protected set) a withheld
+// proposal.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "profiler/path_trie.h"
+#include "profiler/reduce.h"
+
+namespace treadline {
+
+// By node of the trie.
+struct NodeFacts {
+    uint64_t runs = 0; // bit i: run i came here or below; runs from 63 on share the last bit
+    Modes seen;        // of the path itself
+    bool directory = false;
+    bool created = false; // by the run, in every run that came here
+    bool gone = false;    // at the end, in every run that came here
+    bool touched = false; // the path itself, not only something below
+};
+
+// One (path, program, run): what evidence is made of.
+struct AccessRecord {
+    PathTrie::Node node = 0;
+    uint16_t program = 0; // index into AccessSet::programs
+    uint16_t run = 0;     // index into the traces
+    Modes modes;
+    uint64_t count = 0;
+};
+
+struct GuardedAccess {
+    std::string path; // portable
+    Modes modes;
+    GuardKind kind = GuardKind::Credential;
+    std::string what;
+    Evidence evidence;
+};
+
+struct SocketPath {
+    std::string path; // portable, or "@name"
+    Evidence evidence;
+};
+
+struct AccessSet {
+    PathTrie trie;
+    std::vector<NodeFacts> facts;       // by node
+    std::vector<AccessRecord> records;  // by node
+    std::vector<std::string> programs;  // file names
+    std::vector<GuardedAccess> guarded; // by path
+    std::vector<SocketPath> sockets;    // connected to, by path
+    std::vector<std::string> warnings;
+    int runs = 0;
+};
+
+AccessSet collect_accesses(const std::vector<Trace>& traces,
+                           const std::function<Variables(const RunInfo&)>& variables);
+
+// Adds up evidence; programs and examples are cut to what `Evidence` promises by finish().
+class EvidenceCounter {
+public:
+    void add(const std::string& program, size_t run, uint64_t count);
+    void add(const EvidenceCounter& other);
+    void example(const std::string& portable);
+    [[nodiscard]] bool wants_examples() const;
+    [[nodiscard]] Evidence finish(int of_runs) const;
+
+private:
+    uint64_t accesses_ = 0;
+    std::set<size_t> runs_;
+    std::map<std::string, uint64_t> programs_;
+    std::vector<std::string> examples_;
+};
+
+// The file name of a process image's program; what evidence calls it.
+std::string program_name(const ProcessImage& image);
+
+} // namespace treadline

@@ -1,0 +1,17 @@
+// What Policy::decide() would answer for every path of a trie, at once: the modes each node is granted.
+//
+// An index over the same patterns, for speed alone; a test holds it to decide(). Guarded paths are not in a
+// trie, so guards play no part; `deny` patterns do.
+#pragma once
+
+#include <vector>
+
+#include "profiler/access_set.h"
+#include "profiles/policy.h"
+
+namespace treadline {
+
+// By node. A private directory grants rwc for what the run made below it.
+std::vector<Modes> coverage(const AccessSet& set, const Policy& policy);
+
+} // namespace treadline

@@ -1,0 +1,21 @@
+// What the traces say about sockets, as rules for `connect`, `listen` and `unix`.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "profiler/access_set.h"
+
+namespace treadline {
+
+// `sockets`: connections the collector saw as file accesses. `allowed`: what the includes grant already.
+std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
+                                        const std::function<Variables(const RunInfo&)>& variables,
+                                        const std::vector<SocketPath>& sockets, const Policy& allowed);
+
+// Why a connection to this address is for a person to accept; "" for an ordinary public one.
+std::string why_not_public(std::string_view address);
+
+} // namespace treadline

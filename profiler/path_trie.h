@@ -1,0 +1,62 @@
+// Portable paths, as rules write them, as a tree in flat arrays: what the reduction works on.
+//
+// Built by insertion in any order, then finish() sorts and numbers the nodes breadth first: parents before
+// children, siblings side by side and in the order of their bytes. So the same set of paths gives the same
+// numbers, a loop from the end is bottom-up, and nothing recurses however deep a path is.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace treadline {
+
+class PathTrie {
+public:
+    using Node = uint32_t;
+    static constexpr Node top = 0; // stands above "/" and "${project}"; has no path of its own
+    static constexpr Node none = UINT32_MAX;
+
+    PathTrie();
+
+    // `portable` is "/", "/a/b" or "${name}/b".
+    Node insert(std::string_view portable);
+    Node insert_child(Node parent, std::string_view name);
+
+    // Renumbers; element i is the new number of the node that insert() called i. Nothing is inserted
+    // afterwards.
+    std::vector<Node> finish();
+
+    // After finish().
+    [[nodiscard]] Node find(std::string_view portable) const; // none if it was never inserted
+    [[nodiscard]] Node find_child(Node parent, std::string_view name) const;
+    [[nodiscard]] Node first_child(Node node) const { return nodes_[node].first_child; }
+    [[nodiscard]] uint32_t child_count(Node node) const { return nodes_[node].child_count; }
+    [[nodiscard]] std::string path(Node node) const;
+
+    [[nodiscard]] Node parent(Node node) const { return nodes_[node].parent; }         // none for top
+    [[nodiscard]] std::string_view name(Node node) const { return nodes_[node].name; } // "" for "/"
+    [[nodiscard]] size_t size() const { return nodes_.size(); }
+
+private:
+    struct Entry {
+        std::string_view name;
+        Node parent = none;
+        Node first_child = 0;
+        uint32_t child_count = 0;
+    };
+    [[nodiscard]] static size_t hash(Node parent, std::string_view name);
+    std::string_view keep(std::string_view name);
+    void grow();
+
+    std::vector<Entry> nodes_;
+    std::vector<Node> slots_;       // open addressing over (parent, name), until finish()
+    std::deque<std::string> names_; // blocks of text the names point into
+};
+
+// The components of a portable path: "/a" is "", "a"; "${home}/a" is "${home}", "a".
+std::vector<std::string_view> portable_components(std::string_view portable);
+
+} // namespace treadline

@@ -1,0 +1,235 @@
+#include "profiler/reduce.h"
+
+#include <algorithm>
+
+#include "base/path.h"
+#include "profiler/access_set.h"
+#include "profiler/certificate.h"
+#include "profiler/cost_model.h"
+#include "profiler/coverage.h"
+#include "profiler/fold.h"
+#include "profiler/include_choice.h"
+#include "profiler/network_rules.h"
+#include "profiler/process_rules.h"
+
+namespace treadline {
+namespace {
+
+using Node = PathTrie::Node;
+
+constexpr Modes all_of_a_file_made = Mode::Read | Mode::Write | Mode::Create;
+
+std::vector<Modes> needs_of(const AccessSet& set) {
+    std::vector<Modes> needs(set.trie.size());
+    for (Node node = 1; node < set.trie.size(); ++node) {
+        const NodeFacts& facts = set.facts[node];
+        needs[node] = facts.seen;
+        // Who made a file wrote it and may read it back: nothing of anyone's is exposed.
+        if (facts.created && facts.seen.has(Mode::Create)) {
+            needs[node] |= all_of_a_file_made;
+        }
+    }
+    return needs;
+}
+
+// Each access counts for the rule that grants it: the one of its own, else the nearest wide one above.
+std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const AccessSet& set,
+                                   const std::vector<Modes>& needs) {
+    constexpr uint32_t nobody = UINT32_MAX;
+    const PathTrie& trie = set.trie;
+    struct Holders {
+        uint32_t exact = nobody;
+        uint32_t names = nobody;
+        uint32_t subtree = nobody;
+    };
+    std::vector<Holders> at(trie.size());
+    for (uint32_t i = 0; i < rules.size(); ++i) {
+        Holders& holders = at[rules[i].node];
+        (rules[i].extent == Extent::Exact   ? holders.exact
+         : rules[i].extent == Extent::Names ? holders.names
+                                            : holders.subtree) = i;
+    }
+    for (Node node = 1; node < trie.size(); ++node) { // parents come first
+        if (at[node].subtree == nobody) {
+            at[node].subtree = at[trie.parent(node)].subtree;
+        }
+    }
+    std::vector<EvidenceCounter> counters(rules.size());
+    for (const AccessRecord& record : set.records) {
+        if (needs[record.node].empty()) {
+            continue; // an abstraction's
+        }
+        const Holders& here = at[record.node];
+        uint32_t holder = here.subtree;
+        const Node parent = trie.parent(record.node);
+        for (const uint32_t nearer :
+             {parent == PathTrie::none ? nobody : at[parent].names, here.names, here.exact}) {
+            holder = nearer != nobody && !(rules[nearer].modes.without(record.modes) == rules[nearer].modes)
+                         ? nearer
+                         : holder;
+        }
+        if (holder != nobody) {
+            counters[holder].add(set.programs[record.program], record.run, record.count);
+            if (rules[holder].extent != Extent::Exact && counters[holder].wants_examples()) {
+                counters[holder].example(trie.path(record.node));
+            }
+        }
+    }
+    std::vector<Evidence> evidence;
+    for (const EvidenceCounter& counter : counters) {
+        evidence.push_back(counter.finish(set.runs));
+    }
+    return evidence;
+}
+
+// ${project} first, then the other variables, then the rest, each in the order of bytes.
+auto reading_order(const std::string& path) {
+    return std::make_pair(path.rfind("${project}", 0) == 0 ? 0 : path.rfind("${", 0) == 0 ? 1 : 2, path);
+}
+
+// The sentence for a rule that stays a comment though nothing guards it; "" for an ordinary one.
+std::string why_withheld(const FoldedRule& rule, const std::string& path, const CostModel& costs) {
+    if (rule.modes.has(Mode::Write) || rule.modes.has(Mode::Create)) {
+        if (path.rfind("/proc/", 0) == 0 || path.rfind("/sys/", 0) == 0) {
+            return "changes the kernel's settings or a process's";
+        }
+        if (costs.class_of(rule.node) == PathClass::System ||
+            costs.class_of(rule.node) == PathClass::Config) {
+            return "changes an installed system";
+        }
+        if (path.rfind("/dev/", 0) == 0 && costs.class_of(rule.node) == PathClass::Device) {
+            return "writes to a device";
+        }
+    }
+    if (rule.extent == Extent::Exact && costs.is_volatile(rule.node) &&
+        costs.class_of(rule.node) == PathClass::Temporary) {
+        return "has another name in every run";
+    }
+    return "";
+}
+
+std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Modes>& needs,
+                                     const CostModel& costs, const ListDirectory& list) {
+    const std::vector<FoldedRule> folded = fold(set, needs, costs, list);
+    const std::vector<Evidence> evidence = evidence_for(folded, set, needs);
+    struct Line {
+        std::string path;
+        ProposedRule rule;
+    };
+    std::vector<Line> lines;
+    for (size_t i = 0; i < folded.size(); ++i) {
+        std::string path = set.trie.path(folded[i].node);
+        if (folded[i].private_directory) {
+            lines.push_back({path, {Section::Private, path, evidence[i], ""}});
+            continue;
+        }
+        const std::string why = why_withheld(folded[i], path, costs);
+        if (folded[i].extent == Extent::Names) {
+            path += '/';
+        } else if (folded[i].extent == Extent::Subtree) {
+            path += "/**";
+        }
+        lines.push_back({path, {Section::Files, path + ": " + to_string(folded[i].modes), evidence[i], why}});
+    }
+    for (const GuardedAccess& guarded : set.guarded) {
+        const std::string risk = guarded.kind == GuardKind::Credential
+                                     ? guarded.what + " give access away"
+                                     : guarded.what + " run code outside the sandbox later";
+        lines.push_back(
+            {guarded.path,
+             {Section::Files, guarded.path + ": " + to_string(guarded.modes), guarded.evidence, risk}});
+    }
+    std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
+        if (a.rule.section != b.rule.section) {
+            return a.rule.section < b.rule.section;
+        }
+        return reading_order(a.path) < reading_order(b.path);
+    });
+    std::vector<ProposedRule> rules;
+    for (Line& line : lines) {
+        rules.push_back(std::move(line.rule));
+    }
+    return rules;
+}
+
+Learned learned_from(const std::vector<Trace>& traces, std::vector<std::string>& warnings) {
+    Learned learned;
+    learned.command = traces.back().run.command;
+    learned.runs = static_cast<int>(traces.size());
+    learned.complete = true;
+    learned.certificate = certificate_digest(traces.back().run.certificate);
+    for (const Trace& trace : traces) {
+        const RunInfo& run = trace.run;
+        uint64_t lost = 0;
+        std::string causes;
+        for (const auto& [cause, count] : run.lost) {
+            lost += count;
+            causes += (causes.empty() ? "" : ", ") + cause;
+        }
+        learned.complete = learned.complete && run.complete && lost == 0;
+        const std::string name = "run " + std::to_string(run.id);
+        if (lost > 0) {
+            warnings.push_back(name + ": " + std::to_string(lost) +
+                               (lost == 1 ? " access was" : " accesses were") + " lost (" + causes +
+                               "): learn again, or later runs may be denied something");
+        }
+        for (const std::string& reason : run.incomplete_because) {
+            warnings.push_back(name + " is incomplete: " + reason);
+        }
+        if (!run.complete && lost == 0 && run.incomplete_because.empty()) {
+            warnings.push_back(name + " is incomplete");
+        }
+    }
+    return learned;
+}
+
+} // namespace
+
+result<Proposal> reduce(const ReduceInput& input) {
+    if (input.traces.empty()) {
+        return fail("there is no run to learn from");
+    }
+    Proposal proposal;
+    proposal.learned = learned_from(input.traces, proposal.warnings);
+
+    const AccessSet set = collect_accesses(input.traces, input.variables);
+    proposal.warnings.insert(proposal.warnings.end(), set.warnings.begin(), set.warnings.end());
+    // Portable paths mean the same in every run; where the disk or a policy is asked, it is as of the last
+    // one.
+    const Variables here = input.variables(input.traces.back().run);
+
+    std::vector<Modes> needs = needs_of(set);
+    const Includes includes =
+        TRY(choose_includes(set, needs, input.shipped_abstractions, input.abstractions, here));
+    for (Node node = 0; node < needs.size(); ++node) {
+        needs[node] = needs[node].without(includes.covered[node]);
+    }
+    if (input.existing != nullptr) {
+        const std::vector<Modes> granted = coverage(set, *input.existing);
+        for (Node node = 0; node < needs.size(); ++node) {
+            needs[node] = needs[node].without(granted[node]);
+        }
+    }
+
+    for (const std::string& name : includes.names) {
+        proposal.rules.push_back({Section::Include, name, {}, ""});
+    }
+    const CostModel costs(set, here);
+    ListDirectory list;
+    if (input.disk != nullptr) {
+        list = [&](Node node, bool& truncated) {
+            const auto directory = here.expand(set.trie.path(node));
+            return directory ? input.disk->list(*directory, truncated) : std::vector<DiskView::Entry>{};
+        };
+    }
+    const auto append = [&](std::vector<ProposedRule> rules) {
+        std::move(rules.begin(), rules.end(), std::back_inserter(proposal.rules));
+    };
+    append(file_rules(set, needs, costs, list));
+    append(network_rules(input.traces, input.variables, set.sockets, includes.policy));
+    append(syscall_rules(input.traces, includes.policy, proposal.warnings));
+    append(environment_rules(input.traces, includes.policy));
+    return proposal;
+}
+
+} // namespace treadline

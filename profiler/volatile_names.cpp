@@ -1,0 +1,132 @@
+#include "profiler/volatile_names.h"
+
+#include <algorithm>
+
+namespace treadline {
+namespace {
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+bool is_lower(char c) {
+    return c >= 'a' && c <= 'z';
+}
+bool is_upper(char c) {
+    return c >= 'A' && c <= 'Z';
+}
+bool is_hex(char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+bool is_separator(char c) {
+    return c == '.' || c == '-' || c == '_' || c == '@' || c == '+' || c == '~' || c == '=' || c == ',' ||
+           c == ' ';
+}
+bool all_digits(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
+}
+
+// yyyy-mm-dd with any separator, as in npm's and cargo's log names.
+bool has_date(std::string_view name) {
+    for (size_t at = 0; at + 10 <= name.size(); ++at) {
+        const std::string_view text = name.substr(at, 10);
+        if (all_digits(text.substr(0, 4)) && is_separator(text[4]) && all_digits(text.substr(5, 2)) &&
+            is_separator(text[7]) && all_digits(text.substr(8, 2)) && (text[0] == '1' || text[0] == '2')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// RFC 9562: 8-4-4-4-12 hexadecimal digits.
+bool has_uuid(std::string_view name) {
+    constexpr std::string_view shape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    for (size_t at = 0; at + shape.size() <= name.size(); ++at) {
+        bool fits = true;
+        for (size_t i = 0; i < shape.size() && fits; ++i) {
+            fits = shape[i] == '-' ? name[at + i] == '-' : is_hex(name[at + i]);
+        }
+        if (fits) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Seven is the shortest abbreviation git prints; a word of seven such letters has no digit.
+bool is_hash(std::string_view token) {
+    if (token.size() < 7 || !std::all_of(token.begin(), token.end(), is_hex)) {
+        return false;
+    }
+    const bool digit = std::any_of(token.begin(), token.end(), is_digit);
+    const bool letter = !all_digits(token);
+    return token.size() >= 16 || (digit && letter);
+}
+
+// mkstemp(3), nanoid and the like: letters of both cases and digits change places too often for a word.
+bool is_random(std::string_view token) {
+    if (token.size() < 6 || token.size() > 32) {
+        return false;
+    }
+    int digit_borders = 0;
+    int case_changes = 0; // lower to upper: CamelCase has one a word
+    for (size_t i = 1; i < token.size(); ++i) {
+        digit_borders += is_digit(token[i]) != is_digit(token[i - 1]);
+        case_changes += is_lower(token[i - 1]) && is_upper(token[i]);
+    }
+    const bool lower = std::any_of(token.begin(), token.end(), is_lower);
+    const bool upper = std::any_of(token.begin(), token.end(), is_upper);
+    const bool digit = std::any_of(token.begin(), token.end(), is_digit);
+    if (digit && lower && upper) {
+        return digit_borders >= 2 || (token.size() <= 8 && case_changes >= 1);
+    }
+    return digit_borders >= 3 || (token.size() <= 10 && case_changes >= 3);
+}
+
+bool has_version(std::string_view name) {
+    for (size_t at = 1; at + 1 < name.size(); ++at) {
+        if (name[at] == '.' && is_digit(name[at - 1]) && is_digit(name[at + 1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+NameKind kind_of_name(std::string_view name) {
+    if (name.size() >= 3 && all_digits(name)) {
+        return NameKind::Volatile;
+    }
+    if (has_uuid(name) || has_date(name)) {
+        return NameKind::Volatile;
+    }
+    bool first = true;
+    for (size_t at = 0; at <= name.size();) {
+        size_t end = at;
+        while (end < name.size() && !is_separator(name[end])) {
+            ++end;
+        }
+        const std::string_view token = name.substr(at, end - at);
+        const bool last = end == name.size();
+        // "npm-4711" ends in a process id; "4711-npm" and "cc.4711.o" need one digit more, to spare
+        // "x-404.html".
+        if (all_digits(token) && !first && token.size() >= (last ? 3U : 4U)) {
+            return NameKind::Volatile;
+        }
+        if (all_digits(token) && token.size() >= 6) { // seconds, yyyymmdd
+            return NameKind::Volatile;
+        }
+        if (is_hash(token) || is_random(token)) {
+            return NameKind::Volatile;
+        }
+        // "sedXk2Ld9": a template without a separator; mkstemp replaces the last six.
+        if (token.size() > 6 && token.size() <= 16 && is_random(token.substr(token.size() - 6))) {
+            return NameKind::Volatile;
+        }
+        first = false;
+        at = end + 1;
+    }
+    return has_version(name) ? NameKind::Version : NameKind::Stable;
+}
+
+} // namespace treadline

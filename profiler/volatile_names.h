@@ -1,0 +1,21 @@
+// Which file names will be different next time: process ids, hashes, dates, random suffixes.
+//
+// A judgement on one name alone, so it errs: an all-lowercase mkstemp(3) suffix looks like a word, and a name
+// such as "report-404" like a process id. What the run itself created and removed again is known from the
+// trace instead.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace treadline {
+
+enum class NameKind : uint8_t {
+    Stable,
+    Version,  // "3.11.2": the same here until an upgrade
+    Volatile, // another one in every run
+};
+
+NameKind kind_of_name(std::string_view name);
+
+} // namespace treadline
