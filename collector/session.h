@@ -28,12 +28,32 @@ struct CollectorSummary {
     uint64_t processes = 0;
 };
 
+// How the collector gets its privilege here; `doctor` shows it.
+struct CollectorAccess {
+    enum class Privilege : uint8_t {
+        None,         // no way: `problem` says what to do
+        Root,         // this process is root
+        Capabilities, // the file has cap_bpf and cap_perfmon
+        Sudo,         // sudo works without a password
+        SudoPrompt,   // sudo may ask on the terminal
+    };
+    Privilege privilege = Privilege::None;
+    std::string program; // path of treadline-collector; beside this program, else ../libexec/treadline/
+    std::string problem; // one sentence that says what to do: no privilege, no BTF, a kernel too old; "" if none
+};
+CollectorAccess find_collector();
+
 class CollectorSession {
 public:
-    // Finds the collector (beside this program, else ../libexec/treadline/), decides how it gets its privilege
-    // (root already, file capabilities, `sudo -n`, `sudo` on a terminal) and starts it. Returns once the probes
-    // are attached. No way to the privilege, no BTF, a kernel too old: one sentence that says what to do.
-    static result<CollectorSession> start(int root_pidfd, const std::string& store, const RunInfo& run);
+    // Starts the collector as find_collector() says; it waits for its start message. Apart from begin() because under
+    // `sudo treadline learn` only this step may be root's: then `for_uid` is the invoking user, the socket is made with
+    // that effective user id (its peer credentials are what the collector trusts), and the caller gives up root for
+    // good before the command is started. Otherwise `for_uid` is this process's own user.
+    static result<CollectorSession> spawn(unsigned for_uid);
+
+    // Hands over the held task and the store (made if missing, mode 0600); returns once the probes are attached.
+    result<ok> begin(int root_pidfd, const std::string& store, const RunInfo& run);
+
     CollectorSession(CollectorSession&&) noexcept = default;
     CollectorSession& operator=(CollectorSession&&) noexcept = default;
     ~CollectorSession(); // the collector notices the closed socket, finishes what it has as partial and exits

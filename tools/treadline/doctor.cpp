@@ -1,0 +1,111 @@
+// `treadline doctor`: what this kernel and machine can trace and enforce, and what to do about what is missing.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "base/syscalls.h"
+#include "collector/session.h"
+#include "enforcer/plan.h"
+#include "tools/treadline/commands.h"
+
+namespace treadline {
+namespace {
+
+std::string privilege_text(CollectorAccess::Privilege privilege) {
+    switch (privilege) {
+    case CollectorAccess::Privilege::Root:
+        return "root";
+    case CollectorAccess::Privilege::Capabilities:
+        return "file capabilities";
+    case CollectorAccess::Privilege::Sudo:
+        return "sudo, without a password";
+    case CollectorAccess::Privilege::SudoPrompt:
+        return "sudo, which will ask for a password";
+    case CollectorAccess::Privilege::None:
+        break;
+    }
+    return "none";
+}
+
+// What each Landlock ABI added, for the rules that rest on it (landlock(7)).
+std::string landlock_text(int abi) {
+    if (abi == 0) {
+        return "not available: the kernel needs CONFIG_SECURITY_LANDLOCK and 'landlock' in its lsm= list (Linux 5.13)";
+    }
+    std::string text = fmt::format("ABI {}", abi);
+    if (abi < 2) {
+        text += "; below 2: no renames across directories (Linux 5.19)";
+    }
+    if (abi < 3) {
+        text += "; below 3: truncation is not held (Linux 6.2)";
+    }
+    if (abi < 4) {
+        text += "; below 4: `listen` is not held (Linux 6.7)";
+    }
+    if (abi < 6) {
+        text += "; below 6: abstract sockets are held by the network namespace alone (Linux 6.12)";
+    }
+    return text;
+}
+
+result<ok> doctor(const Options& options) {
+    const Machine machine = inspect_machine();
+    const CollectorAccess collector = find_collector();
+    const bool can_trace = collector.problem.empty() && collector.privilege != CollectorAccess::Privilege::None;
+    const bool can_enforce = machine.landlock_abi > 0 && machine.user_namespaces && machine.seccomp_notify;
+    if (options.json) {
+        const nlohmann::json facts = {{"version", TREADLINE_VERSION},
+                                      {"kernel", machine.kernel},
+                                      {"architecture", machine.architecture},
+                                      {"can_trace", can_trace},
+                                      {"probes", can_trace ? nlohmann::json("tracepoint") : nlohmann::json(nullptr)},
+                                      {"collector", collector.program},
+                                      {"collector_privilege", privilege_text(collector.privilege)},
+                                      {"tracing_problem", collector.problem},
+                                      {"can_enforce", can_enforce},
+                                      {"landlock_abi", machine.landlock_abi},
+                                      {"user_namespaces", machine.user_namespaces},
+                                      {"user_namespaces_problem", machine.user_namespaces_why},
+                                      {"seccomp_notify", machine.seccomp_notify},
+                                      {"cgroup_delegated", machine.cgroup_delegated}};
+        return sys::write_all(STDOUT_FILENO, facts.dump(2) + "\n");
+    }
+    const auto mark = [](bool good) { return good ? "ok  " : "NO  "; };
+    std::string out = fmt::format("treadline {} on Linux {} ({})\n\n", TREADLINE_VERSION, machine.kernel, machine.architecture);
+    out += fmt::format("{}learn     {}\n", mark(can_trace),
+                       can_trace ? fmt::format("eBPF tracepoint probes; {} runs with {}", collector.program,
+                                               privilege_text(collector.privilege))
+                                 : collector.problem);
+    out += fmt::format("{}enforce   {}\n", mark(can_enforce),
+                       can_enforce ? "without privilege" : "refused here (exit 126); see below");
+    out += "\nwhat enforcing rests on\n";
+    out += fmt::format("  {}landlock         {}\n", mark(machine.landlock_abi > 0), landlock_text(machine.landlock_abi));
+    out += fmt::format("  {}user namespaces  {}\n", mark(machine.user_namespaces),
+                       machine.user_namespaces ? "an ordinary user may make them" : machine.user_namespaces_why);
+    out += fmt::format("  {}seccomp          {}\n", mark(machine.seccomp_notify),
+                       machine.seccomp_notify ? (machine.seccomp_wait_killable
+                                                     ? "with user notification"
+                                                     : "with user notification (before Linux 5.19 signals may interrupt watched calls)")
+                                              : "no user notification: needs Linux 5.5");
+    out += fmt::format("  {}memory and cpu   {}\n", machine.cgroup_delegated ? "ok  " : "--  ",
+                       machine.cgroup_delegated ? "cgroup v2, delegated"
+                                                : "no delegated cgroup v2: profiles with resources.memory or cpu are refused; run "
+                                                  "inside 'systemd-run --user --scope -p Delegate=yes'");
+    out += "  --  network          no gateway yet: profiles with `connect` need --network host\n";
+    return sys::write_all(STDOUT_FILENO, out);
+}
+
+} // namespace
+
+void add_doctor(CLI::App& app, Invocation& invocation) {
+    auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand("doctor", "Say what this machine can trace and enforce");
+    add_json_option(command, *options);
+    command->footer("Example:  treadline doctor");
+    command->callback([options, &invocation] {
+        const auto done = doctor(*options);
+        invocation.status = done ? exit_ok : complain(done.error(), exit_usage);
+    });
+}
+
+} // namespace treadline
