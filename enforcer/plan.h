@@ -1,5 +1,6 @@
-// What will be done to hold a command: plain data, compiled from a policy and a machine, printed by `explain`,
-// compared whole in tests, applied by sandbox.h. Nothing here decides anything; nothing that applies it does.
+// What will be done to hold a command: plain data, compiled from a policy and a machine, printed by
+// `explain`, compared whole in tests, applied by sandbox.h. Nothing here decides anything; nothing that
+// applies it does.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +17,14 @@ namespace treadline {
 
 // What this kernel and machine can enforce; `doctor` shows it, tests script it.
 struct Machine {
-    int landlock_abi = 0;      // 0: not there
-    bool user_namespaces = false; // an unprivileged process may make one and mount in it
+    int landlock_abi = 0;            // 0: not there
+    bool user_namespaces = false;    // an unprivileged process may make one and mount in it
     std::string user_namespaces_why; // a sentence with the remedy when it may not
-    bool seccomp_notify = false;  // Linux 5.5 (SECCOMP_USER_NOTIF_FLAG_CONTINUE)
+    bool seccomp_notify = false;     // Linux 5.6 (SECCOMP_USER_NOTIF_FLAG_CONTINUE is 5.5, pidfd_getfd 5.6)
     bool seccomp_wait_killable = false; // Linux 5.19
-    bool cgroup_delegated = false;
+    bool memfd_noexec = false;          // Linux 6.3: a memfd can be sealed against execution
+    bool cgroup_delegated = false;      // `cgroup` is a cgroup v2 directory this user may divide
+    std::string cgroup;
     std::string kernel; // uname -r
     std::string architecture;
 };
@@ -49,11 +52,12 @@ struct MountStep {
     enum class Kind : uint8_t {
         Directory, // an empty directory in the new root
         Symlink,   // as on the host: `source` is the target text
-        Tmpfs,     // empty and writable, gone afterwards
+        Tmpfs,     // empty, gone afterwards
         Bind,      // `source` of the host at `target`, with everything below
+        Device,    // one device node of the host's /dev, the only kind of mount that is not nodev
         Proc,
-        Devices,   // a minimal /dev
-        MaskFile,  // an empty file nobody can read or write over `target`
+        Devices,  // a minimal /dev
+        MaskFile, // an empty file nobody can read or write over `target`
         MaskDirectory,
     };
     Kind kind = Kind::Directory;
@@ -88,27 +92,36 @@ struct Enforcement {
 };
 
 struct Plan {
-    Command command;                                // environment: what the command will see
-    bool isolate_processes = true;                  // pid and ipc namespaces
+    Command command;               // environment: what the command will see
+    bool namespaces = true;        // user and mount namespaces, and with them the next two
+    bool isolate_processes = true; // pid, ipc and uts namespaces
     NetworkMode network = NetworkMode::None;
-    std::vector<MountStep> mounts;                  // in order; empty: the host's view stays (with masks)
+    bool new_root = true;          // false: the host's view stays, `mounts` holds only masks
+    std::vector<MountStep> mounts; // in order
     std::vector<Placeholder> placeholders;
-    std::vector<std::string> make_directories;      // missing directories a `c` rule names, made outside
-    bool landlock = true;
+    std::vector<std::string> make_directories; // missing directories a `c` rule names, made outside
+    int landlock_abi = 0;                      // 0: no Landlock
     std::vector<LandlockRule> landlock_rules;
-    std::vector<uint16_t> bind_ports;               // TCP ports that may be bound
+    std::vector<uint16_t> bind_ports; // TCP ports that may be bound
     bool scope_signals_and_abstract_sockets = false;
     std::optional<std::vector<std::string>> syscalls; // names allowed; none: no filter
-    bool watch_paths = true;                        // report refused path accesses by user notification
+    bool notify = true;         // unlisted calls are reported; else they just fail with EPERM
+    bool wait_killable = false; // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+    bool memfd_noexec = true;   // memfd_create is given, sealed against execution; else refused
+    bool watch_paths = true;    // report refused path accesses by user notification
+    std::string cgroup;         // a cgroup of the run's own is made below; "" for none
+    // Resolved path -> the path a rule names, where a symbolic link lies between: for the violation reports.
+    std::map<std::string, std::string> aliases;
     Resources resources;
-    std::vector<Enforcement> enforcement;           // one a rule
-    std::vector<std::string> degraded;              // what the machine cannot hold; non-empty only if allowed
+    std::vector<Enforcement> enforcement; // one a rule
+    std::vector<std::string> degraded;    // what the machine cannot hold; non-empty only if allowed
     // The decisions behind the plan, for the violation reports.
     std::shared_ptr<const Policy> policy;
 };
 
 // Fails (the caller exits 126) with the sentence that says which rule cannot be held here, unless
-// `allow_degraded`. Looks at the disk (to expand, to find guarded paths, to see what exists), changes nothing.
+// `allow_degraded`. Looks at the disk (to expand, to find guarded paths, to see what exists), changes
+// nothing.
 result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machine, const Command& command,
                      const CompileOptions& options);
 

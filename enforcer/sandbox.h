@@ -1,9 +1,10 @@
 // Starting a command in a sandbox, and what came of it: the enforcer's door for `enforce` and `learn`.
 //
-//   Policy + Machine --compile()--> Plan (plain data, plan.h) --Sandbox::start()--> held child --release()--> wait()
+//   Policy + Machine --compile()--> Plan (plain data, plan.h) --Sandbox::start()--> held child --release()-->
+//   wait()
 //
-// The child is held before its first instruction so that a collector can be attached to it. Every step of the plan
-// succeeds or the command does not run. When the supervisor (this process) dies, everything inside dies.
+// The child is held before its first instruction so that a collector can be attached to it. Every step of the
+// plan succeeds or the command does not run. When the supervisor (this process) dies, everything inside dies.
 #pragma once
 
 #include <functional>
@@ -41,7 +42,8 @@ public:
     // Lets the command start; an execve that fails is an error here ("cannot execute 'x': No such file…").
     result<ok> release();
 
-    // Serves notifications and waits until everything inside has ended. Signals meant for the command reach it.
+    // Serves notifications and waits until everything inside has ended. Signals meant for the command reach
+    // it.
     result<Outcome> wait(const OnViolation& on_violation);
 
 private:

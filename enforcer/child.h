@@ -1,0 +1,121 @@
+// What runs between clone and execve: the steps in the kernel's order, on data laid out beforehand. No
+// allocation, no locks, no library state; errors go through a shared page, because the last step forbids
+// every other way.
+//
+//   supervisor --clone--> init (pid 1: namespaces, mounts) --clone--> command (limits, capabilities,
+//   Landlock, waits to be released, seccomp, execve)
+//
+// Without a pid namespace there is no init: the first child is the command.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <linux/filter.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "enforcer/missing_defs.h"
+#include "enforcer/plan.h"
+
+namespace treadline {
+
+enum class ChildStep : int {
+    None,
+    User,
+    Namespaces,
+    IdMap,
+    Loopback,
+    Root,
+    Mount,
+    HideHost,
+    Fork,
+    Directory,
+    Limits,
+    Descriptors,
+    Capabilities,
+    NoNewPrivileges,
+    LandlockCreate,
+    LandlockRule,
+    LandlockPort,
+    LandlockRestrict,
+    Report,
+    Seccomp,
+    Execute,
+};
+std::string_view to_string(ChildStep step); // "mount", as in "cannot mount …"
+
+// On a page that supervisor, init and command share.
+struct ChildStatus {
+    std::atomic<int> failed_step{0}; // ChildStep
+    std::atomic<int> failed_errno{0};
+    std::atomic<int> failed_index{-1}; // into mounts or Landlock rules
+    std::atomic<int> first_pid{0};     // as the supervisor sees it
+    std::atomic<int> listener{-1};     // the seccomp listener, a number in the command's descriptor table
+    std::atomic<int> wait_status{-1};  // of the command, as wait(2) gives it; set by init
+};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+struct ChildMount {
+    MountStep::Kind kind = MountStep::Kind::Directory;
+    const char* source = nullptr; // of a bind: relative to the host's root
+    const char* target = nullptr; // absolute
+    uint64_t attributes = 0;      // MOUNT_ATTR_*
+    mode_t mode = 0755;
+    bool directory = true;
+};
+
+struct ChildLandlockRule {
+    const char* path = nullptr;
+    uint64_t rights = 0;
+};
+
+// Every pointer is into memory that outlives the clone.
+struct ChildPlan {
+    ChildStatus* status = nullptr;
+    int socket = -1;    // to the supervisor: 'P' + pidfd, 'R' ready, 'S' stopped; from it: 'G' go
+    int exec_pipe = -1; // write end; closed by a successful execve
+    sigset_t signal_mask{};
+
+    bool switch_user = false; // real root starts a command for somebody else
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::vector<gid_t> groups;
+
+    bool namespaces = true;
+    bool isolate_processes = true;
+    bool own_network = true;
+    const char* uid_map = nullptr;
+    const char* gid_map = nullptr;
+
+    bool new_root = true;
+    std::vector<ChildMount> mounts;
+    const char* terminal = nullptr; // bound to /dev/console; null if there is none
+
+    const char* directory = nullptr;
+    std::vector<std::pair<int, rlimit>> limits;
+
+    size_t landlock_size = 0; // 0: no Landlock
+    landlock::RulesetAttributes landlock_attributes;
+    std::vector<ChildLandlockRule> landlock_rules;
+    std::vector<uint16_t> bind_ports;
+
+    std::vector<sock_filter> filter; // empty: none
+    unsigned filter_flags = 0;
+
+    const char* program = nullptr;
+    std::vector<char*> argv;        // null at the end
+    std::vector<char*> environment; // null at the end
+};
+
+// Starts the first child: init, or the command itself where processes are not isolated. Returns its pid.
+// The caller must have blocked all signals it wants to see.
+pid_t start_child(const ChildPlan& plan);
+
+} // namespace treadline

@@ -1,0 +1,235 @@
+#include "enforcer/denial.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/path.h"
+
+namespace treadline {
+namespace {
+
+std::string risk_of(const Decision& decision) {
+    if (decision.guard == nullptr) {
+        return "";
+    }
+    return decision.guard->kind == GuardKind::Credential
+               ? "gives away " + decision.guard->what
+               : "lets code run later, outside the sandbox: " + decision.guard->what;
+}
+
+Violation violation_of(const Decision& decision, std::string layer, std::string operation,
+                       std::string object) {
+    Violation violation;
+    violation.layer = std::move(layer);
+    violation.operation = std::move(operation);
+    violation.object = std::move(object);
+    violation.section = decision.section;
+    violation.rule = decision.remedy;
+    violation.reason = decision.reason;
+    violation.risk = risk_of(decision);
+    return violation;
+}
+
+// Rules speak of paths as a person writes them; where one of those leads through a symbolic link, the
+// resolved path is allowed by the same rule.
+Decision decide(const Plan& plan, Operation operation, const std::string& path) {
+    Decision decision = plan.policy->decide(operation, path);
+    if (decision.allowed) {
+        return decision;
+    }
+    for (const auto& [resolved, written] : plan.aliases) {
+        if (is_within(path, resolved)) {
+            const Decision other = plan.policy->decide(operation, written + path.substr(resolved.size()));
+            if (other.allowed) {
+                return other;
+            }
+        }
+    }
+    return decision;
+}
+
+bool exists_outside(const std::string& path) {
+    struct stat status {};
+    // /proc is another one inside, and the numbers in it mean other processes.
+    return !is_within(path, "/proc") && ::lstat(path.c_str(), &status) == 0;
+}
+
+std::string layer_of(const Decision& decision) {
+    const bool masked = decision.guard != nullptr || !decision.rule.empty();
+    return masked ? "mount" : "landlock";
+}
+
+std::optional<std::string> host_text(const sockaddr_storage& address, uint16_t& port) {
+    char text[INET6_ADDRSTRLEN] = {};
+    if (address.ss_family == AF_INET) {
+        const auto& four = reinterpret_cast<const sockaddr_in&>(address);
+        port = ntohs(four.sin_port);
+        return ::inet_ntop(AF_INET, &four.sin_addr, text, sizeof text);
+    }
+    if (address.ss_family == AF_INET6) {
+        const auto& six = reinterpret_cast<const sockaddr_in6&>(address);
+        port = ntohs(six.sin6_port);
+        return ::inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
+    }
+    return std::nullopt;
+}
+
+bool is_loopback(const sockaddr_storage& address) {
+    if (address.ss_family == AF_INET) {
+        const uint32_t four = ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr);
+        return (four >> 24) == 127 || four == INADDR_ANY; // connecting to 0.0.0.0 reaches the loopback
+    }
+    const in6_addr& six = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(&six) || IN6_IS_ADDR_UNSPECIFIED(&six) ||
+           (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
+}
+
+// The type of the task's socket; 0 if it cannot be known (a thread that is no leader has no pidfd
+// before 6.9).
+int socket_type(pid_t task, int descriptor) {
+    const unique_fd process(static_cast<int>(::syscall(SYS_pidfd_open, task, 0)));
+    const unique_fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0)));
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (!socket || ::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+        return 0;
+    }
+    return type;
+}
+
+std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pid_t task,
+                                    const WatchedAddress& asked, const sockaddr_storage& address) {
+    const size_t offset = offsetof(sockaddr_un, sun_path);
+    const auto& named = reinterpret_cast<const sockaddr_un&>(address);
+    if (asked.bytes.size() <= offset || named.sun_path[0] == '\0') {
+        return {}; // unnamed, or abstract: the sandbox has a space of its own for those
+    }
+    WatchedPath path;
+    path.raw.assign(named.sun_path, ::strnlen(named.sun_path, asked.bytes.size() - offset));
+    path.directory = AT_FDCWD;
+    if (asked.bind) {
+        path.create = true;
+        path.last = LastLink::Keep;
+    }
+    const auto inside = view.resolve(task, path.directory, path.raw, path.last);
+    if (!inside) {
+        return {};
+    }
+    if (asked.bind) {
+        return path_denials(plan, view, path, *inside);
+    }
+    if (inside->exists || !exists_outside(inside->path)) {
+        return {};
+    }
+    const Decision decision = plan.policy->decide(Operation::UnixConnect, inside->path);
+    if (decision.allowed) {
+        return {};
+    }
+    return {violation_of(decision, "mount", "connect", inside->path)};
+}
+
+} // namespace
+
+std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, const WatchedPath& asked,
+                                    const InsidePath& inside) {
+    if (plan.policy == nullptr) {
+        return {};
+    }
+    const bool there = inside.exists || inside.hidden;
+    const bool outside_only = !there && exists_outside(inside.path);
+    const bool makes = asked.create || (asked.create_if_missing && !there);
+    std::vector<Violation> denials;
+    const auto check = [&](bool wanted, Operation operation, const char* name) {
+        if (!wanted || !denials.empty()) {
+            return;
+        }
+        const Decision decision = decide(plan, operation, inside.path);
+        if (!decision.allowed) {
+            denials.push_back(
+                violation_of(decision, outside_only ? "mount" : layer_of(decision), name, inside.path));
+        }
+    };
+    if (makes) {
+        // Where not even the directory is there, on either side, the call fails by itself.
+        const std::string parent(parent_path(inside.path));
+        const bool possible = there || view.exists(parent) || exists_outside(parent);
+        check(possible, Operation::Create, "create");
+    }
+    const bool present = there || outside_only;
+    check(asked.remove && present, Operation::Create, "delete");
+    check(asked.execute && present, Operation::Execute, "execute");
+    check(asked.write && (present && !makes), Operation::Write, "write");
+    check(asked.read && (present && !makes), Operation::Read, inside.directory ? "list" : "read");
+    return denials;
+}
+
+std::vector<Violation> address_denials(const Plan& plan, const InsideView& view, pid_t task,
+                                       const WatchedAddress& asked) {
+    sockaddr_storage address{};
+    std::memcpy(&address, asked.bytes.data(), std::min(asked.bytes.size(), sizeof address));
+    if (plan.policy == nullptr || asked.bytes.size() < sizeof(sa_family_t)) {
+        return {};
+    }
+    if (address.ss_family == AF_UNIX) {
+        return unix_denials(plan, view, task, asked, address);
+    }
+    uint16_t port = 0;
+    const auto host = host_text(address, port);
+    if (!host) {
+        return {};
+    }
+    if (asked.bind) {
+        const Decision decision = plan.policy->decide(Operation::Listen, std::to_string(port));
+        // Landlock governs TCP only; a datagram socket binds on the sandbox's own loopback.
+        if (decision.allowed || plan.landlock_abi < 4 || socket_type(task, asked.descriptor) != SOCK_STREAM) {
+            return {};
+        }
+        return {violation_of(decision, "landlock", "listen", std::to_string(port))};
+    }
+    if (plan.network == NetworkMode::Host || is_loopback(address)) {
+        return {};
+    }
+    // A datagram socket's connect sends nothing: libc's resolver sorts addresses this way.
+    if (port == 0 || (port == 9 && socket_type(task, asked.descriptor) == SOCK_DGRAM)) {
+        return {};
+    }
+    const std::string bracketed = address.ss_family == AF_INET6 ? "[" + *host + "]" : *host;
+    const std::string object = bracketed + ":" + std::to_string(port);
+    return {violation_of(plan.policy->decide(Operation::Connect, object), "egress", "connect", object)};
+}
+
+Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data) {
+    Decision decision;
+    if (plan.policy != nullptr) {
+        decision = plan.policy->decide(Operation::Syscall, name);
+    }
+    if (decision.allowed) { // listed, and still refused: for its arguments, which no rule changes
+        decision = {};
+        decision.reason = "these arguments of '" + name + "' are refused whatever the profile lists";
+    }
+    Violation violation = violation_of(decision, "seccomp", "syscall", name);
+    if (name == "socket" || name == "ioctl" || name == "prctl") {
+        const auto which = static_cast<uint32_t>(data.args[name == "ioctl" ? 1 : 0]);
+        violation.object += "(" + std::to_string(which) + ")";
+    }
+    return violation;
+}
+
+void add_process(Violation& violation, InsideProcess process) {
+    violation.pid = process.pid;
+    violation.exe = std::move(process.exe);
+    violation.argv = std::move(process.argv);
+}
+
+} // namespace treadline

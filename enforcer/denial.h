@@ -1,0 +1,30 @@
+// From what was asked to violations: the decision is the policy's, the layer is where the kernel refuses it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <linux/seccomp.h>
+
+#include "enforcer/inside_view.h"
+#include "enforcer/plan.h"
+#include "enforcer/violation.h"
+#include "enforcer/watched_call.h"
+
+namespace treadline {
+
+// A path that is there neither inside nor outside is no violation when it is only looked for: programs probe
+// many names. One that exists outside only is layer "mount"; one that is there but refused is "landlock", or
+// "mount" where a mask lies over it.
+std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, const WatchedPath& asked,
+                                    const InsidePath& inside);
+
+std::vector<Violation> address_denials(const Plan& plan, const InsideView& view, pid_t task,
+                                       const WatchedAddress& asked);
+
+// A call that is not listed, or was refused for its arguments.
+Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data);
+
+void add_process(Violation& violation, InsideProcess process);
+
+} // namespace treadline

@@ -1,0 +1,281 @@
+// Sandbox::start: one step after the other, in the order the kernel needs them.
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <map>
+#include <utility>
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/syscalls.h"
+#include "base/text.h"
+#include "enforcer/child.h"
+#include "enforcer/landlock_ruleset.h"
+#include "enforcer/sandbox.h"
+#include "enforcer/seccomp_filter.h"
+#include "enforcer/supervisor.h"
+
+namespace treadline {
+namespace {
+
+// execvp's search, once and from outside: inside, each name that is not there would be a notification.
+result<std::string> find_program(const Command& command) {
+    if (command.argv.empty() || command.argv[0].empty()) {
+        return fail("no command was given");
+    }
+    const std::string& name = command.argv[0];
+    if (name.find('/') != std::string::npos) {
+        return name; // relative to the working directory, which execve starts from
+    }
+    const auto path = command.environment.find("PATH");
+    const std::string search =
+        path != command.environment.end() ? path->second : "/usr/local/bin:/usr/bin:/bin";
+    for (const std::string_view directory : split(search, ':')) {
+        const std::string candidate = (directory.empty() ? "." : std::string(directory)) + "/" + name;
+        struct stat status {};
+        if (::stat(candidate.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+            ::access(candidate.c_str(), X_OK) == 0) {
+            return candidate;
+        }
+    }
+    return fail_code(ENOENT, "cannot execute '" + printable(name) + "': it is in no directory of PATH");
+}
+
+std::vector<gid_t> groups_of(uid_t uid, gid_t gid) {
+    std::vector<gid_t> groups = {gid};
+    if (const passwd* user = ::getpwuid(uid); user != nullptr) {
+        int count = 64;
+        groups.resize(static_cast<size_t>(count));
+        if (::getgrouplist(user->pw_name, gid, groups.data(), &count) < 0) {
+            groups.resize(static_cast<size_t>(count));
+            ::getgrouplist(user->pw_name, gid, groups.data(), &count);
+        }
+        groups.resize(static_cast<size_t>(count));
+    }
+    return groups;
+}
+
+result<ChildMount> prepare_mount(const MountStep& step) {
+    ChildMount mount;
+    mount.kind = step.kind;
+    mount.source = step.source.c_str();
+    mount.target = step.target.c_str();
+    mount.attributes = MOUNT_ATTR_NOSUID;
+    mount.attributes |= step.kind == MountStep::Kind::Device ? 0 : MOUNT_ATTR_NODEV;
+    mount.attributes |= step.writable ? 0 : MOUNT_ATTR_RDONLY;
+    mount.attributes |= step.executable ? 0 : MOUNT_ATTR_NOEXEC;
+    if (step.kind == MountStep::Kind::Tmpfs && step.target.ends_with("tmp")) {
+        mount.mode = 01777;
+    }
+    if (step.kind == MountStep::Kind::Bind || step.kind == MountStep::Kind::Device) {
+        struct stat status {};
+        if (::lstat(step.source.c_str(), &status) != 0) {
+            return fail_errno("cannot mount '" + printable(step.source) + "' (" + printable(step.why) + ")");
+        }
+        mount.directory = S_ISDIR(status.st_mode);
+        mount.source += mount.source[1] == '\0' ? 0 : 1; // relative to the host's root
+    }
+    return mount;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& words) {
+    std::vector<char*> out;
+    out.reserve(words.size() + 1);
+    for (std::string& word : words) {
+        out.push_back(word.data());
+    }
+    out.push_back(nullptr);
+    return out;
+}
+
+} // namespace
+
+result<ok> Supervisor::prepare(ChildPlan& child) {
+    const Command& command = plan_.command;
+    child.status = page_.get();
+    child.signal_mask = gate_.before();
+    child.uid = command.uid;
+    child.gid = command.gid;
+    if (::geteuid() != command.uid) {
+        if (::geteuid() != 0) {
+            return fail("cannot run a command as another user without being root");
+        }
+        child.switch_user = true;
+        child.groups = groups_of(command.uid, command.gid);
+    }
+    child.namespaces = plan_.namespaces;
+    child.isolate_processes = plan_.namespaces && plan_.isolate_processes;
+    child.own_network = plan_.namespaces && plan_.network == NetworkMode::None;
+    child.new_root = plan_.namespaces && plan_.new_root;
+    for (const MountStep& step : plan_.mounts) {
+        child.mounts.push_back(TRY(prepare_mount(step)));
+    }
+    child.directory = command.directory.c_str();
+    child.limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});
+    if (plan_.resources.processes) {
+        const rlim_t processes = *plan_.resources.processes + (child.isolate_processes ? 1 : 0); // and init
+        child.limits.emplace_back(RLIMIT_NPROC, rlimit{processes, processes});
+    }
+    if (plan_.landlock_abi > 0) {
+        child.landlock_attributes =
+            landlock_attributes(plan_.landlock_abi, plan_.scope_signals_and_abstract_sockets);
+        child.landlock_size = landlock_attributes_size(plan_.landlock_abi);
+        for (const LandlockRule& rule : plan_.landlock_rules) {
+            child.landlock_rules.push_back({rule.path.c_str(), rule.rights});
+        }
+        if (plan_.landlock_abi >= 4) {
+            child.bind_ports = plan_.bind_ports;
+        }
+    }
+    if (plan_.syscalls) {
+        filtered_ = true;
+        child.filter = TRY(compile_seccomp({*plan_.syscalls, plan_.notify, plan_.watch_paths}));
+        child.filter_flags = plan_.notify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+        child.filter_flags |=
+            plan_.notify && plan_.wait_killable ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
+    }
+    return ok{};
+}
+
+error Supervisor::child_error() const {
+    const ChildStatus& status = *page_.get();
+    const auto step = static_cast<ChildStep>(status.failed_step.load());
+    const int index = status.failed_index;
+    std::string what = "cannot " + std::string(to_string(step));
+    const auto at = static_cast<size_t>(index);
+    if (step == ChildStep::Mount && at < plan_.mounts.size()) {
+        what += " '" + printable(plan_.mounts[at].target) + "' (" + printable(plan_.mounts[at].why) + ")";
+    } else if (step == ChildStep::LandlockRule && at < plan_.landlock_rules.size()) {
+        what += " '" + printable(plan_.landlock_rules[at].path) + "' (" +
+                printable(plan_.landlock_rules[at].why) + ")";
+    } else if (step == ChildStep::LandlockPort) {
+        what += " " + std::to_string(index);
+    } else if (step == ChildStep::Directory) {
+        what += " '" + printable(plan_.command.directory) + "'";
+    } else if (step == ChildStep::Execute) {
+        what += " '" + printable(program_) + "'";
+        const std::string path = join_path(plan_.command.directory, program_);
+        if (plan_.policy != nullptr && status.failed_errno == EACCES) {
+            const auto resolved = sys::realpath(path);
+            const Decision decision = plan_.policy->decide(Operation::Execute, resolved ? *resolved : path);
+            if (!decision.allowed) {
+                what += decision.remedy.empty()
+                            ? " (" + decision.reason + ")"
+                            : " (no rule allows it; this one would: " + decision.remedy + ")";
+            }
+        }
+    }
+    return {status.failed_errno, what};
+}
+
+// The messages of init ('P' with the command's pidfd) and of the held command ('R') may arrive in either
+// order.
+result<ok> Supervisor::await_ready() {
+    bool ready = false;
+    while (!ready || !command_pidfd_) {
+        auto message = sys::receive_fds(socket_.get(), 16);
+        if (!message) {
+            return failure(message.error());
+        }
+        if (message->bytes.empty()) {
+            return page_.get()->failed_step != 0
+                       ? failure(child_error())
+                       : fail("the command's launcher died before the command started");
+        }
+        if (message->bytes == "P" && message->fds.size() == 1) {
+            command_pidfd_ = std::move(message->fds[0]);
+            const std::string info =
+                TRY(sys::read_file("/proc/self/fdinfo/" + std::to_string(command_pidfd_.get())));
+            const size_t at = info.find("\nPid:");
+            command_ = at == std::string::npos ? -1 : std::atoi(info.c_str() + at + 5);
+        } else if (message->bytes == "R") {
+            ready = true;
+        }
+    }
+    return ok{};
+}
+
+result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
+    auto page = TRY(StatusPage::make());
+    auto outside = TRY(Outside::make(plan));
+    auto gate = TRY(SignalGate::close());
+    std::unique_ptr<Supervisor> self(
+        new Supervisor(plan, std::move(page), std::move(gate), std::move(outside)));
+    self->program_ = TRY(find_program(self->plan_.command));
+    ChildPlan child;
+    TRY(self->prepare(child));
+
+    std::vector<std::string> argv = self->plan_.command.argv;
+    std::vector<std::string> environment;
+    for (const auto& [name, value] : self->plan_.command.environment) {
+        environment.push_back(name + "=" + value);
+    }
+    child.program = self->program_.c_str();
+    child.argv = pointers(argv);
+    child.environment = pointers(environment);
+    const std::string uid_map = std::to_string(child.uid) + " " + std::to_string(child.uid) + " 1";
+    const std::string gid_map = std::to_string(child.gid) + " " + std::to_string(child.gid) + " 1";
+    child.uid_map = uid_map.c_str();
+    child.gid_map = gid_map.c_str();
+    const char* terminal = ::ttyname(STDIN_FILENO);
+    child.terminal =
+        terminal != nullptr && std::string_view(terminal).starts_with("/dev/") ? terminal : nullptr;
+
+    auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
+    auto pipe = TRY(sys::pipe());
+    child.socket = sockets.second.get();
+    child.exec_pipe = pipe.second.get();
+    self->first_ = start_child(child);
+    if (self->first_ < 0) {
+        const int code = errno;
+        return self->page_.get()->failed_step != 0
+                   ? failure(self->child_error())
+                   : fail_code(code, "cannot start a process in new namespaces");
+    }
+    sockets.second.reset();
+    pipe.second.reset();
+    self->socket_ = std::move(sockets.first);
+    self->exec_pipe_ = std::move(pipe.first);
+    self->first_pidfd_ = TRY(sys::pidfd_open(self->first_));
+    if (!child.isolate_processes) {
+        self->command_ = self->first_;
+        self->command_pidfd_ = TRY(sys::pidfd_open(self->first_));
+    }
+    TRY(self->await_ready());
+    TRY(self->outside_.confine(self->command_));
+    return self;
+}
+
+Sandbox::Sandbox(std::unique_ptr<Supervisor> supervisor) : supervisor_(std::move(supervisor)) {}
+Sandbox::Sandbox(Sandbox&&) noexcept = default;
+Sandbox& Sandbox::operator=(Sandbox&&) noexcept = default;
+Sandbox::~Sandbox() = default;
+
+result<Sandbox> Sandbox::start(const Plan& plan) {
+    return Sandbox(TRY(Supervisor::launch(plan)));
+}
+
+int Sandbox::pidfd() const {
+    return supervisor_->pidfd();
+}
+
+pid_t Sandbox::pid() const {
+    return supervisor_->pid();
+}
+
+result<ok> Sandbox::release() {
+    return supervisor_->release();
+}
+
+result<Outcome> Sandbox::wait(const OnViolation& on_violation) {
+    return supervisor_->wait(on_violation);
+}
+
+} // namespace treadline

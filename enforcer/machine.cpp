@@ -1,0 +1,141 @@
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/syscalls.h"
+#include "base/text.h"
+#include "enforcer/missing_defs.h"
+#include "enforcer/plan.h"
+
+namespace treadline {
+namespace {
+
+int landlock_abi() {
+    const long abi =
+        ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1U /* LANDLOCK_CREATE_RULESET_VERSION */);
+    return abi < 0 ? 0 : static_cast<int>(abi);
+}
+
+// Some systems let anyone make the namespace and then grant nothing in it (AppArmor on Ubuntu 24.04), so the
+// question is whether a mount works.
+bool namespaces_work() {
+    const auto child =
+        static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER | CLONE_NEWNS, 0, 0, 0, 0));
+    if (child == 0) {
+        ::_exit(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 ? 0 : 1);
+    }
+    if (child < 0) {
+        return false;
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+bool setting_is(const std::string& path, std::string_view value) {
+    const auto text = sys::read_file(path);
+    return text && trimmed(*text) == value;
+}
+
+std::string why_no_namespaces() {
+    if (setting_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")) {
+        return "AppArmor keeps programs from using user namespaces: install Treadline's AppArmor profile, or "
+               "run "
+               "`sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`";
+    }
+    if (setting_is("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
+        return "user namespaces are switched off: run `sudo sysctl kernel.unprivileged_userns_clone=1`";
+    }
+    if (setting_is("/proc/sys/user/max_user_namespaces", "0")) {
+        return "user namespaces are switched off: run `sudo sysctl user.max_user_namespaces=15000`";
+    }
+    return "user namespaces are refused here, as inside most containers and other sandboxes: run Treadline "
+           "outside "
+           "of it, or start the container with a profile that allows unshare and mount";
+}
+
+bool action_available(uint32_t action) {
+    return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+// A flag the kernel knows lets it come as far as reading the program; EINVAL says it does not know it.
+bool filter_flag_known(unsigned flags) {
+    ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, nullptr);
+    return errno == EFAULT;
+}
+
+bool memfd_noexec_known() {
+    const unique_fd file(::memfd_create("probe", MFD_CLOEXEC | memfd_noexec_seal));
+    return file.valid();
+}
+
+// The cgroup v2 directory above ours, if we may make another below it: our own holds processes, and only one
+// without any can be divided (Documentation/admin-guide/cgroup-v2.rst, "no internal process constraint").
+std::string delegated_cgroup() {
+    const auto own = sys::read_file("/proc/self/cgroup");
+    const auto mounts = sys::read_file("/proc/self/mountinfo");
+    if (!own || !mounts) {
+        return "";
+    }
+    std::string path;
+    for (const std::string_view line : split(*own, '\n')) {
+        if (line.starts_with("0::")) {
+            path = line.substr(3);
+        }
+    }
+    for (const std::string_view line : split(*mounts, '\n')) {
+        const auto fields = split(line, ' ');
+        if (path.empty() || fields.size() < 5 || line.find(" - cgroup2 ") == std::string_view::npos) {
+            continue;
+        }
+        const std::string directory = normalise_path(std::string(fields[4]) + std::string(parent_path(path)));
+        const auto controllers = sys::read_file(directory + "/cgroup.subtree_control");
+        if (controllers && controllers->find("memory") != std::string::npos &&
+            controllers->find("cpu") != std::string::npos && ::access(directory.c_str(), W_OK) == 0 &&
+            ::access((directory + "/cgroup.procs").c_str(), W_OK) == 0) {
+            return directory;
+        }
+    }
+    return "";
+}
+
+} // namespace
+
+Machine inspect_machine() {
+    Machine machine;
+    machine.landlock_abi = landlock_abi();
+    machine.user_namespaces = namespaces_work();
+    if (!machine.user_namespaces) {
+        machine.user_namespaces_why = why_no_namespaces();
+    }
+    utsname names{};
+    ::uname(&names);
+    machine.kernel = names.release;
+    machine.architecture = names.machine;
+    int major = 0;
+    int minor = 0;
+    std::sscanf(names.release, "%d.%d", &major, &minor);
+    machine.seccomp_notify =
+        action_available(SECCOMP_RET_USER_NOTIF) && (major > 5 || (major == 5 && minor >= 6));
+    machine.seccomp_wait_killable =
+        filter_flag_known(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+    machine.memfd_noexec = memfd_noexec_known();
+    machine.cgroup = delegated_cgroup();
+    machine.cgroup_delegated = !machine.cgroup.empty();
+    return machine;
+}
+
+} // namespace treadline

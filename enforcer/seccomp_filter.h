@@ -1,0 +1,39 @@
+// The system call filter: an allowlist compiled with libseccomp, with the argument checks that make the
+// listed calls safe. Pure: nothing is installed here.
+//
+// Calls that end in a notification: those not listed (the supervisor reports them and answers EPERM, or
+// ENOSYS for numbers nobody knows), those listed but refused for their arguments, and, where paths are
+// watched, the ones that name a path or an address (the supervisor looks, and lets the kernel decide).
+// Foreign architectures and x32 get ENOSYS: their numbers mean other calls.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <linux/filter.h>
+
+#include "base/result.h"
+
+namespace treadline {
+
+struct SeccompRules {
+    std::vector<std::string>
+        allowed;        // names; ones libseccomp does not know cannot be allowed and are left out
+    bool notify = true; // false: what would be a notification is EPERM
+    bool watch_paths = true;
+    bool operator==(const SeccompRules&) const = default;
+};
+
+result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules);
+
+// Whether a listed call is handed to the supervisor because it names a path or an address.
+bool is_watched_syscall(std::string_view name);
+
+// Never refused, whatever the profile lists: without them a process cannot even end.
+const std::vector<std::string>& indispensable_syscalls();
+
+std::string syscall_name(int number);        // "" if libseccomp does not know it
+int syscall_number(const std::string& name); // negative if this architecture has none
+
+} // namespace treadline

@@ -1,0 +1,288 @@
+#include "enforcer/supervisor.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <new>
+#include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/syscalls.h"
+#include "base/text.h"
+#include "enforcer/seccomp_filter.h"
+
+namespace treadline {
+namespace {
+
+constexpr std::array gated = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2, SIGCHLD};
+
+sigset_t gated_set() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int number : gated) {
+        ::sigaddset(&set, number);
+    }
+    return set;
+}
+
+bool send_signal(int pidfd, int number) {
+    return ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) == 0;
+}
+
+bool has_terminal() {
+    const unique_fd terminal(::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC));
+    return terminal.valid();
+}
+
+} // namespace
+
+int shell_status(int wait_status) {
+    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+result<StatusPage> StatusPage::make() {
+    void* page =
+        ::mmap(nullptr, sizeof(ChildStatus), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return fail_errno("cannot map memory to share with the command's launcher");
+    }
+    return StatusPage(new (page) ChildStatus);
+}
+
+StatusPage::~StatusPage() {
+    if (page_ != nullptr) {
+        ::munmap(page_, sizeof(ChildStatus));
+    }
+}
+
+result<SignalGate> SignalGate::close() {
+    SignalGate gate;
+    const sigset_t set = gated_set();
+    gate.fd_ = unique_fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!gate.fd_) {
+        return fail_errno("cannot open a descriptor for signals");
+    }
+    ::pthread_sigmask(SIG_BLOCK, &set, &gate.before_);
+    return gate;
+}
+
+SignalGate::SignalGate(SignalGate&& other) noexcept : before_(other.before_), fd_(std::move(other.fd_)) {}
+
+SignalGate::~SignalGate() {
+    if (fd_) {
+        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+}
+
+Supervisor::Supervisor(const Plan& plan, StatusPage page, SignalGate gate, Outside outside)
+    : plan_(plan), page_(std::move(page)), gate_(std::move(gate)), outside_(std::move(outside)) {}
+
+Supervisor::~Supervisor() {
+    if (first_ > 0 && !exit_status_) {
+        kill_everything();
+        while (::waitpid(first_, nullptr, 0) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+void Supervisor::kill_everything() const {
+    ::kill(first_, SIGKILL); // our own child, not yet reaped: the number is its
+}
+
+void Supervisor::signal_command(int number) const {
+    send_signal(command_pidfd_.get(), number);
+}
+
+// The command waits for the listener's first answer, and the listener is in its descriptor table: it is taken
+// from there, so that no call of the command's own has to be allowed for handing it over.
+result<ok> Supervisor::fetch_listener() {
+    pollfd ended{first_pidfd_.get(), POLLIN, 0};
+    int number = -1;
+    for (unsigned turns = 0; (number = page_.get()->listener) < 0; ++turns) {
+        if (page_.get()->failed_step != 0) {
+            return failure(child_error());
+        }
+        // A few microseconds as a rule: yield first, then sleep in steps of a millisecond.
+        if (turns < 2000) {
+            ::sched_yield();
+        } else if (::poll(&ended, 1, 1) > 0) {
+            return page_.get()->failed_step != 0
+                       ? failure(child_error())
+                       : fail("the command's launcher died before the command started");
+        }
+    }
+    const long listener = ::syscall(SYS_pidfd_getfd, command_pidfd_.get(), number, 0);
+    if (listener < 0) {
+        return fail_errno(
+            "cannot take over the system call filter's listener (does Yama forbid all tracing?)");
+    }
+    watch_ = TRY(Watch::start(plan_, unique_fd(static_cast<int>(listener)), command_));
+    return ok{};
+}
+
+result<ok> Supervisor::release() {
+    if (::send(socket_.get(), "G", 1, MSG_NOSIGNAL) != 1) {
+        return fail_errno("cannot release the command");
+    }
+    if (plan_.resources.time_seconds) {
+        deadline_ = std::chrono::steady_clock::now() + std::chrono::seconds(*plan_.resources.time_seconds);
+    }
+    if (filtered_ && plan_.notify) {
+        TRY(fetch_listener());
+    }
+    while (exec_pipe_) {
+        TRY(turn(exec_pipe_.get()));
+    }
+    if (watch_ != nullptr) {
+        watch_->launched();
+    }
+    if (page_.get()->failed_step != 0) {
+        return failure(child_error());
+    }
+    return ok{};
+}
+
+result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
+    for (;;) {
+        for (const Violation& violation : log_.take_new()) {
+            if (on_violation) {
+                on_violation(violation);
+            }
+        }
+        if (exit_status_) {
+            return Outcome{*exit_status_, log_.all()};
+        }
+        TRY(turn(-1));
+    }
+}
+
+int Supervisor::poll_timeout_ms() const {
+    if (!deadline_) {
+        return -1;
+    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - std::chrono::steady_clock::now());
+    return static_cast<int>(std::clamp<int64_t>(left.count(), 0, INT_MAX));
+}
+
+result<ok> Supervisor::turn(int exec_pipe) {
+    enum : size_t { Listener, Signals, Socket, Child, Executed, Count };
+    std::array<pollfd, Count> fds{};
+    fds[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
+    fds[Signals] = {gate_.fd(), POLLIN, 0};
+    fds[Socket] = {socket_.get(), POLLIN, 0};
+    fds[Child] = {first_pidfd_.get(), POLLIN, 0};
+    fds[Executed] = {exec_pipe, POLLIN, 0};
+    const int ready = ::poll(fds.data(), fds.size(), poll_timeout_ms());
+    if (ready < 0 && errno != EINTR) {
+        return fail_errno("cannot wait for the command");
+    }
+    if (ready <= 0) {
+        if (ready == 0) {
+            on_time_limit();
+        }
+        return ok{};
+    }
+    if ((fds[Listener].revents & POLLIN) != 0) {
+        TRY(watch_->serve(log_));
+    } else if (fds[Listener].revents != 0) {
+        watch_.reset(); // nothing under the filter is left
+    }
+    if (fds[Signals].revents != 0) {
+        on_signal();
+    }
+    if (fds[Socket].revents != 0) {
+        on_message();
+    }
+    if (fds[Executed].revents != 0) {
+        exec_pipe_.reset();
+    }
+    if (fds[Child].revents != 0) {
+        on_child();
+    }
+    return ok{};
+}
+
+// A signal typed at the terminal reaches the command by itself, being in the same process group; one that
+// somebody sent to us is meant for the command.
+void Supervisor::on_signal() {
+    signalfd_siginfo info{};
+    while (::read(gate_.fd(), &info, sizeof info) == sizeof info) {
+        const auto number = static_cast<int>(info.ssi_signo);
+        if (number == SIGCHLD) {
+            on_child();
+        } else if (info.ssi_code != SI_KERNEL) {
+            signal_command(number);
+        }
+    }
+}
+
+void Supervisor::on_message() {
+    auto message = sys::receive_fds(socket_.get(), 16);
+    if (!message || message->bytes.empty()) {
+        socket_.reset(); // everyone at the other end has gone
+        return;
+    }
+    if (message->bytes == "S") {
+        stop_with_command();
+        signal_command(SIGCONT);
+    }
+}
+
+// So that the shell that started us sees a stopped job. Without a terminal nobody would continue us.
+void Supervisor::stop_with_command() {
+    if (has_terminal()) {
+        ::kill(::getpid(), SIGSTOP);
+    }
+}
+
+void Supervisor::on_child() {
+    if (exit_status_) {
+        return;
+    }
+    int status = 0;
+    const pid_t changed = ::waitpid(first_, &status, WNOHANG | WUNTRACED);
+    if (changed != first_) {
+        return;
+    }
+    if (WIFSTOPPED(status)) {
+        if (!plan_.isolate_processes) {
+            stop_with_command();
+            signal_command(SIGCONT);
+        }
+        return;
+    }
+    exec_pipe_.reset();
+    if (plan_.isolate_processes) {
+        const int inner = page_.get()->wait_status;
+        status = inner >= 0 ? inner : SIGKILL; // init died first: killed, and everything inside with it
+    }
+    exit_status_ = shell_status(status);
+}
+
+void Supervisor::on_time_limit() {
+    if (!deadline_ || std::chrono::steady_clock::now() < *deadline_) {
+        return;
+    }
+    deadline_.reset();
+    Violation violation;
+    violation.layer = "limit";
+    violation.operation = "time";
+    violation.object = std::to_string(*plan_.resources.time_seconds) + "s";
+    violation.reason = "the run took longer than the profile's `time` allows";
+    violation.section = "resources";
+    log_.record(std::move(violation));
+    kill_everything();
+}
+
+} // namespace treadline

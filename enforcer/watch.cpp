@@ -1,0 +1,169 @@
+#include "enforcer/watch.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "base/path.h"
+#include "base/syscalls.h"
+#include "enforcer/denial.h"
+#include "enforcer/missing_defs.h"
+#include "enforcer/seccomp_filter.h"
+#include "enforcer/watched_call.h"
+
+namespace treadline {
+namespace {
+
+constexpr int max_syscall_number = 1024; // numbers are below 500 in Linux 6.18
+constexpr size_t max_known_readable = 65'536;
+
+} // namespace
+
+result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener, pid_t command) {
+    std::unique_ptr<Watch> watch(new Watch(plan, TRY(InsideView::open(command))));
+    watch->listener_ = std::move(listener);
+    watch->command_ = command;
+    watch->names_.resize(max_syscall_number);
+    watch->watched_.resize(max_syscall_number);
+    for (int number = 0; number < max_syscall_number; ++number) {
+        watch->names_[static_cast<size_t>(number)] = syscall_name(number);
+    }
+    for (const std::string& name : plan.syscalls.value_or(std::vector<std::string>{})) {
+        const int number = syscall_number(name);
+        if (number >= 0 && number < max_syscall_number && plan.watch_paths && is_watched_syscall(name)) {
+            watch->watched_[static_cast<size_t>(number)] = true;
+        }
+    }
+    for (const MountStep& step : plan.mounts) {
+        if (step.writable) {
+            watch->writable_.push_back(step.target);
+        }
+    }
+    // Linux 6.6; without it every notification costs a wake-up on another processor, nothing worse.
+    ::ioctl(watch->listener_.get(), seccomp_notif_set_flags, seccomp_notif_sync_wake_up);
+    return watch;
+}
+
+void Watch::answer(uint64_t id, int code, uint32_t flags) const {
+    seccomp_notif_resp response{};
+    response.id = id;
+    response.error = -code;
+    response.flags = flags;
+    // ENOENT: the task was killed meanwhile.
+    ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+result<ok> Watch::serve(ViolationLog& log) {
+    seccomp_notif call{};
+    if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) {
+        // ENOENT: the task died before its call was received.
+        return errno == ENOENT || errno == EINTR ? result<ok>(ok{})
+                                                 : fail_errno("cannot receive a system call notification");
+    }
+    const auto number = static_cast<size_t>(call.data.nr);
+    const std::string& name = number < names_.size() ? names_[number] : names_.back();
+    if (number < watched_.size() && watched_[number]) {
+        look(call, name, log);
+        answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        return ok{};
+    }
+    if (launching_ && name == "execve" && static_cast<pid_t>(call.pid) == command_) {
+        answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        return ok{};
+    }
+    if (name.empty()) {
+        answer(call.id, ENOSYS, 0); // newer than libseccomp: libc has a way without it
+        return ok{};
+    }
+    if (name == "memfd_create" && give_sealed_memfd(call)) {
+        return ok{};
+    }
+    report_refused(call, name, log);
+    answer(call.id, EPERM, 0);
+    return ok{};
+}
+
+// A program that says nothing about execution gets a memory file that cannot be executed, made here and
+// handed over.
+bool Watch::give_sealed_memfd(const seccomp_notif& call) const {
+    const auto flags = static_cast<unsigned>(call.data.args[1]);
+    if (!plan_.memfd_noexec || (flags & ~static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING)) != 0 ||
+        !plan_.syscalls ||
+        std::find(plan_.syscalls->begin(), plan_.syscalls->end(), "memfd_create") == plan_.syscalls->end()) {
+        return false;
+    }
+    const auto label = read_string(static_cast<pid_t>(call.pid), call.data.args[0]);
+    const unique_fd file(::memfd_create(label.value_or("memfd").substr(0, 200).c_str(),
+                                        MFD_CLOEXEC | MFD_ALLOW_SEALING | memfd_noexec_seal));
+    if (!file || ((flags & MFD_ALLOW_SEALING) == 0 && ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL) != 0)) {
+        return false;
+    }
+    seccomp_notif_addfd give{};
+    give.id = call.id;
+    give.flags = SECCOMP_ADDFD_FLAG_SEND; // Linux 5.14
+    give.srcfd = static_cast<uint32_t>(file.get());
+    give.newfd_flags = (flags & MFD_CLOEXEC) != 0 ? O_CLOEXEC : 0;
+    return ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &give) >= 0;
+}
+
+void Watch::report_refused(const seccomp_notif& call, const std::string& name, ViolationLog& log) const {
+    Violation violation = refused_call(plan_, name, call.data);
+    add_process(violation, describe_process(static_cast<pid_t>(call.pid)));
+    log.record(std::move(violation));
+}
+
+void Watch::look(const seccomp_notif& call, const std::string& name, ViolationLog& log) {
+    const auto task = static_cast<pid_t>(call.pid);
+    const auto is_launch = launching_ && task == command_;
+    WatchedCall seen = read_call(task, name, call.data);
+    // The common case: a file asked for by a plain path that was found readable before, in a part of the view
+    // where nothing inside can change a link.
+    const bool cacheable = seen.paths.size() == 1 && seen.paths[0].read_only() &&
+                           !seen.paths[0].raw.empty() && seen.paths[0].raw[0] == '/';
+    if (cacheable && known_readable_.contains(seen.paths[0].raw)) {
+        return;
+    }
+    bool refused = false;
+    for (const WatchedPath& path : seen.paths) {
+        const auto inside = view_.resolve(task, path.directory, path.raw, path.last);
+        if (!inside) {
+            refused = true; // not refused, but nothing to remember either
+            continue;
+        }
+        for (auto& violation : path_denials(plan_, view_, path, *inside)) {
+            refused = true;
+            if (!is_launch && still_waiting(call.id)) {
+                add_process(violation, describe_process(task));
+                log.record(std::move(violation));
+            }
+        }
+        const auto changeable = [&](const std::string& at) {
+            return std::any_of(writable_.begin(), writable_.end(),
+                               [&](const std::string& directory) { return is_within(at, directory); });
+        };
+        if (cacheable && !refused && inside->exists && known_readable_.size() < max_known_readable &&
+            normalise_path(path.raw) == path.raw && !path.raw.starts_with("/proc/") &&
+            !changeable(path.raw) && !changeable(inside->path)) {
+            known_readable_.insert(path.raw);
+        }
+    }
+    if (seen.address) {
+        for (auto& violation : address_denials(plan_, view_, task, *seen.address)) {
+            if (still_waiting(call.id)) {
+                add_process(violation, describe_process(task));
+                log.record(std::move(violation));
+            }
+        }
+    }
+}
+
+// What was read of a task that has gone since may be another's.
+bool Watch::still_waiting(uint64_t id) const {
+    return ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+} // namespace treadline

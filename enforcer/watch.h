@@ -1,0 +1,57 @@
+// Notifications of the system call filter -> answers and violations.
+//
+// Refused calls (not listed, or refused for their arguments) are answered with EPERM and reported. Watched
+// calls are only looked at: the answer is always "let the kernel go on", and the mount view and Landlock do
+// the refusing. So a program that changes an argument while it is being read can at worst lose a report,
+// never gain an access.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <linux/seccomp.h>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "enforcer/inside_view.h"
+#include "enforcer/plan.h"
+#include "enforcer/violation_log.h"
+
+namespace treadline {
+
+class Watch {
+public:
+    // `listener` from the command; `command` is its pid as this process sees it.
+    static result<std::unique_ptr<Watch>> start(const Plan& plan, unique_fd listener, pid_t command);
+
+    [[nodiscard]] int listener() const { return listener_.get(); }
+
+    // Answers one waiting notification. An error means that the listener itself is unusable.
+    result<ok> serve(ViolationLog& log);
+
+    // The first execve is the launch itself, and happens whether or not a rule would allow programs more.
+    void launched() { launching_ = false; }
+
+private:
+    Watch(const Plan& plan, InsideView view) : plan_(plan), view_(std::move(view)) {}
+
+    void answer(uint64_t id, int code, uint32_t flags) const;
+    void look(const seccomp_notif& call, const std::string& name, ViolationLog& log);
+    void report_refused(const seccomp_notif& call, const std::string& name, ViolationLog& log) const;
+    [[nodiscard]] bool still_waiting(uint64_t id) const;
+    [[nodiscard]] bool give_sealed_memfd(const seccomp_notif& call) const;
+
+    const Plan& plan_;
+    unique_fd listener_;
+    InsideView view_;
+    pid_t command_ = 0;
+    bool launching_ = true;
+    std::vector<bool> watched_;                      // by number: listed and looked at
+    std::vector<std::string> names_;                 // by number
+    std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
+    std::unordered_set<std::string> known_readable_; // absolute paths as asked for, see look()
+};
+
+} // namespace treadline

@@ -1,0 +1,45 @@
+// What a watched system call asks for, read from the calling task: paths with the operations on them, or an
+// address.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <linux/seccomp.h>
+#include <sys/types.h>
+
+#include "enforcer/inside_view.h"
+
+namespace treadline {
+
+struct WatchedPath {
+    std::string raw;   // as the program wrote it
+    int directory = 0; // descriptor or AT_FDCWD
+    LastLink last = LastLink::Follow;
+    bool read = false;
+    bool write = false;
+    bool create = false;            // the name is made, whether it is there or not
+    bool create_if_missing = false; // O_CREAT
+    bool remove = false;
+    bool execute = false;
+    [[nodiscard]] bool read_only() const {
+        return read && !write && !create && !create_if_missing && !remove && !execute;
+    }
+};
+
+struct WatchedAddress {
+    bool bind = false; // else connect
+    int descriptor = -1;
+    std::string bytes; // the sockaddr
+};
+
+struct WatchedCall {
+    std::vector<WatchedPath> paths;
+    std::optional<WatchedAddress> address;
+};
+
+WatchedCall read_call(pid_t task, const std::string& name, const seccomp_data& data);
+
+} // namespace treadline
