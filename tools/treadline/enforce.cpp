@@ -80,7 +80,8 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     auto policy = std::make_shared<const Policy>(TRY(load_context_policy(context)));
     if (options.strict) {
         const std::string text = TRY(sys::read_file(context.profile));
-        TRY(check_certificate(TRY(read_profile(text, context.profile)), context.profile));
+        const Profile profile = TRY(read_profile(text, context.profile));
+        TRY(check_certificate(profile, context.profile));
     }
 
     Command command;

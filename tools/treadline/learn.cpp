@@ -70,7 +70,11 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
         say(fmt::format("the command ended with {}; what it would have done after its failure is not in the profile",
                         outcome.exit_status));
     }
-    TRY(write_profile(context, RunsLike{summary.run}));
+    // Runs of the same command teach together: what differs between them is what is volatile.
+    std::vector<Trace> traces = TRY(read_traces(context, [&](const RunInfo& run) {
+        return run.id == summary.run || (run.command == command && run.project == context.project);
+    }));
+    TRY(write_profile_from(context, std::move(traces)));
     return outcome.exit_status;
 }
 

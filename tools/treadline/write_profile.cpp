@@ -1,0 +1,181 @@
+#include "tools/treadline/write_profile.h"
+
+#include <algorithm>
+#include <memory>
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/syscalls.h"
+#include "base/text.h"
+#include "collector/trace_reader.h"
+#include "profiler/proposal_text.h"
+#include "profiler/rule_text.h"
+#include "profiles/profile_editor.h"
+#include "profiles/profile_reader.h"
+#include "profiles/shipped.h"
+
+namespace treadline {
+namespace {
+
+class RealDisk : public DiskView {
+public:
+    [[nodiscard]] std::vector<Entry> list(const std::string& directory, bool& truncated) const override {
+        constexpr size_t most = 10'000; // names; beyond that a directory is "full of things" whatever their number
+        std::vector<Entry> entries;
+        truncated = false;
+        const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+        if (!stream) {
+            return entries;
+        }
+        while (const dirent* entry = ::readdir(stream.get())) {
+            const std::string_view name(entry->d_name);
+            if (name == "." || name == "..") {
+                continue;
+            }
+            if (entries.size() == most) {
+                truncated = true;
+                break;
+            }
+            entries.push_back({std::string(name), entry->d_type == DT_DIR, entry->d_type == DT_LNK});
+        }
+        // The order of readdir(3) is the file system's own; the same disk has to give the same profile.
+        std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+        return entries;
+    }
+};
+
+std::string editor_section(Section section) {
+    switch (section) {
+    case Section::Files:
+        return "files";
+    case Section::Private:
+        return "private";
+    case Section::Connect:
+        return "network.connect";
+    case Section::Listen:
+        return "network.listen";
+    case Section::Unix:
+        return "unix";
+    case Section::Syscalls:
+        return "syscalls";
+    case Section::Environment:
+        return "environment.pass";
+    case Section::Include:
+        return "include";
+    }
+    return "";
+}
+
+Insertion insertion_of(const ProposedRule& rule) {
+    Insertion insertion;
+    insertion.section = editor_section(rule.section);
+    insertion.line = yaml_line(rule);
+    insertion.withheld = !rule.withheld.empty();
+    insertion.comment = insertion.withheld ? rule.withheld : short_evidence(rule.evidence);
+    return insertion;
+}
+
+std::string count_of(size_t number, std::string_view what) {
+    return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
+
+std::string described(const Context& context) {
+    const std::string directory = context.directory == "/" ? "/" : context.directory + "/";
+    return context.profile.starts_with(directory) ? context.profile.substr(directory.size()) : context.profile;
+}
+
+result<ok> create(const Context& context, const Proposal& proposal) {
+    const std::string text = TRY(proposal_text(proposal, std::string(file_name(context.project))));
+    TRY(sys::make_directories(std::string(parent_path(context.profile)), 0755));
+    return sys::replace_file(context.profile, text);
+}
+
+// Returns whether anything but `learned` changed.
+result<bool> extend(const Context& context, const Proposal& proposal, const Policy& policy) {
+    const std::string before = TRY(sys::read_file(context.profile));
+    std::vector<Insertion> insertions;
+    for (const ProposedRule& rule : missing_from(proposal, policy, before).rules) {
+        insertions.push_back(insertion_of(rule));
+    }
+    const std::string extended = TRY(insert_rules(before, insertions, context.profile));
+    const std::string text = TRY(update_learned(extended, proposal.learned, context.profile));
+    if (text != before) {
+        struct stat status {};
+        const mode_t mode = ::stat(context.profile.c_str(), &status) == 0 ? status.st_mode & 07777 : 0644;
+        // A profile that is a link is written where it leads.
+        const std::string target = TRY(sys::realpath(context.profile));
+        TRY(sys::replace_file(target, text, mode));
+    }
+    return extended != before;
+}
+
+} // namespace
+
+result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted) {
+    if (::access(context.store.c_str(), F_OK) != 0) {
+        return std::vector<Trace>();
+    }
+    const TraceReader reader = TRY(TraceReader::open(context.store));
+    std::vector<Trace> traces;
+    const std::vector<RunInfo> runs = TRY(reader.runs());
+    for (const RunInfo& run : runs) {
+        if (wanted(run)) {
+            Trace trace = TRY(reader.read(run.id));
+            traces.push_back(std::move(trace));
+        }
+    }
+    return traces;
+}
+
+Reduction::Reduction(const Context& context, std::vector<Trace> traces) : disk_(std::make_unique<RealDisk>()) {
+    input.traces = std::move(traces);
+    // Stored runs are this user's and, for a store of the project's own, this project's.
+    input.variables = [user = context.user, environment = context.environment](const RunInfo& run) {
+        std::map<std::string, std::string> then = environment;
+        then["HOME"] = run.home;
+        return variables_for(user, run.project, then);
+    };
+    input.disk = disk_.get();
+    input.abstractions = abstraction_loader("");
+    input.shipped_abstractions = shipped_abstractions();
+}
+
+result<ok> write_profile_from(const Context& context, std::vector<Trace> traces) {
+    if (traces.empty()) {
+        return fail("there are no stored runs to make a profile from; run 'treadline learn -- COMMAND' first");
+    }
+    const size_t runs = traces.size();
+    Reduction reduction(context, std::move(traces));
+    std::optional<Policy> policy;
+    if (context.profile_exists) {
+        policy = TRY(load_context_policy(context));
+        reduction.input.existing = &*policy;
+    }
+    const Proposal proposal = TRY(reduce(reduction.input));
+    for (const std::string& warning : proposal.warnings) {
+        say(printable(warning));
+    }
+    const auto withheld = static_cast<size_t>(std::count_if(proposal.rules.begin(), proposal.rules.end(), [](const ProposedRule& rule) {
+        return !rule.withheld.empty();
+    }));
+    if (policy) {
+        const bool changed = TRY(extend(context, proposal, *policy));
+        say(changed ? fmt::format("added what was missing to {} ({})", described(context), count_of(runs, "run"))
+                    : fmt::format("{} allows everything that was seen ({})", described(context), count_of(runs, "run")));
+    } else {
+        TRY(create(context, proposal));
+        say(fmt::format("wrote {}: {} from {}", described(context), count_of(proposal.rules.size() - withheld, "rule"),
+                        count_of(runs, "run")));
+    }
+    if (withheld > 0) {
+        say(fmt::format("{} withheld as a comment for you to accept; 'treadline review' says why",
+                        withheld == 1 ? "1 rule is" : fmt::format("{} rules are", withheld)));
+    }
+    return ok{};
+}
+
+} // namespace treadline

@@ -1,0 +1,31 @@
+// From stored runs to the profile file: what `learn` and `profile` share, and what `review` needs of it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/result.h"
+#include "collector/trace.h"
+#include "profiler/reduce.h"
+#include "tools/treadline/context.h"
+
+namespace treadline {
+
+// Stored runs, oldest first; those `wanted` says yes to.
+result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted);
+
+// What reduce() needs, on this machine. Holds the disk it looks at.
+class Reduction {
+public:
+    Reduction(const Context& context, std::vector<Trace> traces);
+    ReduceInput input;
+
+private:
+    std::unique_ptr<DiskView> disk_;
+};
+
+// Makes the profile, or adds to it what the traces need and it does not allow yet; says on stderr what it did.
+result<ok> write_profile_from(const Context& context, std::vector<Trace> traces);
+
+} // namespace treadline
