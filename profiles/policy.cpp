@@ -125,6 +125,22 @@ const PolicyEntry* Policy::denying(std::string_view path) const {
     return nullptr;
 }
 
+bool Policy::is_private(const PolicyEntry& directory, std::string_view path) const {
+    const std::string& empty = directory.pattern.path;
+    if (!is_within(path, empty)) {
+        return false;
+    }
+    // What a rule or the project itself brings into the directory is the host's, and no longer private.
+    const std::string& project = variables_.get("project");
+    if (!project.empty() && project != empty && is_within(project, empty) && is_within(path, project)) {
+        return false;
+    }
+    return std::none_of(files_.begin(), files_.end(), [&](const PolicyRule& rule) {
+        return is_within(rule.pattern.path, empty) && rule.pattern.path != empty &&
+               rule.pattern.matches(path);
+    });
+}
+
 Decision Policy::decide_file(Operation operation, std::string_view object) const {
     const auto resolved = resolved_form(object);
     if (!resolved) {
@@ -177,7 +193,7 @@ Decision Policy::decide_file(Operation operation, std::string_view object) const
     }
     if (operation != Operation::Execute) {
         for (const PolicyEntry& entry : private_) {
-            if (!entry.pattern.matches(path)) {
+            if (!is_private(entry, path)) {
                 continue;
             }
             if (guard == nullptr) {
@@ -280,7 +296,7 @@ Decision Policy::decide_unix(std::string_view object) const {
     }
     if (!abstract && guard == nullptr) {
         for (const PolicyEntry& entry : private_) {
-            if (entry.pattern.matches(name)) { // empty at the start: only sockets made inside are there
+            if (is_private(entry, name)) { // empty at the start: only sockets made inside are there
                 return allow("private: " + entry.text, entry.origin);
             }
         }

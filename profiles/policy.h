@@ -11,7 +11,8 @@
 //      rule names them: a rule without a wildcard whose own path is the guarded path or lies below its root.
 //      Treadline's own files (`.treadline/`, its store) no rule opens for writing.
 //   3. A file rule, or a `private` directory (empty at the start, so it grants rwc below itself but nothing
-//      that exists outside), allows.
+//      that exists outside), allows. What a rule names inside a private directory, and the project where it
+//      lies in one, is the host's: there only file rules count.
 //   4. Everything else is refused.
 #pragma once
 
@@ -143,6 +144,7 @@ private:
     [[nodiscard]] Decision decide_unix(std::string_view socket) const;
     [[nodiscard]] Decision decide_syscall(std::string_view name) const;
     [[nodiscard]] Decision decide_environment(std::string_view name) const;
+    [[nodiscard]] bool is_private(const PolicyEntry& directory, std::string_view path) const;
     [[nodiscard]] const PolicyEntry* denying(std::string_view path) const;
 
     std::string name_;

@@ -1,0 +1,185 @@
+#include "profiles/profile_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <utility>
+
+#include "base/text.h"
+#include "profiles/yaml_tree.h"
+
+namespace treadline {
+namespace {
+
+constexpr size_t line_width = 110;
+
+std::string flow_list(const std::vector<std::string>& texts) {
+    std::vector<std::string> words;
+    for (const std::string& text : texts) {
+        words.push_back(yaml_scalar(text, YamlContext::Flow));
+    }
+    return "[" + join(words, ", ") + "]";
+}
+
+std::vector<std::string> texts_of(const std::vector<Entry>& entries) {
+    std::vector<std::string> texts;
+    for (const Entry& entry : entries) {
+        texts.push_back(entry.text);
+    }
+    return texts;
+}
+
+std::vector<std::string> texts_of(const std::vector<PortEntry>& entries) {
+    std::vector<std::string> texts;
+    for (const PortEntry& entry : entries) {
+        texts.push_back(std::to_string(entry.port));
+    }
+    return texts;
+}
+
+// A list on one line where it fits, else one entry a line.
+void write_list(std::string& out, const std::string& indent, std::string_view key,
+                const std::vector<std::string>& texts) {
+    if (texts.empty()) {
+        return;
+    }
+    const std::string line = indent + std::string(key) + ": " + flow_list(texts);
+    if (line.size() <= line_width) {
+        out += line + "\n";
+        return;
+    }
+    out += indent + std::string(key) + ":\n";
+    for (const std::string& text : texts) {
+        out += indent + "  - " + yaml_scalar(text, YamlContext::Block) + "\n";
+    }
+}
+
+// yaml-cpp takes a key on one line only up to 1024 characters (YAML 1.2, 7.4.3); longer ones get a `? ` in
+// front.
+constexpr size_t longest_simple_key = 1000;
+
+void write_pair(std::string& out, const std::string& indent, std::string_view key, std::string_view value) {
+    const std::string name = yaml_scalar(key, YamlContext::Block);
+    if (name.size() <= longest_simple_key) {
+        out += indent + name + ": " + std::string(value) + "\n";
+    } else {
+        out += indent + "? " + name + "\n" + indent + ": " + std::string(value) + "\n";
+    }
+}
+
+void write_network(std::string& out, const Network& network) {
+    if (network == Network{}) {
+        return;
+    }
+    out += "\nnetwork:\n";
+    write_list(out, "  ", "connect", texts_of(network.connect));
+    write_list(out, "  ", "listen", texts_of(network.listen));
+    write_list(out, "  ", "publish", texts_of(network.publish));
+    if (!network.credentials.empty()) {
+        out += "  credentials:\n";
+        for (const Credential& credential : network.credentials) {
+            out += "    - host: " + yaml_scalar(credential.host, YamlContext::Block) + "\n";
+            out += "      header: " + yaml_scalar(credential.header, YamlContext::Block) + "\n";
+            out += "      value: " + yaml_scalar(credential.value, YamlContext::Block) + "\n";
+        }
+    }
+}
+
+void write_environment(std::string& out, const Environment& environment) {
+    if (environment == Environment{}) {
+        return;
+    }
+    out += "environment:\n";
+    write_list(out, "  ", "pass", texts_of(environment.pass));
+    if (!environment.set.empty()) {
+        out += "  set:\n";
+        for (const auto& [name, value] : environment.set) {
+            write_pair(out, "    ", name, yaml_scalar(value, YamlContext::Block));
+        }
+    }
+}
+
+void write_resources(std::string& out, const Resources& resources) {
+    std::vector<std::string> limits;
+    if (resources.memory_bytes) {
+        limits.push_back("memory: " + memory_text(*resources.memory_bytes));
+    }
+    if (resources.processes) {
+        limits.push_back("processes: " + std::to_string(*resources.processes));
+    }
+    if (resources.cpu_percent) {
+        limits.push_back("cpu: " + std::to_string(*resources.cpu_percent) + "%");
+    }
+    if (resources.time_seconds) {
+        limits.push_back("time: " + duration_text(*resources.time_seconds));
+    }
+    if (!limits.empty()) {
+        out += "resources: {" + join(limits, ", ") + "}\n";
+    }
+}
+
+} // namespace
+
+std::string rule_line(std::string_view written_path, Modes modes) {
+    return yaml_scalar(written_path, YamlContext::Block) + ": " + to_string(modes);
+}
+
+std::string memory_text(uint64_t bytes) {
+    constexpr std::array<std::pair<uint64_t, char>, 3> units = {
+        {{1ULL << 40, 'T'}, {1ULL << 30, 'G'}, {1ULL << 20, 'M'}}};
+    for (const auto& [size, letter] : units) {
+        if (bytes != 0 && bytes % size == 0) {
+            return std::to_string(bytes / size) + letter;
+        }
+    }
+    return std::to_string(bytes / 1024 + (bytes % 1024 != 0 ? 1 : 0)) + "K";
+}
+
+std::string duration_text(uint64_t seconds) {
+    if (seconds != 0 && seconds % 3600 == 0) {
+        return std::to_string(seconds / 3600) + "h";
+    }
+    if (seconds != 0 && seconds % 60 == 0) {
+        return std::to_string(seconds / 60) + "m";
+    }
+    return std::to_string(seconds) + "s";
+}
+
+std::string learned_text(const Learned& learned) {
+    std::string out = "{";
+    if (!learned.command.empty()) {
+        out += "command: " + flow_list(learned.command) + ", ";
+    }
+    out += "runs: " + std::to_string(learned.runs) + ", complete: " + (learned.complete ? "true" : "false");
+    if (!learned.certificate.empty()) {
+        out += ", certificate: " + yaml_scalar(learned.certificate, YamlContext::Flow);
+    }
+    return out + "}";
+}
+
+std::string write_profile(const Profile& profile) {
+    std::string out = "treadline: 1\n";
+    if (!profile.name.empty()) {
+        out += "name: " + yaml_scalar(profile.name, YamlContext::Block) + "\n";
+    }
+    if (profile.learned) {
+        out += "learned: " + learned_text(*profile.learned) + "\n";
+    }
+    write_list(out, "", "include", texts_of(profile.include));
+    if (!profile.files.empty()) {
+        out += "\nfiles:\n";
+        for (const FileRule& rule : profile.files) {
+            write_pair(out, "  ", rule.path, to_string(rule.modes));
+        }
+    }
+    write_list(out, "", "private", texts_of(profile.private_directories));
+    write_list(out, "", "deny", texts_of(profile.deny));
+    write_network(out, profile.network);
+    write_list(out, "", "unix", texts_of(profile.unix_sockets));
+    write_list(out, "", "syscalls", texts_of(profile.syscalls));
+    write_environment(out, profile.environment);
+    write_resources(out, profile.resources);
+    return out;
+}
+
+} // namespace treadline
