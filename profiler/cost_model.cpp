@@ -115,9 +115,15 @@ double entry_weight(PathClass path_class, Mode mode) {
     return row.execute;
 }
 
-CostModel::CostModel(const AccessSet& set, const Variables& variables) : facts_(set.trie.size()) {
+CostModel::CostModel(const AccessSet& set, const Variables& variables)
+    : facts_(set.trie.size()), project_(set.trie.find("${project}")) {
     judge_upwards(set);
     judge_downwards(set, variables);
+}
+
+double CostModel::subtree_surcharge(PathTrie::Node node, Modes added) const {
+    const bool writable = added.has(Mode::Write) || added.has(Mode::Create);
+    return node == project_ && writable ? cost::whole_project_writable : 0;
 }
 
 void CostModel::judge_upwards(const AccessSet& set) {

@@ -53,6 +53,11 @@ inline constexpr double varying_name = 2.0;
 inline constexpr double entries_of_unseen_directory = 30.0;
 // Where the list of a directory was cut.
 inline constexpr double entries_beyond_listing = 1000.0;
+// What will lie there one day, or lies there and was not listed: a wide rule is never free.
+inline constexpr double entries_to_come_in_subtree = 30.0;
+inline constexpr double entries_to_come_in_directory = 5.0;
+// `${project}/**` with w or c reaches all that a person edits, which many small exposures do not add up to.
+inline constexpr double whole_project_writable = 2.0;
 // In a directory the run makes names in, what lies there is mostly what earlier runs made.
 inline constexpr double output_directory_factor = 0.1;
 // From how many made, or written, names on a directory is one the run makes names in.
@@ -74,6 +79,8 @@ public:
     [[nodiscard]] bool is_volatile(PathTrie::Node node) const { return facts_[node].is_volatile; }
     // The modes `dir/` and `dir/**` may grant here at all; none where nothing may be folded into.
     [[nodiscard]] Modes foldable(PathTrie::Node node) const { return facts_[node].foldable; }
+    // What `dir/**` costs here beyond rule and exposure, for the modes it adds.
+    [[nodiscard]] double subtree_surcharge(PathTrie::Node node, Modes added) const;
     [[nodiscard]] bool may_be_private(PathTrie::Node node) const { return facts_[node].may_be_private; }
     // Made by the run in a place that may be private, or in a directory it made there.
     [[nodiscard]] bool made_in_private(PathTrie::Node node) const { return facts_[node].made_in_private; }
@@ -97,6 +104,7 @@ private:
     void judge_upwards(const AccessSet& set);
     void judge_downwards(const AccessSet& set, const Variables& variables);
     std::vector<Facts> facts_;
+    PathTrie::Node project_ = PathTrie::none;
 };
 
 } // namespace treadline

@@ -101,6 +101,7 @@ private:
     std::vector<State> states_;
     std::vector<Exposure> direct_;
     std::vector<Exposure> below_;
+    std::vector<Exposure> to_come_; // what a subtree rule here exposes beyond that
 };
 
 Bits Folding::left_over(Node node, Bits granted, bool in_private) const {
@@ -157,6 +158,14 @@ void Folding::expose(Node node) {
             }
         }
     }
+    double to_come_below = 0;
+    if (!set_.facts[node].created) {
+        to_come_below = cost::entries_to_come_in_subtree - cost::entries_to_come_in_directory;
+        for (size_t i = 0; i < all_modes.size(); ++i) {
+            direct[i] += static_cast<float>(entry_weight(costs_.class_of(node), all_modes[i]) *
+                                            cost::entries_to_come_in_directory);
+        }
+    }
     if (list_ && !costs_.foldable(node).empty() && nodes_[node].universe != 0 && !set_.facts[node].created) {
         bool truncated = false;
         double files = 0;
@@ -174,6 +183,7 @@ void Folding::expose(Node node) {
         }
     }
     if (made >= cost::output_names_made || written >= cost::output_names_written) {
+        to_come_below *= cost::output_directory_factor;
         for (float& weight : direct) {
             weight *= static_cast<float>(cost::output_directory_factor);
         }
@@ -184,6 +194,11 @@ void Folding::expose(Node node) {
     nodes_[node].internal = static_cast<uint32_t>(direct_.size());
     direct_.push_back(direct);
     below_.push_back(below);
+    Exposure to_come{};
+    for (size_t i = 0; i < all_modes.size(); ++i) {
+        to_come[i] = static_cast<float>(entry_weight(costs_.class_of(node), all_modes[i]) * to_come_below);
+    }
+    to_come_.push_back(to_come);
 }
 
 void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private) {
@@ -200,11 +215,12 @@ void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private) {
         if ((modes & granted) != granted || added == 0 || (added & grantable) != added) {
             continue;
         }
-        double subtree = line;
+        double subtree = line + costs_.subtree_surcharge(node, modes_from(added));
         double names = line + cost::names_surcharge;
         for (size_t i = 0; i < all_modes.size(); ++i) {
             if ((added & static_cast<Bits>(all_modes[i])) != 0) {
-                subtree += std::log2(1 + static_cast<double>(below_[solved.internal][i]));
+                subtree += std::log2(
+                    1 + static_cast<double>(below_[solved.internal][i] + to_come_[solved.internal][i]));
                 names += std::log2(1 + static_cast<double>(direct_[solved.internal][i]));
             }
         }

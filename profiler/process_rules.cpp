@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
+#include "base/text.h"
 #include "profiler/access_set.h"
 #include "profiles/environment_names.h"
 #include "profiles/syscall_groups.h"
@@ -23,6 +25,14 @@ struct Wanted {
     std::string withheld;
     EvidenceCounter counter;
 };
+
+// POSIX, Base Definitions 8.1; bash exports functions under names with more in them.
+bool is_variable_name(std::string_view name) {
+    return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
+           std::all_of(name.begin(), name.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+           });
+}
 
 std::vector<ProposedRule> rules_from(Section section, const std::map<std::string, Wanted>& wanted,
                                      size_t runs) {
@@ -67,8 +77,10 @@ std::vector<ProposedRule> syscall_rules(const std::vector<Trace>& traces, const 
     return rules_from(Section::Syscalls, wanted, traces.size());
 }
 
-std::vector<ProposedRule> environment_rules(const std::vector<Trace>& traces, const Policy& allowed) {
+std::vector<ProposedRule> environment_rules(const std::vector<Trace>& traces, const Policy& allowed,
+                                            std::vector<std::string>& warnings) {
     std::map<std::string, Wanted> wanted;
+    std::set<std::string> odd;
     for (size_t run = 0; run < traces.size(); ++run) {
         const Trace& trace = traces[run];
         const auto programs = programs_of(trace);
@@ -81,15 +93,21 @@ std::vector<ProposedRule> environment_rules(const std::vector<Trace>& traces, co
                 allowed.decide(Operation::Environment, variable.name).allowed) {
                 continue;
             }
+            if (!is_variable_name(variable.name)) {
+                odd.insert(printable(variable.name));
+                continue;
+            }
             Wanted& entry = wanted[variable.name];
             if (const auto secret = secret_variable(variable.name)) {
                 entry.withheld = *secret;
-            } else if (const auto code = code_variable(variable.name)) {
-                entry.withheld = *code;
             }
             const auto program = programs.find(variable.process);
             entry.counter.add(program == programs.end() ? "" : program->second, run, 1);
         }
+    }
+    for (const std::string& name : odd) {
+        warnings.push_back("a profile cannot hold the environment variable's name, so it is not passed: " +
+                           name);
     }
     return rules_from(Section::Environment, wanted, traces.size());
 }

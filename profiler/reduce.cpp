@@ -132,9 +132,8 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
         lines.push_back({path, {Section::Files, path + ": " + to_string(folded[i].modes), evidence[i], why}});
     }
     for (const GuardedAccess& guarded : set.guarded) {
-        const std::string risk = guarded.kind == GuardKind::Credential
-                                     ? guarded.what + " give access away"
-                                     : guarded.what + " run code outside the sandbox later";
+        const std::string risk = guarded.kind == GuardKind::Credential ? "credential: " + guarded.what
+                                                                       : "protected: " + guarded.what;
         lines.push_back(
             {guarded.path,
              {Section::Files, guarded.path + ": " + to_string(guarded.modes), guarded.evidence, risk}});
@@ -228,7 +227,7 @@ result<Proposal> reduce(const ReduceInput& input) {
     append(file_rules(set, needs, costs, list));
     append(network_rules(input.traces, input.variables, set.sockets, includes.policy));
     append(syscall_rules(input.traces, includes.policy, proposal.warnings));
-    append(environment_rules(input.traces, includes.policy));
+    append(environment_rules(input.traces, includes.policy, proposal.warnings));
     return proposal;
 }
 

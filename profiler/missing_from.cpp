@@ -1,0 +1,157 @@
+// Learning again: what of a proposal an existing profile does not have yet.
+#include <algorithm>
+
+#include "base/text.h"
+#include "profiler/containment.h"
+#include "profiler/reduce.h"
+#include "profiler/rule_text.h"
+#include "profiles/profile_reader.h"
+#include "profiles/syscall_groups.h"
+#include "profiles/yaml_tree.h"
+
+namespace treadline {
+namespace {
+
+// The lines a person left commented out, without their `#`, `- ` and the comment behind them.
+std::vector<std::string> commented_out(std::string_view text) {
+    std::vector<std::string> lines;
+    for (std::string_view line : split(text, '\n')) {
+        line = trimmed(line);
+        if (line.empty() || line.front() != '#') {
+            continue;
+        }
+        line.remove_prefix(std::min(line.find_first_not_of("# \t"), line.size()));
+        if (line.substr(0, 2) == "- ") {
+            line.remove_prefix(2);
+        }
+        lines.emplace_back(line);
+    }
+    return lines;
+}
+
+bool stands_in(const std::vector<std::string>& comments, const ProposedRule& rule) {
+    const std::string line = yaml_line(rule);
+    return std::any_of(comments.begin(), comments.end(), [&](const std::string& comment) {
+        const std::string_view rest =
+            comment.rfind(line, 0) == 0 ? trimmed(std::string_view(comment).substr(line.size())) : "-";
+        return rest.empty() || rest.front() == '#';
+    });
+}
+
+class Comparison {
+public:
+    Comparison(const Policy& policy, std::string_view text)
+        : policy_(policy), comments_(commented_out(text)) {
+        if (auto profile = read_profile(text, "profile")) {
+            existing_ = std::move(*profile);
+        }
+    }
+
+    // The rule as it has to be added; none if there is nothing to add.
+    [[nodiscard]] std::optional<ProposedRule> missing(const ProposedRule& rule) const {
+        if (stands_in(comments_, rule)) {
+            return std::nullopt;
+        }
+        switch (rule.section) {
+        case Section::Include:
+            return unless(std::any_of(existing_.include.begin(), existing_.include.end(),
+                                      [&](const Entry& entry) { return entry.text == rule.text; }),
+                          rule);
+        case Section::Files:
+            return missing_file_rule(rule);
+        case Section::Private:
+            return missing_private(rule);
+        case Section::Connect:
+            return unless(allowed(Operation::Connect, rule.text), rule);
+        case Section::Listen:
+            return unless(allowed(Operation::Listen, rule.text), rule);
+        case Section::Unix:
+            return unless(has_socket(rule.text), rule);
+        case Section::Syscalls:
+            return unless(has_syscalls(rule.text), rule);
+        case Section::Environment:
+            return unless(allowed(Operation::Environment, rule.text), rule);
+        }
+        return rule;
+    }
+
+private:
+    static std::optional<ProposedRule> unless(bool there, const ProposedRule& rule) {
+        return there ? std::nullopt : std::optional(rule);
+    }
+    [[nodiscard]] bool allowed(Operation operation, const std::string& object) const {
+        return policy_.decide(operation, object).allowed;
+    }
+    [[nodiscard]] std::optional<Pattern> pattern_of(const std::string& path) const {
+        const auto expanded = policy_.variables().expand_pattern(path);
+        if (!expanded) {
+            return std::nullopt;
+        }
+        auto pattern = parse_pattern(*expanded);
+        return pattern ? std::optional(*pattern) : std::nullopt;
+    }
+    [[nodiscard]] std::optional<ProposedRule> missing_file_rule(const ProposedRule& rule) const {
+        const auto [path, modes] = file_rule_parts(rule.text);
+        const auto pattern = pattern_of(path);
+        if (!pattern) {
+            return rule; // the editor will say what is wrong with it
+        }
+        if (denied_throughout(policy_, *pattern) || granted_throughout(policy_, *pattern).covers(modes)) {
+            return std::nullopt;
+        }
+        ProposedRule added = rule;
+        for (const FileRule& written : existing_.files) {
+            if (written.path == path) { // one rule a path
+                added.text = path + ": " + to_string(written.modes | modes);
+            }
+        }
+        return added;
+    }
+    [[nodiscard]] std::optional<ProposedRule> missing_private(const ProposedRule& rule) const {
+        const auto pattern = pattern_of(rule.text);
+        if (!pattern || pattern->extent != Extent::Exact) {
+            return rule;
+        }
+        const Pattern inside{pattern->path, Extent::Subtree};
+        const Modes needed = Mode::Read | Mode::Write | Mode::Create;
+        return unless(
+            denied_throughout(policy_, inside) || granted_throughout(policy_, inside).covers(needed), rule);
+    }
+    [[nodiscard]] bool has_socket(const std::string& text) const {
+        for (const Entry& entry : existing_.unix_sockets) {
+            if (entry.text == text) {
+                return true;
+            }
+        }
+        const auto path = policy_.variables().expand(text);
+        return path && !has_wildcard(text) && allowed(Operation::UnixConnect, *path);
+    }
+    [[nodiscard]] bool has_syscalls(const std::string& text) const {
+        const auto names = syscalls::expand(text);
+        const auto& there = policy_.syscalls();
+        return names && std::all_of(names->begin(), names->end(), [&](const std::string& name) {
+                   return std::binary_search(there.begin(), there.end(), name);
+               });
+    }
+
+    const Policy& policy_;
+    std::vector<std::string> comments_;
+    Profile existing_;
+};
+
+} // namespace
+
+Proposal missing_from(const Proposal& proposal, const Policy& policy, std::string_view existing_text) {
+    const Comparison comparison(policy, existing_text);
+    Proposal missing;
+    missing.learned = proposal.learned;
+    missing.warnings = proposal.warnings;
+    for (const ProposedRule& rule : proposal.rules) {
+        if (auto added = comparison.missing(rule)) {
+            missing.rules.push_back(std::move(*added));
+        }
+    }
+    return missing;
+}
+
+} // namespace treadline

@@ -1,0 +1,191 @@
+#include "profiler/proposal_text.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "profiler/rule_text.h"
+#include "profiles/profile_reader.h"
+#include "profiles/yaml_tree.h"
+
+namespace treadline {
+namespace {
+
+constexpr size_t comment_column = 36; // where comments stand, if the rule leaves room
+constexpr size_t longest_flow = 100;  // characters of a list on one line
+
+std::string with_comment(std::string line, const std::string& comment) {
+    if (comment.empty()) {
+        return line + "\n";
+    }
+    // Columns are characters, not bytes: count what is no UTF-8 continuation byte.
+    const size_t width = static_cast<size_t>(std::count_if(
+        line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    line.append(width + 2 > comment_column ? 2 : comment_column - width, ' ');
+    return line + "# " + comment + "\n";
+}
+
+std::string why(const ProposedRule& rule) {
+    // Every variable was there for the command itself; that is nothing to say.
+    const std::string evidence = rule.section == Section::Environment ? "" : short_evidence(rule.evidence);
+    return printable(rule.withheld) + (rule.withheld.empty() || evidence.empty() ? "" : "; ") + evidence;
+}
+
+class Writer {
+public:
+    explicit Writer(const Proposal& proposal) : proposal_(proposal) {}
+
+    std::string text(const std::string& name);
+
+private:
+    [[nodiscard]] std::vector<const ProposedRule*> rules(Section section) const {
+        std::vector<const ProposedRule*> chosen;
+        for (const ProposedRule& rule : proposal_.rules) {
+            if (rule.section == section) {
+                chosen.push_back(&rule);
+            }
+        }
+        return chosen;
+    }
+    static bool all_withheld(const std::vector<const ProposedRule*>& rules) {
+        return std::all_of(rules.begin(), rules.end(),
+                           [](const ProposedRule* rule) { return !rule->withheld.empty(); });
+    }
+    // `key:` with one rule a line below it. A withheld one loses only its '#' to be accepted; a key with
+    // nothing else below it is a comment, too.
+    void block(const std::string& indent, const std::string& key, Section section, bool list);
+    // `key: [a, b]`, where that fits and nothing is withheld.
+    void list(const std::string& indent, const std::string& key, Section section);
+    void header(const std::string& name);
+
+    const Proposal& proposal_;
+    std::string out_;
+};
+
+void Writer::block(const std::string& indent, const std::string& key, Section section, bool list) {
+    const auto chosen = rules(section);
+    if (chosen.empty()) {
+        return;
+    }
+    out_ += (all_withheld(chosen) ? "#" : "") + indent + key + ":\n";
+    for (const ProposedRule* rule : chosen) {
+        out_ += with_comment((rule->withheld.empty() ? "" : "#") + indent + "  " + (list ? "- " : "") +
+                                 yaml_line(*rule),
+                             why(*rule));
+    }
+}
+
+void Writer::list(const std::string& indent, const std::string& key, Section section) {
+    const auto chosen = rules(section);
+    std::string line = indent + key + ": [";
+    bool withheld = false;
+    for (const ProposedRule* rule : chosen) {
+        line += (rule == chosen.front() ? "" : ", ") +
+                (section == Section::Listen ? rule->text : yaml_scalar(rule->text, YamlContext::Flow));
+        withheld = withheld || !rule->withheld.empty();
+    }
+    if (withheld || line.size() > longest_flow) {
+        block(indent, key, section, true);
+    } else if (!chosen.empty()) {
+        out_ += line + "]\n";
+    }
+}
+
+void Writer::header(const std::string& name) {
+    const Learned& learned = proposal_.learned;
+    out_ += "treadline: 1\n";
+    out_ += "name: " + yaml_scalar(name, YamlContext::Block) + "\n";
+    out_ += "learned:\n  command: [";
+    for (const std::string& word : learned.command) {
+        out_ += (&word == &learned.command.front() ? "" : ", ") + yaml_scalar(word, YamlContext::Flow);
+    }
+    out_ += "]\n  runs: " + std::to_string(learned.runs) + "\n";
+    out_ += std::string("  complete: ") + (learned.complete ? "true" : "false") + "\n";
+    if (!learned.certificate.empty()) {
+        out_ += "  certificate: " + yaml_scalar(learned.certificate, YamlContext::Block) + "\n";
+    }
+    list("", "include", Section::Include);
+}
+
+std::string Writer::text(const std::string& name) {
+    header(name);
+    out_ += "\n";
+    block("", "files", Section::Files, false);
+    list("", "private", Section::Private);
+
+    const auto connects = rules(Section::Connect);
+    const auto listens = rules(Section::Listen);
+    if (!connects.empty() || !listens.empty()) {
+        out_ += "\n";
+        out_ += all_withheld(connects) && listens.empty() ? "#network:\n" : "network:\n";
+        block("  ", "connect", Section::Connect, true);
+        list("  ", "listen", Section::Listen);
+    }
+    list("", "unix", Section::Unix);
+    if (!rules(Section::Syscalls).empty()) {
+        out_ += "\n";
+        list("", "syscalls", Section::Syscalls);
+    }
+    const auto variables = rules(Section::Environment);
+    if (!variables.empty()) {
+        out_ += all_withheld(variables) ? "#environment:\n" : "environment:\n";
+        list("  ", "pass", Section::Environment);
+    }
+    return out_;
+}
+
+} // namespace
+
+Profile profile_from(const Proposal& proposal, const std::string& name) {
+    Profile profile;
+    profile.name = name;
+    profile.learned = proposal.learned;
+    for (const ProposedRule& rule : proposal.rules) {
+        if (!rule.withheld.empty()) {
+            continue;
+        }
+        switch (rule.section) {
+        case Section::Include:
+            profile.include.push_back({rule.text, {}});
+            break;
+        case Section::Files: {
+            auto [path, modes] = file_rule_parts(rule.text);
+            profile.files.push_back({std::move(path), modes, {}});
+            break;
+        }
+        case Section::Private:
+            profile.private_directories.push_back({rule.text, {}});
+            break;
+        case Section::Connect:
+            profile.network.connect.push_back({rule.text, {}});
+            break;
+        case Section::Listen: {
+            uint16_t port = 0;
+            std::from_chars(rule.text.data(), rule.text.data() + rule.text.size(), port);
+            profile.network.listen.push_back({port, {}});
+            break;
+        }
+        case Section::Unix:
+            profile.unix_sockets.push_back({rule.text, {}});
+            break;
+        case Section::Syscalls:
+            profile.syscalls.push_back({rule.text, {}});
+            break;
+        case Section::Environment:
+            profile.environment.pass.push_back({rule.text, {}});
+            break;
+        }
+    }
+    return profile;
+}
+
+result<std::string> proposal_text(const Proposal& proposal, const std::string& name) {
+    std::string text = Writer(proposal).text(name);
+    const Profile read = TRY(read_profile(text, "proposal"));
+    if (!(read == profile_from(proposal, name))) {
+        return fail("the proposed profile does not read back as it was meant");
+    }
+    return text;
+}
+
+} // namespace treadline

@@ -1,0 +1,47 @@
+#include "profiler/rule_text.h"
+
+#include "base/text.h"
+#include "profiles/yaml_tree.h"
+
+namespace treadline {
+namespace {
+constexpr size_t programs_in_a_comment = 2;
+}
+
+std::pair<std::string, Modes> file_rule_parts(std::string_view text) {
+    const size_t colon = text.rfind(": ");
+    if (colon == std::string_view::npos) {
+        return {std::string(text), Modes::none()};
+    }
+    return {std::string(text.substr(0, colon)), parse_modes(text.substr(colon + 2)).value_or(Modes::none())};
+}
+
+std::string yaml_line(const ProposedRule& rule) {
+    if (rule.section == Section::Listen) {
+        return rule.text; // a number
+    }
+    if (rule.section != Section::Files) {
+        return yaml_scalar(rule.text, YamlContext::Block);
+    }
+    const auto [path, modes] = file_rule_parts(rule.text);
+    return yaml_scalar(path, YamlContext::Block) + ": " + to_string(modes);
+}
+
+std::string short_evidence(const Evidence& evidence) {
+    std::string text;
+    for (size_t i = 0; i < evidence.programs.size() && i < programs_in_a_comment; ++i) {
+        text += (i == 0 ? "" : ", ") + printable(evidence.programs[i]);
+    }
+    if (evidence.programs.size() > programs_in_a_comment) {
+        text += "…";
+    }
+    if (evidence.of_runs > 0) {
+        const std::string of =
+            evidence.runs < evidence.of_runs ? " of " + std::to_string(evidence.of_runs) : "";
+        text += (text.empty() ? "(" : " (") + std::to_string(evidence.runs) + of +
+                (evidence.of_runs == 1 ? " run)" : " runs)");
+    }
+    return text;
+}
+
+} // namespace treadline

@@ -1,0 +1,21 @@
+// One proposed rule as text: the line of YAML it becomes, and the few words behind it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "profiler/reduce.h"
+
+namespace treadline {
+
+// "${project}/**: r" -> path and modes. For rules of Section::Files.
+std::pair<std::string, Modes> file_rule_parts(std::string_view text);
+
+// Quoted where YAML needs it, without indentation and without the "- " of a list.
+std::string yaml_line(const ProposedRule& rule);
+
+// "node, npm (2 of 3 runs)"; "(3 runs)" where every run needed it; "" where nothing is known.
+std::string short_evidence(const Evidence& evidence);
+
+} // namespace treadline
