@@ -5,8 +5,8 @@
  * A record is a fixed struct that starts with tl_header, followed by its variable parts in the order of their
  * size fields, unpadded. Numbers never change their meaning; a new meaning gets a new number.
  *
- * "names" is a resolved path as the kernel walked it: the names from the last one up to the root, each ended by
- * NUL. No names at all: the root itself.
+ * "names" is a resolved path as the kernel walked it: the names from the last one up to the root, each ended
+ * by NUL. No names at all: the root itself.
  */
 #ifndef TREADLINE_BPF_EVENTS_H
 #define TREADLINE_BPF_EVENTS_H
@@ -63,9 +63,9 @@ enum tl_loss {
 	TL_LOSS_COUNT = 10,
 };
 
-#define TL_SYSCALL_WORDS 8 /* 64 system calls each */
-#define TL_TEXT_MAX 4096   /* PATH_MAX */
-#define TL_ADDRESS_MAX 128 /* sizeof(struct sockaddr_storage) */
+#define TL_SYSCALL_WORDS 8	     /* 64 system calls each */
+#define TL_TEXT_MAX 4096	     /* PATH_MAX */
+#define TL_ADDRESS_MAX 128	     /* sizeof(struct sockaddr_storage) */
 #define TL_IMAGE_CANARY (1ULL << 63) /* this process image belongs to the collector's own check */
 
 struct tl_header {
@@ -158,7 +158,7 @@ struct tl_environment {
 #define TL_TASK_WAITING 1 /* held until it executes the command: what it does before is not the command's */
 #define TL_TASK_CANARY 2
 
-struct tl_task { /* task storage of each followed thread */
+struct tl_task {     /* task storage of each followed thread */
 	__u64 image; /* 0 while waiting */
 	__u32 flags; /* TL_TASK_* */
 	__u32 pad;   /* 0 */
@@ -188,19 +188,19 @@ enum tl_family {
 };
 
 #define TL_CALL_FOLLOW 1
-#define TL_CALL_OPEN_HOW 2 /* the flags argument points to a struct open_how */
-#define TL_CALL_HANDLE 4   /* opens by file handle: no path argument */
-#define TL_CALL_MESSAGE 8  /* the argument is a struct msghdr */
+#define TL_CALL_OPEN_HOW 2  /* the flags argument points to a struct open_how */
+#define TL_CALL_HANDLE 4    /* opens by file handle: no path argument */
+#define TL_CALL_MESSAGE 8   /* the argument is a struct msghdr */
 #define TL_CALL_MESSAGES 16 /* an array of struct mmsghdr */
 #define TL_CALL_CREAT 32
 
 struct tl_call {
-	__u8 family;	/* enum tl_family */
-	__u8 flags;	/* TL_CALL_* */
-	__u8 op;	/* enum tl_op */
-	__u8 op2;	/* of a second path; 0 if there is none */
-	__s8 fd;	/* argument index of the directory or object descriptor; -1: the working directory */
-	__s8 path;	/* argument index of the path; -1: the descriptor is the object */
+	__u8 family; /* enum tl_family */
+	__u8 flags;  /* TL_CALL_* */
+	__u8 op;     /* enum tl_op */
+	__u8 op2;    /* of a second path; 0 if there is none */
+	__s8 fd;     /* argument index of the directory or object descriptor; -1: the working directory */
+	__s8 path;   /* argument index of the path; -1: the descriptor is the object */
 	__s8 fd2;
 	__s8 path2;
 	__s8 call_flags; /* argument index; -1: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Walking from a dentry up to the process's root, as d_path does; the helper of that name may not be called from
- * these programs. Reads are unlocked: a rename in the middle can mix old and new names.
+ * Walking from a dentry up to the process's root, as d_path does; the helper of that name may not be called
+ * from these programs. Reads are unlocked: a rename in the middle can mix old and new names.
  */
 #ifndef TREADLINE_PATH_BPF_H
 #define TREADLINE_PATH_BPF_H
@@ -61,8 +61,8 @@ static long walk_step(u32 i, void *unused)
 }
 
 /*
- * Walks from (mnt, dentry); leaves the hash in s->walk.hash and, with copy, the names in the record. Returns their
- * size, or a negative number after counting the loss.
+ * Walks from (mnt, dentry); leaves the hash in s->walk.hash and, with copy, the names in the record. Returns
+ * their size, or a negative number after counting the loss.
  */
 static __noinline long walk_path(struct scratch *s, u64 mnt, u64 dentry, bool copy)
 {

@@ -206,7 +206,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		return 0;
 	record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
 	record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
-								  : task->group_leader->exit_code;
+								 : task->group_leader->exit_code;
 	send_record(s, false);
 	return 0;
 }

@@ -6,18 +6,18 @@
 #include "maps.bpf.h"
 
 /* Clears the fixed part and stamps its header. */
-#define begin_record(s, type, kind_number, image_number)                                                        \
-	({                                                                                                      \
-		type *record_ = (type *)(s)->record;                                                            \
-		__builtin_memset(record_, 0, sizeof(type));                                                     \
-		u64 ids_ = bpf_get_current_pid_tgid();                                                          \
-		record_->header.kind = (kind_number);                                                           \
-		record_->header.time_ns = bpf_ktime_get_ns();                                                   \
-		record_->header.image = (image_number);                                                         \
-		record_->header.pid = ids_ >> 32;                                                               \
-		record_->header.tid = (u32)ids_;                                                                \
-		(s)->cursor = sizeof(type);                                                                     \
-		record_;                                                                                        \
+#define begin_record(s, type, kind_number, image_number)                                                     \
+	({                                                                                                   \
+		type *record_ = (type *)(s)->record;                                                         \
+		__builtin_memset(record_, 0, sizeof(type));                                                  \
+		u64 ids_ = bpf_get_current_pid_tgid();                                                       \
+		record_->header.kind = (kind_number);                                                        \
+		record_->header.time_ns = bpf_ktime_get_ns();                                                \
+		record_->header.image = (image_number);                                                      \
+		record_->header.pid = ids_ >> 32;                                                            \
+		record_->header.tid = (u32)ids_;                                                             \
+		(s)->cursor = sizeof(type);                                                                  \
+		record_;                                                                                     \
 	})
 
 /* Wakes the collector when its delay could matter; otherwise it looks every few milliseconds by itself. */

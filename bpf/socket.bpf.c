@@ -20,7 +20,8 @@ struct contact {
 	u16 address_size; /* bytes of s->text */
 };
 
-/* s->text holds the address. Inlined fields that do not identify a peer are zeroed, so that repeats are seen. */
+/* s->text holds the address. Inlined fields that do not identify a peer are zeroed, so that repeats are seen.
+ */
 static __noinline int report_contact(struct scratch *s, struct contact *c)
 {
 	struct tl_seen_key key = {.image = c->image, .detail = c->op, .result = c->result};

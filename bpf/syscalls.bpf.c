@@ -16,10 +16,7 @@ static __always_inline bool is_compat(struct task_struct *task)
 {
 	return task->thread_info.status & TS_COMPAT;
 }
-static __always_inline long call_number(struct pt_regs *regs)
-{
-	return regs->orig_ax;
-}
+static __always_inline long call_number(struct pt_regs *regs) { return regs->orig_ax; }
 static __always_inline void copy_arguments(struct finished_call *call, struct pt_regs *regs)
 {
 	call->args[0] = regs->di;
@@ -35,10 +32,7 @@ static __always_inline bool is_compat(struct task_struct *task)
 {
 	return task->thread_info.flags & TIF_32BIT;
 }
-static __always_inline long call_number(struct pt_regs *regs)
-{
-	return regs->syscallno;
-}
+static __always_inline long call_number(struct pt_regs *regs) { return regs->syscallno; }
 static __always_inline void copy_arguments(struct finished_call *call, struct pt_regs *regs)
 {
 	call->args[0] = regs->orig_x0; /* x0 holds the result by now */

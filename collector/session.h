@@ -70,6 +70,7 @@ private:
     pid_t pid_ = -1;
     std::string store_;
     int64_t run_ = 0;
+    std::chrono::steady_clock::time_point started_;
 };
 
 } // namespace treadline

@@ -14,8 +14,8 @@ namespace treadline {
 
 class TraceReader {
 public:
-    // A store that is missing, damaged, no trace store at all, or written by a newer Treadline is an error that
-    // says which and what to do.
+    // A store that is missing, damaged, no trace store at all, or written by a newer Treadline is an error
+    // that says which and what to do.
     static result<TraceReader> open(const std::string& path);
     TraceReader(TraceReader&&) noexcept;
     TraceReader& operator=(TraceReader&&) noexcept;

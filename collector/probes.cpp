@@ -1,0 +1,228 @@
+#include "collector/probes.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/syscalls.h"
+#include "collector/call_table.h"
+#include "collector/event_view.h"
+#include "collector/tracing_support.h"
+
+#include "probes.skel.h"
+
+namespace treadline {
+namespace {
+
+constexpr std::array<const char*, TL_LOSS_COUNT> cause_names = {"ring full",
+                                                                "path too deep",
+                                                                "user memory unreadable",
+                                                                "no memory to follow a task",
+                                                                "other user's process",
+                                                                "compat system calls",
+                                                                "io_uring",
+                                                                "descriptor closed meanwhile",
+                                                                "too many messages",
+                                                                "environment unreadable"};
+
+// libbpf's own words about the last failure, for the sentence; it prints nothing by itself.
+std::string last_words;
+
+int keep_words(enum libbpf_print_level level, const char* format, va_list arguments) {
+    if (level == LIBBPF_WARN) {
+        char line[512];
+        std::vsnprintf(line, sizeof line, format, arguments);
+        const std::string_view text(line);
+        if (text.size() < 200 && last_words.size() < 1000) {
+            last_words += text;
+        }
+    }
+    return 0;
+}
+
+} // namespace
+
+struct Probes::Loaded {
+    struct DestroySkeleton {
+        void operator()(probes* skeleton) const { probes__destroy(skeleton); }
+    };
+    struct FreeRing {
+        void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+    };
+    std::unique_ptr<probes, DestroySkeleton> skeleton;
+    std::unique_ptr<ring_buffer, FreeRing> ring;
+    std::vector<std::string> attached;
+    const OnRecord* on_record = nullptr;
+    result<ok> outcome = ok{};
+
+    static int receive(void* context, void* data, size_t size) {
+        auto* self = static_cast<Loaded*>(context);
+        self->outcome = (*self->on_record)({static_cast<const char*>(data), size});
+        return self->outcome ? 0 : -ECANCELED;
+    }
+};
+
+Probes::Probes(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
+Probes::Probes(Probes&&) noexcept = default;
+Probes& Probes::operator=(Probes&&) noexcept = default;
+Probes::~Probes() = default;
+
+result<Probes> Probes::load(uid_t watched) {
+    const TracingSupport support = inspect_tracing();
+    TRY(check_tracing(support));
+    last_words.clear();
+    libbpf_set_print(keep_words);
+    const auto refused = [&](int code, const std::string& what) {
+        return fail_code(code,
+                         "kernel " + support.kernel + " refuses the probes (" + what +
+                             (last_words.empty() ? "" : ": " + last_words.substr(0, last_words.find('\n'))) +
+                             "); tracing needs Linux 5.17 or newer with CONFIG_DEBUG_INFO_BTF=y and "
+                             "CONFIG_BPF_SYSCALL=y");
+    };
+    auto loaded = std::make_unique<Loaded>();
+    loaded->skeleton.reset(probes__open());
+    if (!loaded->skeleton) {
+        return refused(errno, "opening");
+    }
+    auto& settings = *loaded->skeleton->rodata;
+    settings.watched_uid = watched;
+    if (::getrandom(&settings.hash_seed, sizeof settings.hash_seed, 0) != sizeof settings.hash_seed) {
+        return fail_errno("cannot get random bytes");
+    }
+    const auto table = call_table();
+    std::memcpy(&settings.calls, table.data(), sizeof table);
+    if (const int status = probes__load(loaded->skeleton.get()); status != 0) {
+        return refused(-status, "loading");
+    }
+    if (const int status = probes__attach(loaded->skeleton.get()); status != 0) {
+        return refused(-status, "attaching");
+    }
+    loaded->attached = {"sys_enter", "sys_exit", "sched_process_fork", "sched_process_exec",
+                        "sched_process_exit"};
+    loaded->ring.reset(
+        ring_buffer__new(bpf_map__fd(loaded->skeleton->maps.events), Loaded::receive, loaded.get(), nullptr));
+    if (!loaded->ring) {
+        return refused(errno, "the ring buffer");
+    }
+    return Probes(std::move(loaded));
+}
+
+result<ok> Probes::follow(int pidfd, const tl_task& state) {
+    if (bpf_map_update_elem(bpf_map__fd(loaded_->skeleton->maps.tasks), &pidfd, &state, BPF_ANY) != 0) {
+        return fail_errno("cannot follow the command's task");
+    }
+    return ok{};
+}
+
+int Probes::poll_fd() const {
+    return ring_buffer__epoll_fd(loaded_->ring.get());
+}
+
+result<ok> Probes::consume(const OnRecord& on_record) {
+    loaded_->on_record = &on_record;
+    loaded_->outcome = ok{};
+    const int status = ring_buffer__consume(loaded_->ring.get());
+    loaded_->on_record = nullptr;
+    if (!loaded_->outcome) {
+        return loaded_->outcome;
+    }
+    if (status < 0) {
+        return fail_code(-status, "cannot read the probes' records");
+    }
+    return ok{};
+}
+
+result<ok> Probes::report_living() {
+    const unique_fd iterator(bpf_iter_create(bpf_link__fd(loaded_->skeleton->links.still_living)));
+    if (!iterator) {
+        return fail_errno("cannot ask for the tasks that still live");
+    }
+    TRY(sys::read_all(iterator.get()));
+    return ok{};
+}
+
+result<ok> Probes::read_repeats(const OnRepeats& on_repeats) {
+    const int map = bpf_map__fd(loaded_->skeleton->maps.seen);
+    constexpr uint32_t at_once = 4096;
+    std::vector<tl_seen_key> keys(at_once);
+    std::vector<tl_seen> values(at_once);
+    uint32_t position = 0;
+    void* from = nullptr;
+    for (;;) {
+        uint32_t count = at_once;
+        const int status =
+            bpf_map_lookup_batch(map, from, &position, keys.data(), values.data(), &count, nullptr);
+        const int code = errno;
+        if (status != 0 && code != ENOENT) {
+            return fail_code(code, "cannot read the repeat counts");
+        }
+        for (uint32_t i = 0; i < count; ++i) {
+            TRY(on_repeats(keys[i], values[i]));
+        }
+        if (status != 0) {
+            return ok{};
+        }
+        from = &position;
+    }
+}
+
+result<std::map<std::string, uint64_t>> Probes::losses() const {
+    std::map<std::string, uint64_t> lost;
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 1) {
+        return fail_code(-cpus, "cannot count the processors");
+    }
+    std::vector<uint64_t> counts(static_cast<size_t>(cpus));
+    for (uint32_t cause = 0; cause < TL_LOSS_COUNT; ++cause) {
+        if (bpf_map_lookup_elem(bpf_map__fd(loaded_->skeleton->maps.losses), &cause, counts.data()) != 0) {
+            return fail_errno("cannot read the loss counts");
+        }
+        for (const uint64_t count : counts) {
+            if (count != 0) {
+                lost[cause_names.at(cause)] += count;
+            }
+        }
+    }
+    // The kernel skips a program that would run inside itself on the same processor, and counts that.
+    const bpf_object_skeleton& all = *loaded_->skeleton->skeleton;
+    for (int i = 0; i < all.prog_cnt; ++i) {
+        bpf_prog_info info{};
+        uint32_t size = sizeof info;
+        if (bpf_obj_get_info_by_fd(bpf_program__fd(*all.progs[i].prog), &info, &size) == 0 &&
+            info.recursion_misses != 0) {
+            lost["probe skipped by the kernel"] += info.recursion_misses;
+        }
+    }
+    return lost;
+}
+
+const std::vector<std::string>& Probes::attached() const {
+    return loaded_->attached;
+}
+
+std::string loss_sentence(const std::string& cause, uint64_t count) {
+    const std::string times = std::to_string(count) + (count == 1 ? " time" : " times");
+    if (cause == "io_uring") {
+        return "the command used io_uring, whose operations these probes do not see";
+    }
+    if (cause == "compat system calls") {
+        return "the command ran 32-bit code, whose system calls these probes do not record (" + times + ")";
+    }
+    if (cause == "other user's process") {
+        return "a process ran as another user (set-user-id), and its accesses were not recorded (" + times +
+               ")";
+    }
+    if (cause == "ring full") {
+        return "records were lost because the buffer was full (" + times +
+               "); run it again on a less busy machine";
+    }
+    return "something was not recorded: " + cause + " (" + times + ")";
+}
+
+} // namespace treadline
