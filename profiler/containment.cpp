@@ -11,15 +11,19 @@ Modes granted_throughout(const Policy& policy, const Pattern& pattern) {
                                                                     {Operation::Write, Mode::Write},
                                                                     {Operation::Create, Mode::Create},
                                                                     {Operation::Execute, Mode::Execute}}};
-    Modes granted;
-    if (pattern.extent == Extent::Exact) {
+    // `dir/` may open a guard, as a single path does, and then decides as its directory is decided.
+    Modes decided;
+    if (pattern.extent == Extent::Exact || pattern.extent == Extent::Names) {
         for (const auto& [operation, mode] : operations) {
             if (policy.decide(operation, pattern.path).allowed) {
-                granted |= mode;
+                decided |= mode;
             }
         }
-        return granted;
+        if (pattern.extent == Extent::Exact) {
+            return decided;
+        }
     }
+    Modes granted;
     for (const PolicyRule& rule : policy.files()) {
         if (rule.pattern.covers(pattern)) {
             granted |= rule.modes;
@@ -30,7 +34,7 @@ Modes granted_throughout(const Policy& policy, const Pattern& pattern) {
             granted |= Mode::Read | Mode::Write | Mode::Create;
         }
     }
-    return granted;
+    return pattern.extent == Extent::Names ? granted.without(granted.without(decided)) : granted;
 }
 
 bool denied_throughout(const Policy& policy, const Pattern& pattern) {

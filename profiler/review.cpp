@@ -1,0 +1,264 @@
+#include "profiler/review.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "base/text.h"
+#include "profiler/access_set.h"
+#include "profiler/network_rules.h"
+#include "profiler/process_rules.h"
+#include "profiles/shipped.h"
+
+namespace treadline {
+namespace {
+
+bool own(const Origin& origin) {
+    return origin.source.rfind("include ", 0) != 0;
+}
+
+std::string in_words(Modes modes, Extent extent) {
+    std::vector<std::string> words;
+    if (modes.has(Mode::Read)) {
+        words.emplace_back(extent == Extent::Exact ? "read" : "read and list");
+    }
+    if (modes.has(Mode::Write)) {
+        words.emplace_back("change");
+    }
+    if (modes.has(Mode::Create)) {
+        words.emplace_back("create, delete and rename");
+    }
+    if (modes.has(Mode::Execute)) {
+        words.emplace_back("execute");
+    }
+    const std::string what = extent == Extent::Subtree ? "everything below: "
+                             : extent == Extent::Names ? "what lies directly in it: "
+                             : extent == Extent::Glob  ? "what fits when the run starts: "
+                                                       : "";
+    return what + join(words, ", ");
+}
+
+// Each stored access counts for the profile's own rule that grants it, the narrowest if several do.
+std::vector<Evidence> file_evidence(const std::vector<const PolicyRule*>& rules, const AccessSet& set,
+                                    const Variables& variables) {
+    std::vector<EvidenceCounter> counters(rules.size());
+    PathTrie::Node last = PathTrie::none;
+    std::string path;
+    std::vector<size_t> matching; // rules, narrowest first
+    for (const AccessRecord& record : set.records) {
+        if (record.node != last) {
+            last = record.node;
+            matching.clear();
+            path = variables.expand(set.trie.path(record.node)).value_or("");
+            for (size_t i = 0; i < rules.size() && !path.empty(); ++i) {
+                if (rules[i]->pattern.matches(path)) {
+                    matching.push_back(i);
+                }
+            }
+            std::stable_sort(matching.begin(), matching.end(), [&](size_t a, size_t b) {
+                return rules[a]->pattern.path.size() > rules[b]->pattern.path.size();
+            });
+        }
+        for (const size_t i : matching) {
+            if (!rules[i]->modes.covers(record.modes)) {
+                continue;
+            }
+            counters[i].add(set.programs[record.program], record.run, record.count);
+            if (rules[i]->pattern.extent != Extent::Exact && counters[i].wants_examples()) {
+                counters[i].example(set.trie.path(record.node));
+            }
+            break;
+        }
+    }
+    std::vector<Evidence> evidence;
+    for (const EvidenceCounter& counter : counters) {
+        evidence.push_back(counter.finish(set.runs));
+    }
+    return evidence;
+}
+
+// Evidence for all that is not a file, by section and text.
+using ByText = std::map<std::pair<Section, std::string>, Evidence>;
+
+ByText other_evidence(const ReviewInput& input, const AccessSet& set) {
+    ByText by_text;
+    // Against a policy that allows nothing, every use is a rule with its evidence.
+    const auto nothing = Policy::build(Profile{}, "", input.policy.variables(), nullptr);
+    if (!nothing || input.traces.empty()) {
+        return by_text;
+    }
+    std::vector<std::string> ignored;
+    for (auto rules : {network_rules(input.traces, input.variables, set.sockets, *nothing),
+                       syscall_rules(input.traces, *nothing, ignored),
+                       environment_rules(input.traces, *nothing, ignored)}) {
+        for (const ProposedRule& rule : rules) {
+            by_text[{rule.section, rule.text}] = rule.evidence;
+        }
+    }
+    return by_text;
+}
+
+class Reviewer {
+public:
+    explicit Reviewer(const ReviewInput& input)
+        : input_(input), set_(collect_accesses(input.traces, input.variables)),
+          by_text_(other_evidence(input, set_)) {}
+
+    Review run();
+
+private:
+    void add_files(Review& review);
+    void add_lists(Review& review);
+    [[nodiscard]] Evidence evidence(Section section, const std::string& text) const {
+        const auto at = by_text_.find({section, text});
+        return at == by_text_.end() ? Evidence{} : at->second;
+    }
+    static void add_group(Review& review, std::string title, std::vector<ReviewLine> lines) {
+        if (!lines.empty()) {
+            review.groups.push_back({std::move(title), std::move(lines)});
+        }
+    }
+
+    const ReviewInput& input_;
+    AccessSet set_;
+    ByText by_text_;
+};
+
+void Reviewer::add_files(Review& review) {
+    std::vector<const PolicyRule*> rules;
+    for (const PolicyRule& rule : input_.policy.files()) {
+        if (own(rule.origin)) {
+            rules.push_back(&rule);
+        }
+    }
+    const std::vector<Evidence> evidence = file_evidence(rules, set_, input_.policy.variables());
+    // By the most that a rule allows: what changes something is read with other eyes than what reads.
+    std::vector<ReviewLine> reads;
+    std::vector<ReviewLine> writes;
+    std::vector<ReviewLine> executes;
+    for (size_t i = 0; i < rules.size(); ++i) {
+        const std::string& text = rules[i]->text;
+        ReviewLine line{text.substr(0, text.rfind(": ")), in_words(rules[i]->modes, rules[i]->pattern.extent),
+                        evidence[i], rules[i]->origin.at.line};
+        (rules[i]->modes.has(Mode::Write) || rules[i]->modes.has(Mode::Create) ? writes
+         : rules[i]->modes.has(Mode::Execute)                                  ? executes
+                                                                               : reads)
+            .push_back(std::move(line));
+    }
+    add_group(review, "It may change", std::move(writes));
+    add_group(review, "It may read", std::move(reads));
+    add_group(review, "It may execute", std::move(executes));
+}
+
+void Reviewer::add_lists(Review& review) {
+    const Profile& profile = input_.profile;
+    std::vector<ReviewLine> lines;
+    for (const Entry& entry : profile.private_directories) {
+        lines.push_back({entry.text, "empty and writable at the start, gone afterwards", {}, entry.at.line});
+    }
+    add_group(review, "It has for itself", std::exchange(lines, {}));
+
+    for (const Entry& entry : profile.network.connect) {
+        lines.push_back({entry.text, "connect", evidence(Section::Connect, entry.text), entry.at.line});
+    }
+    for (const PortEntry& entry : profile.network.listen) {
+        const std::string port = std::to_string(entry.port);
+        lines.push_back(
+            {port, entry.port == 0 ? "listen on any port, inside the sandbox" : "listen, inside the sandbox",
+             evidence(Section::Listen, port), entry.at.line});
+    }
+    for (const PortEntry& entry : profile.network.publish) {
+        lines.push_back(
+            {std::to_string(entry.port), "reachable from this machine's loopback", {}, entry.at.line});
+    }
+    for (const Entry& entry : profile.unix_sockets) {
+        lines.push_back(
+            {entry.text, "connect to a local service", evidence(Section::Unix, entry.text), entry.at.line});
+    }
+    add_group(review, "It may talk to", std::exchange(lines, {}));
+
+    for (const Entry& entry : profile.syscalls) {
+        lines.push_back({entry.text, "system calls", evidence(Section::Syscalls, entry.text), entry.at.line});
+    }
+    add_group(review, "It may ask the kernel for", std::exchange(lines, {}));
+
+    for (const Entry& entry : profile.environment.pass) {
+        lines.push_back(
+            {entry.text, "variable passed on", evidence(Section::Environment, entry.text), entry.at.line});
+    }
+    for (const auto& [name, value] : profile.environment.set) {
+        lines.push_back({name, "variable set to '" + value + "'", {}, 0});
+    }
+    add_group(review, "It may see", std::exchange(lines, {}));
+
+    for (const Entry& entry : profile.deny) {
+        lines.push_back({entry.text, "refused, whatever other rules say", {}, entry.at.line});
+    }
+    add_group(review, "It may not touch", std::exchange(lines, {}));
+
+    for (const Entry& entry : profile.include) {
+        const bool shipped = entry.text.rfind("./", 0) != 0;
+        lines.push_back({entry.text,
+                         shipped ? shipped_description(entry.text) : "a file of this project",
+                         {},
+                         entry.at.line});
+    }
+    add_group(review, "It includes", std::exchange(lines, {}));
+}
+
+Review Reviewer::run() {
+    Review review;
+    review.name = input_.profile.name;
+    review.file = input_.file;
+    review.learned = input_.profile.learned;
+    review.stored_runs = set_.runs;
+    add_files(review);
+    add_lists(review);
+    review.risks = risks_of(input_.policy);
+    review.withheld = withheld_in(input_.text);
+    if (input_.profile.learned && !input_.profile.learned->complete) {
+        review.warnings.emplace_back(
+            "the runs it was learned from were not recorded completely: something needed may "
+            "be missing, nothing is wider for it");
+    }
+    for (const Trace& trace : input_.traces) {
+        for (const std::string& reason : trace.run.incomplete_because) {
+            review.warnings.push_back("run " + std::to_string(trace.run.id) + " is incomplete: " + reason);
+        }
+    }
+    return review;
+}
+
+} // namespace
+
+Review review(const ReviewInput& input) {
+    return Reviewer(input).run();
+}
+
+std::vector<WithheldLine> withheld_in(std::string_view text) {
+    std::vector<WithheldLine> withheld;
+    int number = 0;
+    for (std::string_view line : split(text, '\n')) {
+        ++number;
+        line = trimmed(line);
+        if (line.empty() || line.front() != '#') {
+            continue;
+        }
+        line.remove_prefix(std::min(line.find_first_not_of("# \t"), line.size()));
+        // The reason stands behind the rule after "  # "; what has none is a person's own remark.
+        const size_t comment = line.rfind(" # ");
+        if (comment == std::string_view::npos) {
+            continue;
+        }
+        std::string_view rule = trimmed(line.substr(0, comment));
+        if (rule.substr(0, 2) == "- ") {
+            rule.remove_prefix(2);
+        }
+        if (!rule.empty()) {
+            withheld.push_back({number, std::string(rule), std::string(trimmed(line.substr(comment + 3)))});
+        }
+    }
+    return withheld;
+}
+
+} // namespace treadline

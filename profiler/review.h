@@ -1,0 +1,65 @@
+// What a profile means to the person who has to accept it: what it allows in plain words, why each line is
+// there, what is risky, and what is withheld.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collector/trace.h"
+#include "profiler/reduce.h"
+#include "profiles/policy.h"
+
+namespace treadline {
+
+struct ReviewInput {
+    const Profile& profile;
+    const Policy& policy;             // of that profile
+    std::string_view text;            // of that profile, for what stands in it as comments
+    std::string file;                 // its name, as the person knows it
+    const std::vector<Trace>& traces; // stored runs; may be empty
+    std::function<Variables(const RunInfo&)> variables;
+};
+
+struct ReviewLine {
+    std::string rule;    // "${project}/**"
+    std::string meaning; // "everything below: read"
+    Evidence evidence;   // no runs: no stored run needed it
+    int line = 0;        // in the file
+};
+
+struct ReviewGroup {
+    std::string title; // "It may read"
+    std::vector<ReviewLine> lines;
+};
+
+struct WithheldLine {
+    int line = 0;
+    std::string rule;
+    std::string reason;
+};
+
+struct Review {
+    std::string name;
+    std::string file;
+    std::optional<Learned> learned;
+    int stored_runs = 0;
+    std::vector<ReviewGroup> groups;
+    std::vector<std::string> risks; // sentences
+    std::vector<WithheldLine> withheld;
+    std::vector<std::string> warnings; // why the evidence is not all there is
+};
+
+Review review(const ReviewInput& input);
+
+// The sentences for what a person should not overlook. Also for reports about a single policy.
+std::vector<std::string> risks_of(const Policy& policy);
+
+// Rules that stand in the text as comments, with the reason behind them.
+std::vector<WithheldLine> withheld_in(std::string_view text);
+
+// For a terminal of that many columns; every name is printable().
+std::string to_text(const Review& review, size_t columns = 100);
+
+} // namespace treadline

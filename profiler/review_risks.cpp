@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "profiler/review.h"
+#include "profiles/environment_names.h"
+#include "profiles/invisible.h"
+#include "profiles/syscall_groups.h"
+
+namespace treadline {
+namespace {
+
+bool starts_with(std::string_view text, std::string_view start) {
+    return text.substr(0, start.size()) == start;
+}
+
+// The abstractions were looked at when they were written; what a profile adds to them is new.
+bool own(const Origin& origin) {
+    return !starts_with(origin.source, "include ");
+}
+
+bool outside_project(std::string_view text) {
+    return !starts_with(text, "${project}") && !starts_with(text, "\"${project}") &&
+           !starts_with(text, "'${project}");
+}
+
+std::string first_of(const std::vector<std::string>& names) {
+    constexpr size_t shown = 3;
+    std::vector<std::string> some(names.begin(),
+                                  names.begin() + static_cast<long>(std::min(names.size(), shown)));
+    return join(some, ", ") +
+           (names.size() > shown ? " and " + std::to_string(names.size() - shown) + " more" : "");
+}
+
+} // namespace
+
+std::vector<std::string> risks_of(const Policy& policy) {
+    std::vector<std::string> risks;
+    std::vector<std::string> private_data;
+    std::vector<std::string> changes_outside;
+    std::vector<std::string> runs_own_writing;
+    for (const PolicyRule& rule : policy.files()) {
+        const bool writes = rule.modes.has(Mode::Write) || rule.modes.has(Mode::Create);
+        const bool single = rule.pattern.extent == Extent::Exact || rule.pattern.extent == Extent::Names;
+        if (const Guard* guard = single ? policy.guards().find(rule.pattern.path, false) : nullptr) {
+            risks.push_back("opens a credential (" + guard->what + "): " + rule.text);
+            private_data.push_back(guard->what);
+        } else if (const Guard* kept =
+                       single && writes ? policy.guards().find(rule.pattern.path, true) : nullptr) {
+            risks.push_back("may change what runs later outside the sandbox (" + kept->what +
+                            "): " + rule.text);
+        }
+        if (!own(rule.origin)) {
+            continue;
+        }
+        if (writes && outside_project(rule.text) && !starts_with(rule.text, "/dev/") &&
+            !starts_with(rule.text, "${tmp}") && !starts_with(rule.text, "/tmp")) {
+            changes_outside.push_back(rule.text);
+        }
+        if (writes && rule.modes.has(Mode::Execute)) {
+            runs_own_writing.push_back(rule.text);
+        }
+        if (rule.modes.has(Mode::Read) &&
+            (starts_with(rule.text, "${home}") || starts_with(rule.text, "${config}") ||
+             starts_with(rule.text, "${data}") || starts_with(rule.text, "/home/"))) {
+            private_data.push_back(rule.text);
+        }
+    }
+    if (!changes_outside.empty()) {
+        risks.push_back("may change files outside the project: " + first_of(changes_outside));
+    }
+    if (!runs_own_writing.empty()) {
+        risks.push_back("may execute what it has written itself: " + first_of(runs_own_writing));
+    }
+    for (const std::string& name : policy.syscalls()) {
+        if (const auto why = syscalls::danger_of(name)) {
+            risks.push_back("may call " + name + ": " + *why);
+        }
+    }
+    std::vector<std::string> code;
+    for (const Entry& variable : policy.environment().pass) {
+        if (const auto secret = secret_variable(variable.text)) {
+            risks.push_back("sees the variable " + variable.text + ": " + *secret);
+            private_data.push_back(variable.text);
+        } else if (code_variable(variable.text)) {
+            code.push_back(variable.text);
+        }
+    }
+    if (!code.empty()) {
+        risks.push_back("variables name code that its programs will run: " + first_of(code));
+    }
+    for (const PolicyEntry& socket : policy.unix_sockets()) {
+        const Guard* guard =
+            socket.pattern.path.empty() ? nullptr : policy.guards().find(socket.pattern.path, false);
+        if (guard != nullptr) {
+            risks.push_back("may talk to " + guard->what + ": " + socket.text);
+        }
+    }
+    std::vector<std::string> hosts;
+    for (const PolicyEndpoint& endpoint : policy.connect()) {
+        hosts.push_back(endpoint.text);
+        if (starts_with(endpoint.host, "*.")) {
+            risks.push_back("may reach every name below " + endpoint.host.substr(2) + ", whoever owns it");
+        }
+    }
+    for (const PolicyPort& port : policy.publish()) {
+        risks.push_back("port " + std::to_string(port.port) + " is reachable from this machine");
+    }
+    // The three that make a leak together (design, section 6).
+    if (!private_data.empty() && !hosts.empty()) {
+        risks.insert(risks.begin(), "holds private data (" + first_of(private_data) +
+                                        "), takes input from the network and has a way "
+                                        "out (" +
+                                        first_of(hosts) +
+                                        "): whoever controls that input can send that data away");
+    }
+    for (std::string& risk : risks) {
+        if (has_invisible(risk)) { // rules carry their own escapes
+            risk = printable(risk);
+        }
+    }
+    return risks;
+}
+
+} // namespace treadline

@@ -1,0 +1,115 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "profiler/review.h"
+#include "profiles/invisible.h"
+
+namespace treadline {
+namespace {
+
+constexpr size_t rule_column = 2;
+constexpr size_t meaning_column = 6;
+
+// Written paths and rules carry their own escapes, which printable() would escape again.
+std::string shown(const std::string& text) {
+    return has_invisible(text) ? printable(text) : text;
+}
+
+// Breaks at spaces; a word longer than the line stands alone, so that a path can still be copied.
+std::string wrapped(const std::string& text, size_t indent, size_t columns) {
+    std::string out;
+    size_t column = 0;
+    for (const std::string_view word : split(text, ' ')) {
+        if (word.empty()) {
+            continue;
+        }
+        if (column > 0 && indent + column + 1 + word.size() > columns) {
+            out += '\n';
+            column = 0;
+        }
+        if (column == 0) {
+            out.append(indent, ' ');
+        } else {
+            out += ' ';
+            ++column;
+        }
+        out += word;
+        column += word.size();
+    }
+    return out + "\n";
+}
+
+std::string seen(const ReviewLine& line, int stored_runs) {
+    const Evidence& evidence = line.evidence;
+    if (evidence.runs == 0) {
+        return "";
+    }
+    std::string text = "; ";
+    for (size_t i = 0; i < evidence.programs.size(); ++i) {
+        text += (i == 0 ? "" : ", ") + printable(evidence.programs[i]);
+    }
+    text += (evidence.programs.empty() ? "seen in " : ", seen in ") + std::to_string(evidence.runs) + " of " +
+            std::to_string(stored_runs) + (stored_runs == 1 ? " run" : " runs");
+    return text;
+}
+
+std::string headline(const Review& review) {
+    std::string text = (review.name.empty() ? "Profile" : "Profile " + printable(review.name)) + " (" +
+                       printable(review.file) + ")";
+    if (!review.learned) {
+        return text + ", written by hand\n";
+    }
+    const Learned& learned = *review.learned;
+    text += "\nLearned from " + std::to_string(learned.runs) + (learned.runs == 1 ? " run" : " runs") +
+            " of: " + shell_quoted(learned.command) + "\n";
+    return text;
+}
+
+} // namespace
+
+std::string to_text(const Review& review, size_t columns) {
+    columns = std::max<size_t>(columns, 40);
+    std::string text = headline(review);
+    if (!review.warnings.empty()) {
+        text += "\nIncomplete\n";
+        for (const std::string& warning : review.warnings) {
+            text += wrapped("! " + printable(warning), rule_column, columns);
+        }
+    }
+    text += review.risks.empty() ? "\nNothing in it stands out as risky.\n" : "\nRisky: read these first\n";
+    for (const std::string& risk : review.risks) {
+        text += wrapped("! " + risk, rule_column, columns);
+    }
+    for (const ReviewGroup& group : review.groups) {
+        text += "\n" + group.title + "\n";
+        for (const ReviewLine& line : group.lines) {
+            const std::string said = shown(line.meaning) + seen(line, review.stored_runs);
+            const std::string rule = shown(line.rule);
+            // On one line where that fits.
+            if (rule.size() <= 34 && 38 + said.size() <= columns) {
+                text += "  " + rule + std::string(36 - rule.size(), ' ') + said + "\n";
+            } else {
+                text += "  " + rule + "\n" + wrapped(said, meaning_column, columns);
+            }
+            if (!line.evidence.examples.empty()) {
+                std::vector<std::string> examples;
+                for (const std::string& example : line.evidence.examples) {
+                    examples.push_back(shown(example));
+                }
+                text += wrapped("such as " + join(examples, ", "), meaning_column, columns);
+            }
+        }
+    }
+    if (!review.withheld.empty()) {
+        text +=
+            "\nWithheld: seen while learning, not allowed. To accept one, remove the '#' in front of it in " +
+            printable(review.file) + ".\n";
+        for (const WithheldLine& line : review.withheld) {
+            text += "  line " + std::to_string(line.line) + ": " + shown(line.rule) + "\n" +
+                    wrapped(shown(line.reason), meaning_column, columns);
+        }
+    }
+    return text;
+}
+
+} // namespace treadline
