@@ -156,7 +156,8 @@ struct Masks {
     const char* directory_at = nullptr;
 };
 
-// `under` is where a tmpfs of ours is mounted; leaves nothing behind there.
+// Made in a tmpfs of ours, mounted at the root or at the attach point. The two names have to stay until the last
+// mask is in place: what is unlinked cannot be mounted.
 bool prepare_masks(Masks& masks, bool at_root) {
     char file[64];
     char directory[64];
@@ -174,8 +175,7 @@ bool prepare_masks(Masks& masks, bool at_root) {
     constexpr uint64_t sealed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     return masks.file >= 0 && masks.directory >= 0 &&
            set_attributes(masks.file, "", AT_EMPTY_PATH, sealed) == 0 &&
-           set_attributes(masks.directory, "", AT_EMPTY_PATH, sealed) == 0 && ::unlink(file) == 0 &&
-           ::rmdir(directory) == 0;
+           set_attributes(masks.directory, "", AT_EMPTY_PATH, sealed) == 0;
 }
 
 bool apply_mask(int& prepared, const char*& at, const char* target) {
@@ -332,7 +332,7 @@ void build_view(const ChildPlan& plan) {
             die(plan, ChildStep::Mount, static_cast<int>(i));
         }
     }
-    if (::umount2(host_root, MNT_DETACH) != 0 || ::rmdir(host_root) != 0 ||
+    if (::unlink(mask_file) != 0 || ::rmdir(mask_directory) != 0 || ::umount2(host_root, MNT_DETACH) != 0 || ::rmdir(host_root) != 0 ||
         set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0) {
         die(plan, ChildStep::HideHost);
     }

@@ -1,0 +1,300 @@
+#include "enforcer/guard_scan.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_set>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "enforcer/held_rules.h"
+
+namespace treadline {
+namespace {
+
+constexpr size_t max_placeholders = 128;
+
+std::optional<struct stat> look(const std::string& path) {
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) == 0 ? std::optional(status) : std::nullopt;
+}
+
+std::string beside(const std::string& directory, const std::string& name) {
+    return (directory == "/" ? "" : directory) + "/" + name;
+}
+
+class Scan {
+public:
+    explicit Scan(const GuardScanInput& input) : in_(input), policy_(*input.policy) {
+        for (const Guards::Place& place : policy_.guards().places()) {
+            const std::string& text = place.floating.empty() ? place.path : place.floating;
+            const std::string last(file_name(text));
+            if (has_wildcard(last)) {
+                wild_names_.push_back(last);
+            } else {
+                names_.insert(last);
+            }
+        }
+    }
+
+    GuardScan run() {
+        fixed_places();
+        deny_patterns();
+        for (const std::string& root : in_.roots) {
+            walk(root, [&](const std::string& path, const DirectoryEntry& entry) {
+                if (may_be_guarded(entry.name)) {
+                    consider(path);
+                }
+            });
+        }
+        other_links();
+        placeholders();
+        return finish();
+    }
+
+private:
+    [[nodiscard]] bool may_be_guarded(const std::string& name) const {
+        return names_.contains(name) ||
+               std::any_of(wild_names_.begin(), wild_names_.end(),
+                           [&](const auto& glob) { return matches_glob(glob, name); });
+    }
+
+    template <class Visit>
+    void walk(const std::string& directory, const Visit& visit) {
+        for (const DirectoryEntry& entry : list_directory(directory)) {
+            if (++entries_ > in_.max_entries) {
+                if (entries_ == in_.max_entries + 1) {
+                    scan_.gaps.push_back("'" + printable(directory) +
+                                         "' and what follows was not searched for credentials: more than " +
+                                         std::to_string(in_.max_entries) + " files");
+                }
+                return;
+            }
+            const std::string path = beside(directory, entry.name);
+            visit(path, entry);
+            const bool store =
+                entry.name == "node_modules" || (entry.name == "objects" && file_name(directory) == ".git");
+            if (entry.directory && !store && !masked_.contains(path)) {
+                walk(path, visit);
+            }
+        }
+    }
+
+    void add(const std::string& path, GuardedPath::Holding holding, bool directory, const std::string& why) {
+        if (holding == GuardedPath::Holding::Mask) {
+            masked_.insert(path);
+        }
+        const auto [found, inserted] = found_.try_emplace(path, GuardedPath{path, directory, holding, why});
+        if (!inserted && holding < found->second.holding) {
+            found->second = GuardedPath{path, directory, holding, why};
+        }
+    }
+
+    // An existing path that may be a guard's own.
+    void consider(const std::string& path) {
+        if (!in_.visible(path)) {
+            return;
+        }
+        const auto status = look(path);
+        if (!status) {
+            return;
+        }
+        const bool directory = S_ISDIR(status->st_mode);
+        const Guard* secret = policy_.guards().find(path, false);
+        if (secret != nullptr && policy_.guards().root(*secret, path) == path &&
+            !policy_.decide(Operation::Read, path).allowed) {
+            if (S_ISLNK(status->st_mode)) {
+                return; // what it leads to is masked where that is guarded; the link gives nothing away
+            }
+            add(path, GuardedPath::Holding::Mask, directory, "guard: " + secret->what);
+            return;
+        }
+        const Guard* guard = policy_.guards().find(path, true);
+        if (guard == nullptr || guard->kind != GuardKind::Protected ||
+            policy_.guards().root(*guard, path) != path || !in_.writable(std::string(parent_path(path)))) {
+            return;
+        }
+        if (policy_.decide(Operation::Create, path).allowed &&
+            policy_.decide(Operation::Write, path).allowed) {
+            return;
+        }
+        if (S_ISLNK(status->st_mode)) {
+            scan_.gaps.push_back("'" + printable(path) + "' (" + guard->what +
+                                 ") is a symbolic link, which cannot be kept from being replaced");
+            return;
+        }
+        const bool below_too = guard->pattern.ends_with("/**");
+        add(path, directory && !below_too ? GuardedPath::Holding::Pin : GuardedPath::Holding::Seal, directory,
+            "guard: " + guard->what);
+    }
+
+    void fixed_places() {
+        for (const Guards::Place& place : policy_.guards().places()) {
+            if (!place.floating.empty()) {
+                continue;
+            }
+            if (!place.glob) {
+                consider(place.path);
+                continue;
+            }
+            for (const std::string& path : expand_glob(place.path).value_or(std::vector<std::string>{})) {
+                consider(path);
+            }
+        }
+    }
+
+    void deny_patterns() {
+        for (const PolicyEntry& entry : policy_.deny()) {
+            std::vector<std::string> paths = {entry.pattern.path};
+            if (entry.pattern.extent == Extent::Glob) {
+                paths = expand_glob(entry.pattern.path).value_or(std::vector<std::string>{});
+            }
+            for (const std::string& path : paths) {
+                const auto status = look(path);
+                if (!status || !in_.visible(path)) {
+                    continue;
+                }
+                if (S_ISLNK(status->st_mode)) {
+                    scan_.gaps.push_back("'" + printable(path) + "' (deny: " + entry.text +
+                                         ") is a symbolic link; deny what it leads to");
+                    continue;
+                }
+                add(path, GuardedPath::Holding::Mask, S_ISDIR(status->st_mode), "deny: " + entry.text);
+            }
+        }
+    }
+
+    // A second name of a credential's inode is the credential. Looked for only where some credential has one.
+    void other_links() {
+        std::set<std::pair<dev_t, ino_t>> inodes;
+        const auto note = [&](const std::string& path) {
+            const auto status = look(path);
+            if (status && S_ISREG(status->st_mode) && status->st_nlink > 1) {
+                inodes.emplace(status->st_dev, status->st_ino);
+            }
+        };
+        std::vector<std::string> secrets(masked_.begin(), masked_.end());
+        for (const Guards::Place& place : policy_.guards().places()) {
+            if (policy_.guards().all()[place.guard].kind == GuardKind::Credential && place.floating.empty() &&
+                !place.glob && !policy_.decide(Operation::Read, place.path).allowed) {
+                secrets.push_back(place.path);
+            }
+        }
+        for (const std::string& path : secrets) {
+            const auto status = look(path);
+            if (status && S_ISDIR(status->st_mode)) {
+                walk(path, [&](const std::string& below, const DirectoryEntry&) { note(below); });
+            } else if (status) {
+                note(path);
+            }
+        }
+        if (inodes.empty()) {
+            return;
+        }
+        for (const std::string& root : in_.roots) {
+            walk(root, [&](const std::string& path, const DirectoryEntry& entry) {
+                if (entry.directory || entry.symlink) {
+                    return;
+                }
+                const auto status = look(path);
+                if (status && status->st_nlink > 1 && inodes.contains({status->st_dev, status->st_ino})) {
+                    add(path, GuardedPath::Holding::Mask, false, "guard: another name of a credential");
+                }
+            });
+        }
+    }
+
+    // Names that do not exist yet where a rule lets names be made.
+    void place(const std::string& path, bool directory, const std::string& why) {
+        const std::string parent(parent_path(path));
+        const auto above = look(parent);
+        if (look(path) || !above || !S_ISDIR(above->st_mode) || !in_.visible(parent) ||
+            !in_.writable(parent) || placed_.contains(path)) {
+            return;
+        }
+        if (scan_.placeholders.size() >= max_placeholders) {
+            if (scan_.gaps.empty() || scan_.gaps.back().find("placeholder") == std::string::npos) {
+                scan_.gaps.push_back("more than " + std::to_string(max_placeholders) +
+                                     " protected names would need a placeholder");
+            }
+            return;
+        }
+        placed_.insert(path);
+        scan_.placeholders.push_back({path, directory, why});
+        add(path, GuardedPath::Holding::Seal, directory, why);
+    }
+
+    void placeholders() {
+        for (const Guards::Place& place_of : policy_.guards().places()) {
+            const Guard& guard = policy_.guards().all()[place_of.guard];
+            const std::string& text = place_of.floating.empty() ? place_of.path : place_of.floating;
+            if (guard.kind != GuardKind::Protected || place_of.glob || has_wildcard(text)) {
+                continue;
+            }
+            std::vector<std::string> paths;
+            if (place_of.floating.empty()) {
+                paths.push_back(place_of.path);
+            } else {
+                for (const std::string& root : in_.making_roots) {
+                    paths.push_back(beside(root, unescape_path(text).value_or(text)));
+                }
+            }
+            for (const std::string& path : paths) {
+                const Guard* found = policy_.guards().find(path, true);
+                if (found == nullptr || file_name(path) == ".git" ||
+                    policy_.decide(Operation::Create, path).allowed) {
+                    continue;
+                }
+                place(path, place_of.subtree, "guard: " + guard.what);
+            }
+        }
+        for (const PolicyEntry& entry : policy_.deny()) {
+            if (entry.pattern.extent != Extent::Glob) {
+                place(entry.pattern.path, entry.pattern.extent != Extent::Exact, "deny: " + entry.text);
+            } else {
+                scan_.gaps.push_back("deny: " + entry.text + " covers what exists when the run starts");
+            }
+        }
+    }
+
+    [[nodiscard]] bool below_mask(std::string_view path) const {
+        while (path != "/") {
+            path = parent_path(path);
+            if (masked_.contains(std::string(path))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    GuardScan finish() {
+        for (auto& [path, guarded] : found_) {
+            if (!below_mask(path)) {
+                scan_.guarded.push_back(std::move(guarded));
+            }
+        }
+        return std::move(scan_);
+    }
+
+    const GuardScanInput& in_;
+    const Policy& policy_;
+    GuardScan scan_;
+    std::unordered_set<std::string> names_;
+    std::vector<std::string> wild_names_;
+    std::map<std::string, GuardedPath> found_;
+    std::set<std::string> masked_;
+    std::set<std::string> placed_;
+    size_t entries_ = 0;
+};
+
+} // namespace
+
+GuardScan scan_guards(const GuardScanInput& input) {
+    return Scan(input).run();
+}
+
+} // namespace treadline

@@ -1,0 +1,45 @@
+// Where guards and `deny` patterns lie inside what will be bound into the sandbox: existing paths to mask or
+// to seal, and missing ones that need a placeholder. Looks at the disk, changes nothing.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "enforcer/plan.h"
+#include "profiles/policy.h"
+
+namespace treadline {
+
+struct GuardedPath {
+    enum class Holding : uint8_t {
+        Mask, // not to be read
+        Seal, // readable, not to be changed
+        Pin,  // to be used, not to be replaced: the directory itself is a mount point
+    };
+    std::string path;
+    bool directory = false;
+    Holding holding = Holding::Mask;
+    std::string why;
+    bool operator==(const GuardedPath&) const = default;
+};
+
+struct GuardScan {
+    std::vector<GuardedPath> guarded; // sorted by path, none below a masked one
+    std::vector<Placeholder> placeholders;
+    std::vector<std::string> gaps; // sentences: what could not be looked through or held
+};
+
+struct GuardScanInput {
+    const Policy* policy = nullptr;
+    std::vector<std::string> roots;                   // directories of the host that will be visible
+    std::function<bool(const std::string&)> visible;  // a path of the host is inside
+    std::function<bool(const std::string&)> writable; // and names can be made in this directory
+    std::vector<std::string> making_roots;            // directories whose names rules let be made
+    size_t max_entries = 200'000;
+};
+
+GuardScan scan_guards(const GuardScanInput& input);
+
+} // namespace treadline

@@ -1,0 +1,285 @@
+#include "enforcer/held_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include "base/path.h"
+#include "base/syscalls.h"
+
+namespace treadline {
+namespace {
+
+constexpr std::array own_devices = {"/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
+                                    "/dev/urandom", "/dev/tty",  "/dev/ptmx"};
+
+std::optional<struct stat> look(const std::string& path) {
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) == 0 ? std::optional(status) : std::nullopt;
+}
+
+// Every symbolic link met on the way, so that the path as written also leads there inside.
+void collect_links(const std::string& path, std::map<std::string, std::string>& links, int depth = 0) {
+    std::string at;
+    for (const std::string_view name : path_components(path)) {
+        at += "/" + std::string(name);
+        const auto status = look(at);
+        if (!status || !S_ISLNK(status->st_mode)) {
+            continue;
+        }
+        const auto text = sys::readlink(at);
+        if (!text || depth > 8) {
+            return;
+        }
+        links[at] = *text;
+        const std::string rest = path.substr(at.size());
+        collect_links(join_path(parent_path(at), *text) + rest, links, depth + 1);
+        return;
+    }
+}
+
+bool may_be_made(const std::string& path, const Policy& policy) {
+    const Variables& variables = policy.variables();
+    for (const char* name : {"project", "home", "tmp"}) {
+        const std::string& root = variables.get(name);
+        if (!root.empty() && root != "/" && path != root && is_within(path, root)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Of a missing path: the deepest ancestor that exists, resolved, and the rest behind it.
+std::string resolve_missing(const std::string& path) {
+    std::string at = path;
+    std::string rest;
+    while (at != "/") {
+        if (auto real = sys::realpath(at)) {
+            return *real == "/" ? rest : *real + rest;
+        }
+        rest = "/" + std::string(file_name(at)) + rest;
+        at = std::string(parent_path(at));
+    }
+    return rest.empty() ? "/" : rest;
+}
+
+class Holder {
+public:
+    explicit Holder(const Policy& policy) : policy_(policy) {}
+
+    result<ok> hold(const PolicyRule& rule) {
+        const Pattern& pattern = rule.pattern;
+        if (is_within(pattern.path, "/proc")) {
+            hold_proc(rule);
+            return ok{};
+        }
+        if (is_within(pattern.path, "/dev")) {
+            hold_device(rule);
+            return ok{};
+        }
+        if (pattern.extent == Extent::Glob) {
+            const std::vector<std::string> paths = TRY(expand_glob(pattern.path));
+            if (paths.empty()) {
+                note(rule, "names nothing that exists now; `*` is expanded when a run starts");
+            }
+            for (const std::string& path : paths) {
+                hold_path(rule, path, Extent::Exact);
+            }
+            return ok{};
+        }
+        hold_path(rule, pattern.path, pattern.extent);
+        return ok{};
+    }
+
+    HeldRules take() {
+        std::sort(held_.rules.begin(), held_.rules.end(), [](const HeldRule& a, const HeldRule& b) {
+            return std::tie(a.path, a.extent) < std::tie(b.path, b.extent);
+        });
+        return std::move(held_);
+    }
+
+private:
+    void note(const PolicyRule& rule, std::string text) { held_.notes[rule.text] = std::move(text); }
+
+    void add(const PolicyRule& rule, std::string path, Extent extent, bool directory, bool device = false) {
+        held_.rules.push_back({std::move(path), extent, rule.modes, directory, device, rule.text});
+    }
+
+    // The sandbox's /proc is not the host's: only what does not depend on processes can be named in advance.
+    void hold_proc(const PolicyRule& rule) {
+        if (rule.pattern.path == "/proc") {
+            add(rule, "/proc", rule.pattern.extent, true);
+            return;
+        }
+        const std::string_view first = path_components(rule.pattern.path)[1];
+        const bool of_process = first.find_first_not_of("0123456789") == std::string_view::npos ||
+                                first == "self" || first == "thread-self" ||
+                                rule.pattern.extent == Extent::Glob;
+        const auto status = look(rule.pattern.path);
+        if (of_process || !status || S_ISLNK(status->st_mode)) {
+            note(rule, "not held: files of processes cannot be named before the processes exist");
+            return;
+        }
+        add(rule, rule.pattern.path, rule.pattern.extent, S_ISDIR(status->st_mode));
+    }
+
+    void hold_device(const PolicyRule& rule) {
+        const std::string& path = rule.pattern.path;
+        if (path == "/dev/pts" || path == "/dev/shm" || path == "/dev") {
+            add(rule, path, rule.pattern.extent, true, path != "/dev/shm");
+            return;
+        }
+        const bool own = std::find(own_devices.begin(), own_devices.end(), path) != own_devices.end();
+        const auto status = look(path);
+        if (own || (status && S_ISCHR(status->st_mode))) {
+            add(rule, path, Extent::Exact, false, true);
+            return;
+        }
+        if (!is_within(path, "/dev/shm") && !is_within(path, "/dev/pts")) {
+            note(rule, "not held: the sandbox's /dev has no such device");
+        }
+    }
+
+    void hold_path(const PolicyRule& rule, const std::string& written, Extent extent) {
+        const auto real = sys::realpath(written);
+        if (!real) {
+            hold_missing(rule, written, extent);
+            return;
+        }
+        if (*real != written) {
+            held_.aliases[*real] = written;
+            collect_links(written, held_.links);
+        }
+        const auto status = look(*real);
+        const bool directory = status && S_ISDIR(status->st_mode);
+        if (!directory && extent != Extent::Exact) {
+            note(rule, "is no directory; held as the file itself");
+            extent = Extent::Exact;
+        }
+        add(rule, *real, extent, directory, status && S_ISCHR(status->st_mode));
+    }
+
+    void hold_missing(const PolicyRule& rule, const std::string& written, Extent extent) {
+        const std::string path = resolve_missing(written);
+        if (!rule.modes.has(Mode::Create)) {
+            note(rule, "does not exist");
+            return;
+        }
+        for (const PolicyEntry& entry : policy_.private_directories()) {
+            if (is_within(path, entry.pattern.path) && entry.pattern.path == policy_.variables().get("tmp")) {
+                return; // the private directory grants it already
+            }
+        }
+        const std::string directory = extent == Extent::Exact ? std::string(parent_path(path)) : path;
+        const auto status = look(directory);
+        if (!status) {
+            if (!may_be_made(directory, policy_)) {
+                note(rule, "does not exist, and is made only below ${project}, ${home} and ${tmp}");
+                return;
+            }
+            held_.make_directories.push_back(directory);
+        } else if (!S_ISDIR(status->st_mode)) {
+            note(rule, "'" + directory + "' is no directory");
+            return;
+        }
+        const HeldRule file{path, extent, rule.modes, extent != Extent::Exact, false, rule.text};
+        if (extent == Extent::Exact && !creates_beside(file, policy_)) {
+            note(rule, "does not exist, and its directory is not opened for making it");
+            return;
+        }
+        held_.rules.push_back(file);
+    }
+
+    const Policy& policy_;
+    HeldRules held_;
+};
+
+} // namespace
+
+std::vector<DirectoryEntry> list_directory(const std::string& path) {
+    std::vector<DirectoryEntry> entries;
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+    while (directory != nullptr) {
+        const dirent* entry = ::readdir(directory.get());
+        if (entry == nullptr) {
+            break;
+        }
+        const std::string name = static_cast<const char*>(entry->d_name);
+        if (name == "." || name == "..") {
+            continue;
+        }
+        bool is_directory = entry->d_type == DT_DIR;
+        bool is_link = entry->d_type == DT_LNK;
+        if (entry->d_type == DT_UNKNOWN) {
+            const auto status = look(path + "/" + name);
+            is_directory = status && S_ISDIR(status->st_mode);
+            is_link = status && S_ISLNK(status->st_mode);
+        }
+        entries.push_back({name, is_directory, is_link});
+    }
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    return entries;
+}
+
+result<std::vector<std::string>> expand_glob(const std::string& pattern, size_t limit) {
+    std::vector<std::string> paths = {""};
+    for (const std::string_view part : path_components(pattern)) {
+        std::vector<std::string> next;
+        for (const std::string& path : paths) {
+            if (!has_wildcard(part)) {
+                const std::string candidate = path + "/" + unescape_path(part).value_or(std::string(part));
+                if (look(candidate)) {
+                    next.push_back(candidate);
+                }
+                continue;
+            }
+            for (const DirectoryEntry& entry : list_directory(path.empty() ? "/" : path)) {
+                if (matches_glob(part, entry.name)) {
+                    next.push_back(path + "/" + entry.name);
+                }
+            }
+        }
+        if (next.size() > limit) {
+            return fail("'" + pattern + "' matches more than " + std::to_string(limit) +
+                        " names; name the directory instead");
+        }
+        paths = std::move(next);
+    }
+    return paths;
+}
+
+bool starts_hidden(const std::string& path, const Policy& policy) {
+    constexpr std::array system = {"usr",  "etc", "opt",  "var", "sys",   "nix",    "gnu",  "snap",
+                                   "boot", "bin", "sbin", "lib", "lib32", "libx32", "lib64"};
+    if (is_within(path, "/var/tmp") || is_within(path, policy.variables().get("home"))) {
+        return true;
+    }
+    const auto names = path_components(path);
+    return names.empty() || std::find(system.begin(), system.end(), names[0]) == system.end();
+}
+
+bool creates_beside(const HeldRule& rule, const Policy& policy) {
+    const std::string parent(parent_path(rule.path));
+    const std::string& project = policy.variables().get("project");
+    if (parent != policy.variables().get("home") && !project.empty() && is_within(parent, project)) {
+        return true;
+    }
+    return parent != "/" && parent_path(parent) != "/" && parent != "/var/tmp" &&
+           parent != policy.variables().get("home");
+}
+
+result<HeldRules> hold_rules(const Policy& policy) {
+    Holder holder(policy);
+    for (const PolicyRule& rule : policy.files()) {
+        TRY(holder.hold(rule));
+    }
+    return holder.take();
+}
+
+} // namespace treadline

@@ -1,0 +1,241 @@
+// Policy + machine -> plan. Decides nothing itself: it asks the policy, and says what cannot be held.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "enforcer/guard_scan.h"
+#include "enforcer/held_rules.h"
+#include "enforcer/landlock_rules.h"
+#include "enforcer/mount_view.h"
+#include "enforcer/plan.h"
+
+namespace treadline {
+namespace {
+
+constexpr int oldest_landlock = 1; // Linux 5.13
+
+class Gaps {
+public:
+    explicit Gaps(bool allowed) : allowed_(allowed) {}
+    // A requirement this machine or this version cannot hold.
+    result<ok> add(std::string sentence) {
+        if (!allowed_) {
+            return fail(std::move(sentence) + " (--allow-degraded goes on without)");
+        }
+        sentences.push_back(std::move(sentence));
+        return ok{};
+    }
+    std::vector<std::string> sentences;
+
+private:
+    bool allowed_;
+};
+
+std::map<std::string, std::string> allowed_environment(const Policy& policy, const Command& command) {
+    std::map<std::string, std::string> kept;
+    for (const auto& [name, value] : command.environment) {
+        if (policy.decide(Operation::Environment, name).allowed) {
+            kept[name] = value;
+        }
+    }
+    for (const auto& [name, value] : policy.environment().set) {
+        kept[name] = value;
+    }
+    return kept;
+}
+
+result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& options) {
+    plan.network = options.network_host ? NetworkMode::Host : NetworkMode::None;
+    if (options.network_host) {
+        plan.degraded.push_back(
+            "--network host: the command has the host's whole network, whatever `connect` says");
+    } else if (!policy.connect().empty()) {
+        return fail(
+            "the profile's `connect` (" + policy.connect().front().text +
+            ") cannot be held: the egress gateway does not exist yet; run with --network host to give the "
+            "command the host's whole network (a named degradation), or remove `connect`");
+    } else if (!policy.publish().empty()) {
+        return fail(
+            "the profile's `publish` (" + std::to_string(policy.publish().front().port) +
+            ") cannot be held: the egress gateway does not exist yet; run with --network host to give the "
+            "command the host's whole network (a named degradation), or remove `publish`");
+    }
+    for (const PolicyPort& port : policy.listen()) {
+        plan.bind_ports.push_back(port.port);
+    }
+    std::sort(plan.bind_ports.begin(), plan.bind_ports.end());
+    plan.bind_ports.erase(std::unique(plan.bind_ports.begin(), plan.bind_ports.end()), plan.bind_ports.end());
+    return ok{};
+}
+
+result<ok> plan_resources(Plan& plan, const Machine& machine, Gaps& gaps) {
+    Resources& resources = plan.resources;
+    if (resources.memory_bytes || resources.cpu_percent) {
+        if (machine.cgroup_delegated) {
+            plan.cgroup = machine.cgroup;
+        } else {
+            const char* what = resources.memory_bytes ? "memory" : "cpu";
+            TRY(gaps.add(
+                "`resources: " + std::string(what) +
+                "` cannot be held: no cgroup v2 directory with that controller is delegated to this user (a "
+                "systemd user session has one)"));
+            resources.memory_bytes.reset();
+            resources.cpu_percent.reset();
+        }
+    }
+    if (resources.processes && plan.command.uid == 0) {
+        TRY(gaps.add("`resources: processes` cannot be held for root, whom the kernel does not count"));
+        resources.processes.reset();
+    }
+    return ok{};
+}
+
+std::string wider_than(const PolicyRule& rule, const HeldRules& held, const MountView& view) {
+    if (const auto note = held.notes.find(rule.text); note != held.notes.end()) {
+        return note->second;
+    }
+    for (const std::string& gap : view.gaps) {
+        if (gap.find(rule.text) != std::string::npos) {
+            return gap;
+        }
+    }
+    const bool makes = rule.modes.has(Mode::Create);
+    if (rule.pattern.extent == Extent::Exact && makes) {
+        return "other new names can be made in the same directory";
+    }
+    if (rule.pattern.extent == Extent::Names) {
+        return makes ? "new directories can be made in it, and files in those; files in the directories "
+                       "below can be "
+                       "read where another rule makes them visible"
+                     : "the names in the directories below can be listed; files made later are not covered";
+    }
+    return "";
+}
+
+void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, const MountView& view) {
+    for (const PolicyRule& rule : policy.files()) {
+        const bool writes = rule.modes.has(Mode::Write) || rule.modes.has(Mode::Create);
+        plan.enforcement.push_back({rule.text,
+                                    writes ? "landlock, writable mount" : "landlock, read-only mount",
+                                    wider_than(rule, held, view)});
+    }
+    for (const PolicyEntry& entry : policy.private_directories()) {
+        plan.enforcement.push_back({"private: " + entry.text, "empty mount, landlock", ""});
+    }
+    for (const PolicyEntry& entry : policy.deny()) {
+        const bool glob = entry.pattern.extent == Extent::Glob;
+        plan.enforcement.push_back(
+            {"deny: " + entry.text, "mount", glob ? "names made during the run are not covered" : ""});
+    }
+    for (const PolicyPort& port : policy.listen()) {
+        plan.enforcement.push_back(
+            {"listen: " + std::to_string(port.port),
+             plan.landlock_abi >= 4 ? "landlock, network namespace" : "network namespace",
+             plan.landlock_abi >= 4 ? "" : "any port can be bound inside (Landlock before ABI 4)"});
+    }
+    for (const PolicyEntry& entry : policy.unix_sockets()) {
+        plan.enforcement.push_back({"unix: " + entry.text, "mount", ""});
+    }
+    const std::string calls = std::to_string(policy.syscalls().size());
+    plan.enforcement.push_back({"syscalls: " + calls + " calls", "seccomp", ""});
+    plan.enforcement.push_back({"environment", "the command starts with the named variables only", ""});
+    plan.enforcement.push_back(
+        {plan.network == NetworkMode::None ? "network: none" : "network: host",
+         plan.network == NetworkMode::None ? "network namespace without any way out" : "not held", ""});
+}
+
+} // namespace
+
+result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machine, const Command& command,
+                     const CompileOptions& options) {
+    Gaps gaps(options.allow_degraded);
+    if (!machine.user_namespaces) {
+        return fail("cannot hold any rule here: " + machine.user_namespaces_why);
+    }
+    if (machine.landlock_abi < oldest_landlock) {
+        TRY(gaps.add("`files` cannot be held exactly: this kernel (" + machine.kernel +
+                     ") has no Landlock; boot with `lsm=landlock,…` or use Linux 5.13 or later"));
+    }
+    if (!machine.seccomp_notify) {
+        TRY(gaps.add("denials cannot be reported: this kernel (" + machine.kernel +
+                     ") has no seccomp notifications (Linux 5.6)"));
+    }
+    Plan plan;
+    plan.policy = policy;
+    plan.command = command;
+    plan.command.environment = allowed_environment(*policy, command);
+    plan.landlock_abi = machine.landlock_abi;
+    plan.scope_signals_and_abstract_sockets = machine.landlock_abi >= 6;
+    plan.notify = machine.seccomp_notify;
+    plan.wait_killable = machine.seccomp_wait_killable;
+    plan.memfd_noexec = machine.memfd_noexec;
+    plan.syscalls = policy->syscalls();
+    plan.resources = policy->resources();
+    TRY(plan_network(plan, *policy, options));
+    TRY(plan_resources(plan, machine, gaps));
+
+    HeldRules held = TRY(hold_rules(*policy));
+    MountView view = TRY(plan_mounts(held, *policy, plan.command));
+    for (const std::string& gap : view.gaps) {
+        if (gap.find("was not searched") != std::string::npos) {
+            TRY(gaps.add(gap));
+        }
+    }
+    explain_rules(plan, *policy, held, view);
+    plan.mounts = std::move(view.steps);
+    plan.placeholders = std::move(view.placeholders);
+    plan.landlock_rules = landlock_rules(held, *policy, machine.landlock_abi);
+    plan.make_directories = std::move(held.make_directories);
+    plan.make_directories.insert(plan.make_directories.end(), view.make_directories.begin(),
+                                 view.make_directories.end());
+    plan.aliases = std::move(held.aliases);
+    plan.degraded.insert(plan.degraded.end(), gaps.sentences.begin(), gaps.sentences.end());
+    return plan;
+}
+
+result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
+                              bool allow_credentials) {
+    Plan plan;
+    plan.command = command;
+    plan.isolate_processes = false;
+    plan.network = NetworkMode::Host;
+    plan.new_root = false;
+    plan.notify = false;
+    plan.watch_paths = false;
+    if (allow_credentials) {
+        plan.namespaces = false;
+        return plan;
+    }
+    if (!machine.user_namespaces) {
+        return fail("cannot mask credentials for the learning run: " + machine.user_namespaces_why +
+                    "; or learn with --allow-credentials, which leaves them readable");
+    }
+    Profile nothing;
+    const Policy policy = TRY(Policy::build(nothing, "learning", variables, [](const std::string& name) {
+        return result<Profile>(fail("no abstraction '" + name + "'"));
+    }));
+    GuardScanInput input;
+    input.policy = &policy;
+    input.visible = [](const std::string& path) {
+        return !is_within(path, "/proc") && !is_within(path, "/dev");
+    };
+    input.writable = [](const std::string&) { return false; };
+    if (const std::string& project = variables.get("project"); !project.empty() && project != "/") {
+        input.roots.push_back(project);
+    }
+    const GuardScan scan = scan_guards(input);
+    for (const GuardedPath& guarded : scan.guarded) {
+        if (guarded.holding == GuardedPath::Holding::Mask) {
+            const auto kind = guarded.directory ? MountStep::Kind::MaskDirectory : MountStep::Kind::MaskFile;
+            plan.mounts.push_back({kind, "", guarded.path, false, false, guarded.why});
+        }
+    }
+    return plan;
+}
+
+} // namespace treadline

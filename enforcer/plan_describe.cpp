@@ -1,0 +1,102 @@
+#include <string>
+
+#include "base/text.h"
+#include "enforcer/landlock_ruleset.h"
+#include "enforcer/plan.h"
+
+namespace treadline {
+namespace {
+
+std::string_view name_of(MountStep::Kind kind) {
+    switch (kind) {
+    case MountStep::Kind::Directory:
+        return "directory";
+    case MountStep::Kind::Symlink:
+        return "link";
+    case MountStep::Kind::Tmpfs:
+        return "empty";
+    case MountStep::Kind::Bind:
+        return "host";
+    case MountStep::Kind::Device:
+        return "device";
+    case MountStep::Kind::Proc:
+        return "proc";
+    case MountStep::Kind::Devices:
+        return "devices";
+    case MountStep::Kind::MaskFile:
+    case MountStep::Kind::MaskDirectory:
+        return "mask";
+    }
+    return "";
+}
+
+void line(std::string& out, const std::string& text) {
+    out += "  " + text + "\n";
+}
+
+std::string describe_mount(const MountStep& step) {
+    std::string text = std::string(name_of(step.kind)) + " " + printable(step.target);
+    if (step.kind == MountStep::Kind::Symlink) {
+        text += " -> " + printable(step.source);
+    }
+    const bool has_content = step.kind == MountStep::Kind::Tmpfs || step.kind == MountStep::Kind::Bind;
+    if (has_content) {
+        text += step.writable ? " (writable" : " (read-only";
+        text += step.executable ? ")" : ", noexec)";
+    }
+    return text + "   # " + printable(step.why);
+}
+
+} // namespace
+
+std::string describe(const Plan& plan) {
+    std::string out = "Rules and what holds them\n";
+    for (const Enforcement& rule : plan.enforcement) {
+        line(out, printable(rule.rule) + "   # " + rule.mechanism +
+                      (rule.wider.empty() ? "" : "; note: " + printable(rule.wider)));
+    }
+    out += "Mounts, in order\n";
+    for (const MountStep& step : plan.mounts) {
+        if (step.kind != MountStep::Kind::Directory) {
+            line(out, describe_mount(step));
+        }
+    }
+    if (!plan.placeholders.empty() || !plan.make_directories.empty()) {
+        out += "Made on the host for the run\n";
+        for (const std::string& path : plan.make_directories) {
+            line(out, "directory " + printable(path) + "   # stays");
+        }
+        for (const Placeholder& placeholder : plan.placeholders) {
+            line(out, "placeholder " + printable(placeholder.path) + "   # " + printable(placeholder.why) +
+                          "; removed afterwards");
+        }
+    }
+    if (plan.landlock_abi > 0) {
+        out += "Landlock, ABI " + std::to_string(plan.landlock_abi) + "\n";
+        for (const LandlockRule& rule : plan.landlock_rules) {
+            line(out, printable(rule.path) + " " + describe_landlock_rights(rule.rights) + "   # " +
+                          printable(rule.why));
+        }
+        for (const uint16_t port : plan.bind_ports) {
+            line(out, "bind tcp " + std::to_string(port));
+        }
+    }
+    if (plan.syscalls) {
+        out += "System calls\n";
+        line(out, std::to_string(plan.syscalls->size()) + " allowed; the others fail with EPERM" +
+                      (plan.notify ? " and are reported" : ""));
+    }
+    out += "Environment\n";
+    for (const auto& [name, value] : plan.command.environment) {
+        line(out, printable(name)); // values may be secrets
+    }
+    if (!plan.degraded.empty()) {
+        out += "Not held here\n";
+        for (const std::string& gap : plan.degraded) {
+            line(out, gap);
+        }
+    }
+    return out;
+}
+
+} // namespace treadline
