@@ -141,6 +141,11 @@ result<Policy> load_context_policy(const Context& context) {
     return load_policy(context.profile, context.variables);
 }
 
+std::string described(const Context& context) {
+    const std::string directory = context.directory == "/" ? "/" : context.directory + "/";
+    return context.profile.starts_with(directory) ? context.profile.substr(directory.size()) : context.profile;
+}
+
 void say(std::string_view line) {
     // One write, so that lines of the command and ours do not mix within a line.
     const std::string text = "treadline: " + std::string(line) + "\n";

@@ -50,6 +50,9 @@ result<Context> make_context(const Options& options);
 // The profile with its includes, ready to decide. A missing or broken profile is an error that says what to do.
 result<Policy> load_context_policy(const Context& context);
 
+// The profile's path as a person in this directory would write it.
+std::string described(const Context& context);
+
 // One line on stderr, "treadline: …", safe for a terminal.
 void say(std::string_view line);
 int complain(const error& problem, int status);

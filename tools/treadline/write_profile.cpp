@@ -83,11 +83,6 @@ std::string count_of(size_t number, std::string_view what) {
     return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
-std::string described(const Context& context) {
-    const std::string directory = context.directory == "/" ? "/" : context.directory + "/";
-    return context.profile.starts_with(directory) ? context.profile.substr(directory.size()) : context.profile;
-}
-
 result<ok> create(const Context& context, const Proposal& proposal) {
     const std::string text = TRY(proposal_text(proposal, std::string(file_name(context.project))));
     TRY(sys::make_directories(std::string(parent_path(context.profile)), 0755));
