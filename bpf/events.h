@@ -89,6 +89,7 @@ struct tl_fork {
 #define TL_EXEC_INTERPRETED 2 /* `filename` was handed to an interpreter, which `names` is */
 #define TL_EXEC_UNREACHABLE 4 /* the program has no path: memfd and the like */
 #define TL_EXEC_OTHER_USER 8  /* the program now runs as another user (set-user-id) */
+#define TL_EXEC_HIDDEN 16     /* executed by another user's process: neither program nor arguments are told */
 
 struct tl_exec {
 	struct tl_header header; /* image: the new one */
@@ -157,6 +158,7 @@ struct tl_environment {
 
 #define TL_TASK_WAITING 1 /* held until it executes the command: what it does before is not the command's */
 #define TL_TASK_CANARY 2
+#define TL_TASK_OTHER_USER 4 /* runs as another user: what it does is not its caller's to see */
 
 struct tl_task {     /* task storage of each followed thread */
 	__u64 image; /* 0 while waiting */

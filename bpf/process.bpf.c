@@ -12,8 +12,9 @@ static __always_inline u64 new_image(u64 like)
 
 static __always_inline void send_calls_of(struct scratch *s, struct tl_task *state)
 {
+	if (state->flags & TL_TASK_OTHER_USER)
+		return;
 	struct tl_syscalls *record = begin_record(s, struct tl_syscalls, TL_SYSCALLS, state->image);
-
 	__builtin_memcpy(record->words, state->calls, sizeof(record->words));
 	send_record(s, false);
 }
@@ -160,17 +161,35 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		flags |= TL_EXEC_UNREACHABLE;
 	if (bprm->interp != bprm->filename)
 		flags |= TL_EXEC_INTERPRETED;
-	if (task->cred->euid.val != watched_uid)
+	if (task->cred->euid.val != watched_uid && !(state->flags & TL_TASK_CANARY)) {
 		flags |= TL_EXEC_OTHER_USER;
+		if (state->flags & TL_TASK_OTHER_USER)
+			flags |= TL_EXEC_HIDDEN;
+		state->flags |= TL_TASK_OTHER_USER;
+	} else {
+		state->flags &= ~TL_TASK_OTHER_USER;
+	}
 
 	record = begin_record(s, struct tl_exec, TL_EXEC, state->image);
 	record->previous_image = previous;
 	record->flags = flags;
-	size = walk_path(s, mnt, dentry, true);
-	if (size < 0)
-		s->cursor = sizeof(*record);
-	else
+	if (flags & TL_EXEC_HIDDEN) {
+		count_loss(TL_LOSS_OTHER_USER);
+		send_record(s, false);
+		return 0;
+	}
+	if (flags & TL_EXEC_UNREACHABLE) {
+		size = bpf_probe_read_kernel_str(s->record + sizeof(*record), 256,
+						 BPF_CORE_READ((struct dentry *)dentry, d_name.name));
+		if (size > 0)
+			s->cursor = sizeof(*record) + (u32)size;
+	} else {
+		size = walk_path(s, mnt, dentry, true);
+	}
+	if (size > 0)
 		record->names_size = size;
+	else
+		s->cursor = sizeof(*record);
 	if (flags & TL_EXEC_INTERPRETED) {
 		size = bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, bprm->filename);
 		s->text_size = size > 0 ? size - 1 : 0;

@@ -130,7 +130,7 @@ int still_living(struct bpf_iter__task *ctx)
 	if (!task || !s)
 		return 0;
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	if (state && state->image)
+	if (state && state->image && !(state->flags & TL_TASK_OTHER_USER))
 		send_calls(s, state, task);
 	return 0;
 }

@@ -125,6 +125,7 @@ public:
             TRY(drain());
         }
         TRY(check_canaries(after_));
+        TRY(recorder_.store_living());
         TRY(probes_.report_living());
         TRY(drain());
         TRY(probes_.read_repeats([this](const tl_seen_key& key, const tl_seen& seen) {

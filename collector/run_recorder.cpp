@@ -136,9 +136,10 @@ result<ok> RunRecorder::on(const ExecEvent& event) {
             TRY(writer_.end_process(before.row, since_start(header.time_ns), std::nullopt));
         }
     }
-    std::string exe = path_from_names(event.names);
+    const bool hidden = (event.fixed.flags & TL_EXEC_HIDDEN) != 0;
+    std::string exe = hidden ? "" : path_from_names(event.names);
     const bool unreachable = (event.fixed.flags & TL_EXEC_UNREACHABLE) != 0;
-    if (unreachable) {
+    if (unreachable && !hidden) {
         exe.erase(0, 1); // "memfd:name": no path, and not to be taken for one
     }
     Image now;
@@ -149,6 +150,9 @@ result<ok> RunRecorder::on(const ExecEvent& event) {
     now.argv = std::make_shared<const std::vector<std::string>>(texts_from(event.argv));
     images_[header.image] = std::move(now);
     const int64_t row = TRY(row_of(header.image));
+    if (hidden) {
+        return ok{};
+    }
     if (unreachable) {
         return writer_.add_fact(row, "executed without a path", 0, printable(exe));
     }
@@ -379,6 +383,20 @@ result<ok> RunRecorder::mark_gone(size_t limit) {
         if (::lstat(path.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
             TRY(writer_.mark_gone(id));
         }
+    }
+    return ok{};
+}
+
+result<ok> RunRecorder::store_living() {
+    std::vector<uint64_t> living;
+    for (const auto& [number, process] : images_) {
+        if (!process.ended) {
+            living.push_back(number);
+        }
+    }
+    std::sort(living.begin(), living.end());
+    for (const uint64_t number : living) {
+        TRY(row_of(number));
     }
     return ok{};
 }

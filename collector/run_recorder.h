@@ -32,6 +32,9 @@ public:
     // Which objects are no longer there; at most so many are looked at.
     result<ok> mark_gone(size_t limit);
 
+    // A row for each process that still lives, even if it did nothing worth one.
+    result<ok> store_living();
+
     [[nodiscard]] const std::set<std::string>& canaries() const { return canaries_; }
     void forget_canaries() { canaries_.clear(); }
     [[nodiscard]] std::vector<std::string> still_running() const; // "sleep (123)"

@@ -16,21 +16,23 @@ int main(int argc, char** argv) {
     }
     const Trace& trace = traced->trace;
     for (const ProcessImage& p : trace.processes) {
-        std::printf("process %lld parent=%lld pid=%d exe=%s status=%d argv=%s\n", static_cast<long long>(p.id),
-                    static_cast<long long>(p.parent), p.pid, printable(p.exe).c_str(), p.exit_status.value_or(-1),
-                    shell_quoted(p.argv).c_str());
+        std::printf("process %lld parent=%lld pid=%d exe=%s status=%d argv=%s\n",
+                    static_cast<long long>(p.id), static_cast<long long>(p.parent), p.pid,
+                    printable(p.exe).c_str(), p.exit_status.value_or(-1), shell_quoted(p.argv).c_str());
     }
     for (const FileAccess& f : trace.files) {
         std::printf("file %lld %s %s %s x%llu%s%s%s %s\n", static_cast<long long>(f.process),
                     std::string(to_string(f.access)).c_str(), printable(f.path).c_str(),
-                    f.result == 0 ? "ok" : errno_name(f.result).c_str(), static_cast<unsigned long long>(f.count),
-                    f.directory ? " dir" : "", f.created_by_run ? " created" : "", f.gone_at_end ? " gone" : "",
+                    f.result == 0 ? "ok" : errno_name(f.result).c_str(),
+                    static_cast<unsigned long long>(f.count), f.directory ? " dir" : "",
+                    f.created_by_run ? " created" : "", f.gone_at_end ? " gone" : "",
                     f.requested.empty() ? "" : ("(" + printable(f.requested) + ")").c_str());
     }
     for (const SocketAccess& s : trace.sockets) {
-        std::printf("socket %lld %s %s %s:%u %s x%llu\n", static_cast<long long>(s.process), s.operation.c_str(),
-                    s.protocol.c_str(), printable(s.address).c_str(), s.port,
-                    s.result == 0 ? "ok" : errno_name(s.result).c_str(), static_cast<unsigned long long>(s.count));
+        std::printf("socket %lld %s %s %s:%u %s x%llu\n", static_cast<long long>(s.process),
+                    s.operation.c_str(), s.protocol.c_str(), printable(s.address).c_str(), s.port,
+                    s.result == 0 ? "ok" : errno_name(s.result).c_str(),
+                    static_cast<unsigned long long>(s.count));
     }
     std::map<int64_t, std::string> calls;
     for (const SyscallUse& use : trace.syscalls) {

@@ -36,7 +36,8 @@ namespace {
 
 std::string tracing_problem() {
     const CollectorAccess access = find_collector();
-    return access.privilege == CollectorAccess::Privilege::SudoPrompt ? "only with a password" : access.problem;
+    return access.privilege == CollectorAccess::Privilege::SudoPrompt ? "only with a password"
+                                                                      : access.problem;
 }
 
 result<Traced> trace_command(const std::vector<std::string>& argv, const TraceOptions& options) {

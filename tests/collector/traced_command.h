@@ -1,5 +1,5 @@
-// Runs a command under the real collector, from a held child to the stored trace: what `learn` does, without a
-// sandbox.
+// Runs a command under the real collector, from a held child to the stored trace: what `learn` does, without
+// a sandbox.
 #pragma once
 
 #include <functional>

@@ -1,0 +1,69 @@
+#include <algorithm>
+#include <set>
+
+#include "tests/bpf/traced.h"
+
+using namespace treadline;
+using namespace treadline::test;
+
+namespace {
+
+Traced storm(const TemporaryDirectory& directory, const std::string& kind, int threads, int each) {
+    TraceOptions inside;
+    inside.directory = directory.path();
+    Traced run = traced({program("storm"), kind, std::to_string(threads), std::to_string(each)}, inside);
+    CHECK(run.status == 0);
+    CAPTURE(kind, threads, run.summary.incomplete_because);
+    return run;
+}
+
+} // namespace
+
+TEST_CASE("a storm of opens is recorded whole or its losses are counted", "[bpf][storm]") {
+    for (const int threads : {1, 4, 16}) {
+        for (const std::string kind : {"open", "missing"}) {
+            const TemporaryDirectory directory;
+            const int each = 16'000 / threads;
+            const Traced run = storm(directory, kind, threads, each);
+            const AccessKind access = kind == "open" ? AccessKind::Create : AccessKind::Read;
+            const auto found =
+                std::count_if(run.trace.files.begin(), run.trace.files.end(), [&](const FileAccess& f) {
+                    return f.access == access &&
+                           f.path.substr(0, directory.path().size()) == directory.path();
+                });
+            if (run.summary.complete) {
+                CHECK(found == threads * each);
+            } else {
+                CHECK(found < threads * each);
+                CHECK(run.summary.lost.count("ring full") == 1);
+            }
+        }
+    }
+}
+
+TEST_CASE("a storm of connects is recorded whole", "[bpf][storm]") {
+    const TemporaryDirectory directory;
+    const Traced run = storm(directory, "connect", 4, 4'000);
+    CHECK(run.summary.complete);
+    CHECK(run.trace.sockets.size() == 16'000);
+}
+
+TEST_CASE("parents renamed under an open never give a path that was never there", "[bpf][storm]") {
+    const TemporaryDirectory directory;
+    const Traced run = storm(directory, "rename", 4, 2'000);
+    std::set<std::string> allowed;
+    for (int thread = 0; thread < 4; ++thread) {
+        const std::string n = std::to_string(thread);
+        allowed.insert({directory / ("d" + n), directory / ("d" + n) + "/f"});
+        for (int i = 0; i < 50; ++i) {
+            const std::string moved = directory / ("e" + n + "-" + std::to_string(i));
+            allowed.insert({moved, moved + "/f", moved + "/d" + n});
+        }
+    }
+    for (const FileAccess& access : run.trace.files) {
+        if (access.path.substr(0, directory.path().size() + 1) == directory.path() + "/") {
+            CAPTURE(access.path);
+            CHECK(allowed.count(access.path) == 1);
+        }
+    }
+}
