@@ -1,0 +1,296 @@
+#include <algorithm>
+#include <filesystem>
+
+#include <catch2/catch_test_macros.hpp>
+#include <unistd.h>
+
+#include "enforcer/landlock_ruleset.h"
+#include "enforcer/plan.h"
+#include "tests/enforcer/arena.h"
+
+using namespace treadline;
+using treadline::test::Arena;
+
+namespace {
+
+Machine full_machine() {
+    Machine machine;
+    machine.landlock_abi = 7;
+    machine.user_namespaces = true;
+    machine.seccomp_notify = true;
+    machine.seccomp_wait_killable = true;
+    machine.memfd_noexec = true;
+    machine.kernel = "6.18.0";
+    machine.architecture = "x86_64";
+    return machine;
+}
+
+result<Plan> plan_of(const Arena& arena, const std::string& rules, const Machine& machine = full_machine(),
+                     CompileOptions options = {}) {
+    return compile(arena.policy(rules), machine, arena.command({"true"}), options);
+}
+
+// The steps that concern the home, the rest being this machine's.
+std::vector<MountStep> home_steps(const Arena& arena, const Plan& plan) {
+    std::vector<MountStep> steps;
+    for (const MountStep& step : plan.mounts) {
+        if (step.target.starts_with(arena.home())) {
+            steps.push_back(step);
+        }
+    }
+    return steps;
+}
+
+std::vector<LandlockRule> home_rules(const Arena& arena, const Plan& plan) {
+    std::vector<LandlockRule> rules;
+    for (const LandlockRule& rule : plan.landlock_rules) {
+        if (rule.path.starts_with(arena.home())) {
+            rules.push_back(rule);
+        }
+    }
+    return rules;
+}
+
+using Kind = MountStep::Kind;
+
+constexpr uint64_t read_tree = landlock::read_file | landlock::read_dir;
+constexpr uint64_t write_tree = landlock::write_file | landlock::truncate;
+constexpr uint64_t make = landlock::make_reg | landlock::make_dir | landlock::make_sym | landlock::make_fifo |
+                          landlock::make_sock | landlock::remove_file | landlock::remove_dir |
+                          landlock::refer;
+
+} // namespace
+
+TEST_CASE("a read-only project with one writable directory compiles to two binds", "[enforcer][plan]") {
+    const Arena arena;
+    arena.write("project/out/old", "");
+    const Plan plan = plan_of(arena, "files:\n  ${project}/**: r\n  ${project}/out/**: rwc\n").value();
+    const std::vector<MountStep> expected = {
+        {Kind::Directory, "", arena.home(), false, false, "leads to what rules name"},
+        {Kind::Bind, arena.project(), arena.project(), false, true, "${project}/**: r"},
+        {Kind::Bind, arena.project("out"), arena.project("out"), true, false, "${project}/out/**: rwc"},
+    };
+    CHECK(home_steps(arena, plan) == expected);
+    const std::vector<LandlockRule> rules = {
+        {arena.project(), read_tree, "${project}/**: r"},
+        {arena.project("out"), read_tree | write_tree | make, "${project}/out/**: rwc"},
+    };
+    CHECK(home_rules(arena, plan) == rules);
+    CHECK(plan.placeholders.empty());
+    CHECK(plan.degraded.empty());
+    CHECK(plan.network == NetworkMode::None);
+    CHECK(plan.scope_signals_and_abstract_sockets);
+}
+
+TEST_CASE("an empty profile shows the project's names and grants nothing in it", "[enforcer][plan]") {
+    const Arena arena;
+    const Plan plan = plan_of(arena, "").value();
+    CHECK(home_rules(arena, plan).empty());
+    const std::vector<MountStep> expected = {
+        {Kind::Directory, "", arena.home(), false, false, "leads to what rules name"},
+        {Kind::Bind, arena.project(), arena.project(), false, true, "the project's names are visible"},
+    };
+    CHECK(home_steps(arena, plan) == expected);
+}
+
+TEST_CASE("a writable place is executable only where a rule has x in it", "[enforcer][plan]") {
+    const Arena arena;
+    arena.write("project/bin/tool", "");
+    const auto executable = [&](const std::string& rules) {
+        const auto steps = home_steps(arena, plan_of(arena, rules).value());
+        return std::find_if(steps.begin(), steps.end(),
+                            [&](const MountStep& step) {
+                                return step.kind == Kind::Bind && step.target == arena.project();
+                            })
+            ->executable;
+    };
+    CHECK_FALSE(executable("files:\n  ${project}/**: rwc\n"));
+    CHECK(executable("files:\n  ${project}/**: rwc\n  ${project}/bin/tool: rx\n"));
+    CHECK(executable("files:\n  ${project}/**: rwcx\n"));
+}
+
+TEST_CASE("a file made or replaced opens its directory, and its neighbours stay as they are",
+          "[enforcer][plan]") {
+    const Arena arena;
+    arena.write("project/out.txt", "");
+    arena.write("project/package.json", "");
+    arena.write("project/src/main.c", "");
+    const Plan plan = plan_of(arena, "files:\n  ${project}/**: r\n  ${project}/out.txt: rwc\n").value();
+    const auto steps = home_steps(arena, plan);
+    const auto at = [&](const std::string& path) {
+        const auto found = std::find_if(steps.begin(), steps.end(),
+                                        [&](const MountStep& step) { return step.target == path; });
+        return found == steps.end() ? std::string("none")
+                                    : std::string(found->writable ? "writable" : "read-only");
+    };
+    CHECK(at(arena.project()) == "writable");
+    CHECK(at(arena.project("package.json")) == "read-only");
+    CHECK(at(arena.project("src")) == "read-only");
+    CHECK(at(arena.project("out.txt")) == "none"); // as its directory
+    const auto explained =
+        std::find_if(plan.enforcement.begin(), plan.enforcement.end(),
+                     [](const Enforcement& rule) { return rule.rule == "${project}/out.txt: rwc"; });
+    REQUIRE(explained != plan.enforcement.end());
+    CHECK(explained->wider == "other new names can be made in the same directory");
+}
+
+TEST_CASE("`dir/` with r reaches the files in it and not those below", "[enforcer][plan]") {
+    const Arena arena;
+    arena.write("project/docs/a.md", "");
+    arena.write("project/docs/deep/b.md", "");
+    const auto rules = home_rules(arena, plan_of(arena, "files:\n  ${project}/docs/: r\n").value());
+    const std::vector<LandlockRule> expected = {
+        {arena.project("docs"), landlock::read_dir, "${project}/docs/: r"},
+        {arena.project("docs/a.md"), landlock::read_file, "${project}/docs/: r"},
+    };
+    CHECK(rules == expected);
+}
+
+TEST_CASE("`*` is expanded to what exists", "[enforcer][plan]") {
+    const Arena arena;
+    arena.write("project/a.c", "");
+    arena.write("project/b.c", "");
+    arena.write("project/c.h", "");
+    const auto rules = home_rules(arena, plan_of(arena, "files:\n  ${project}/*.c: r\n").value());
+    REQUIRE(rules.size() == 2);
+    CHECK(rules[0].path == arena.project("a.c"));
+    CHECK(rules[1].path == arena.project("b.c"));
+}
+
+TEST_CASE("a missing directory that a c rule names is made, one that is only read is not",
+          "[enforcer][plan]") {
+    const Arena arena;
+    const Plan plan =
+        plan_of(arena, "files:\n  ${project}/new/deep/**: rwc\n  ${project}/absent/**: r\n").value();
+    CHECK(plan.make_directories == std::vector<std::string>{arena.project("new/deep")});
+    CHECK_FALSE(std::filesystem::exists(arena.project("new"))); // compiling changes nothing
+    const auto absent =
+        std::find_if(plan.enforcement.begin(), plan.enforcement.end(),
+                     [](const Enforcement& rule) { return rule.rule == "${project}/absent/**: r"; });
+    REQUIRE(absent != plan.enforcement.end());
+    CHECK(absent->wider == "does not exist");
+}
+
+TEST_CASE("a rule through a symbolic link binds what it leads to and keeps the link", "[enforcer][plan]") {
+    const Arena arena;
+    arena.write("dotfiles/toolrc", "x");
+    REQUIRE(::symlink("dotfiles/toolrc", arena.home(".toolrc").c_str()) == 0);
+    const Plan plan = plan_of(arena, "files:\n  ${home}/.toolrc: r\n").value();
+    const auto steps = home_steps(arena, plan);
+    const MountStep link{
+        Kind::Symlink, "dotfiles/toolrc", arena.home(".toolrc"), false, false, "on the way to a rule's path"};
+    CHECK(std::find(steps.begin(), steps.end(), link) != steps.end());
+    CHECK(plan.aliases.at(arena.home("dotfiles/toolrc")) == arena.home(".toolrc"));
+    REQUIRE(home_rules(arena, plan).size() == 1);
+    CHECK(home_rules(arena, plan)[0].path == arena.home("dotfiles/toolrc"));
+}
+
+TEST_CASE("the environment is what the profile passes and sets, and nothing that loads code",
+          "[enforcer][plan]") {
+    Arena arena;
+    arena.environment = {{"PATH", "/usr/bin"},
+                         {"SECRET_TOKEN", "x"},
+                         {"LD_PRELOAD", "/x.so"},
+                         {"NODE_OPTIONS", "--require=/x"},
+                         {"MY_FLAG", "1"}};
+    const Plan plan =
+        plan_of(arena, "environment: {pass: [\"MY_*\", \"LD_*\", \"NODE_*\"], set: {CI: \"1\"}}\n").value();
+    const auto& environment = plan.command.environment;
+    CHECK(environment.at("MY_FLAG") == "1");
+    CHECK(environment.at("CI") == "1");
+    CHECK_FALSE(environment.contains("LD_PRELOAD"));
+    CHECK_FALSE(environment.contains("NODE_OPTIONS"));
+    const Plan named = plan_of(arena, "environment: {pass: [NODE_OPTIONS]}\n").value();
+    CHECK(named.command.environment.contains("NODE_OPTIONS"));
+    CHECK_FALSE(named.command.environment.contains("MY_FLAG"));
+}
+
+TEST_CASE("a profile with `connect` is refused until there is a gateway, or degraded by name",
+          "[enforcer][plan]") {
+    const Arena arena;
+    const std::string rules = "network: {connect: [\"packages.example.org:443\"]}\n";
+    const auto refused = plan_of(arena, rules);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().what.find("the egress gateway does not exist yet; run with --network host") !=
+          std::string::npos);
+    const Plan host = plan_of(arena, rules, full_machine(), {false, true}).value();
+    CHECK(host.network == NetworkMode::Host);
+    CHECK(host.degraded.size() == 1);
+}
+
+TEST_CASE("what the machine lacks is a refusal with a sentence, or a named degradation", "[enforcer][plan]") {
+    const Arena arena;
+    Machine machine = full_machine();
+    machine.user_namespaces = false;
+    machine.user_namespaces_why = "user namespaces are switched off";
+    CHECK(plan_of(arena, "", machine).error().what.find("switched off") != std::string::npos);
+    CHECK_FALSE(plan_of(arena, "", machine, {true, false}).has_value());
+
+    machine = full_machine();
+    machine.landlock_abi = 0;
+    CHECK_FALSE(plan_of(arena, "", machine).has_value());
+    CHECK(plan_of(arena, "", machine, {true, false}).value().degraded.size() == 1);
+
+    const std::string limited = "resources: {memory: 1G}\n";
+    CHECK_FALSE(plan_of(arena, limited).has_value());
+    const Plan without = plan_of(arena, limited, full_machine(), {true, false}).value();
+    CHECK(without.degraded.size() == 1);
+    CHECK_FALSE(without.resources.memory_bytes.has_value());
+    machine = full_machine();
+    machine.cgroup_delegated = true;
+    machine.cgroup = "/sys/fs/cgroup/user";
+    CHECK(plan_of(arena, limited, machine).value().cgroup == "/sys/fs/cgroup/user");
+}
+
+TEST_CASE("scopes and ports follow the Landlock version", "[enforcer][plan]") {
+    const Arena arena;
+    Machine machine = full_machine();
+    machine.landlock_abi = 5;
+    const Plan plan = plan_of(arena, "network: {listen: [3000, 80]}\n", machine).value();
+    CHECK_FALSE(plan.scope_signals_and_abstract_sockets);
+    CHECK(plan.bind_ports == std::vector<uint16_t>{80, 3000});
+}
+
+TEST_CASE("learning masks credentials and holds nothing else", "[enforcer][plan][learning]") {
+    const Arena arena;
+    arena.write(".ssh/id_ed25519", "key");
+    arena.write("project/.env", "TOKEN=x");
+    const Plan plan =
+        compile_learning(arena.variables(), full_machine(), arena.command({"true"}), false).value();
+    CHECK_FALSE(plan.new_root);
+    CHECK_FALSE(plan.isolate_processes);
+    CHECK(plan.network == NetworkMode::Host);
+    CHECK_FALSE(plan.syscalls.has_value());
+    CHECK(plan.landlock_abi == 0);
+    CHECK(plan.command.environment == arena.environment);
+    const auto masked = [&](const std::string& path) {
+        return std::any_of(plan.mounts.begin(), plan.mounts.end(), [&](const MountStep& step) {
+            return step.target == path && (step.kind == Kind::MaskFile || step.kind == Kind::MaskDirectory);
+        });
+    };
+    CHECK(masked(arena.home(".ssh")));
+    CHECK(masked(arena.project(".env")));
+}
+
+TEST_CASE("learning with credentials needs no namespaces, without them it says so",
+          "[enforcer][plan][learning]") {
+    const Arena arena;
+    Machine machine = full_machine();
+    machine.user_namespaces = false;
+    const Plan open = compile_learning(arena.variables(), machine, arena.command({"true"}), true).value();
+    CHECK_FALSE(open.namespaces);
+    CHECK(open.mounts.empty());
+    const auto refused = compile_learning(arena.variables(), machine, arena.command({"true"}), false);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().what.find("--allow-credentials") != std::string::npos);
+}
+
+TEST_CASE("explain shows mounts, Landlock rights and never a variable's value", "[enforcer][plan]") {
+    Arena arena;
+    arena.environment = {{"PATH", "/value-of-path"}};
+    const std::string text = describe(plan_of(arena, "files:\n  ${project}/**: r\n").value());
+    CHECK(text.find("host " + arena.project() + " (read-only)   # ${project}/**: r\n") != std::string::npos);
+    CHECK(text.find(arena.project() + " read_file+read_dir   # ${project}/**: r\n") != std::string::npos);
+    CHECK(text.find("  PATH\n") != std::string::npos);
+    CHECK(text.find("/value-of-path") == std::string::npos);
+}
