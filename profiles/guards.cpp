@@ -63,6 +63,13 @@ std::vector<std::string> with_default_places(const std::string& path) {
             paths.push_back(std::string(usual) + path.substr(moved.size()));
         }
     }
+    // With $HOME set to another folder the login's own home holds no fewer secrets.
+    constexpr std::string_view home = "${home}/";
+    for (size_t i = 0, count = paths.size(); i < count; ++i) {
+        if (paths[i].starts_with(home)) {
+            paths.push_back("${login_home}/" + paths[i].substr(home.size()));
+        }
+    }
     return paths;
 }
 
@@ -124,7 +131,11 @@ void Guards::add(const CatalogueEntry& entry, GuardKind kind, const Variables& v
                 place.glob = has_wildcard(joined);
                 place.path = "/" + (place.glob ? joined : unescape_path(joined).value_or(joined));
             }
-            for (const std::string& exception : entry.except) {
+            std::vector<std::string> except = entry.except;
+            if (compiled.floating) {
+                except.insert(except.end(), entry.floating_except.begin(), entry.floating_except.end());
+            }
+            for (const std::string& exception : except) {
                 const auto where = variables.expand_pattern(exception);
                 if (where) {
                     compiled.except.push_back(components_of(*where));

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include <pwd.h>
@@ -119,6 +120,24 @@ result<UserIdentity> identity_of(unsigned uid) {
     return UserIdentity{uid, found->pw_gid, found->pw_name, found->pw_dir};
 }
 
+namespace {
+
+// Programs look for their files in $HOME, so that is where the rules mean; "/" or a missing directory is no
+// home.
+std::optional<std::string> home_in(const std::map<std::string, std::string>& environment) {
+    const auto found = environment.find("HOME");
+    if (found == environment.end() || found->second.empty() || found->second[0] != '/') {
+        return std::nullopt;
+    }
+    const auto path = sys::realpath(found->second);
+    if (!path || *path == "/" || !sys::open(*path, O_PATH | O_DIRECTORY)) {
+        return std::nullopt;
+    }
+    return *path;
+}
+
+} // namespace
+
 Variables variables_for(const UserIdentity& user, const std::string& project,
                         const std::map<std::string, std::string>& environment) {
     const auto resolved = [](const std::string& path) {
@@ -130,10 +149,11 @@ Variables variables_for(const UserIdentity& user, const std::string& project,
         const bool usable = found != environment.end() && !found->second.empty() && found->second[0] == '/';
         return resolved(usable ? found->second : otherwise);
     };
-    const std::string home = resolved(user.home);
+    const std::string home = home_in(environment).value_or(resolved(user.home));
     return Variables({
         {"project", resolved(project)},
         {"home", home},
+        {"login_home", resolved(user.home)},
         {"tmp", from("TMPDIR", "/tmp")},
         {"cache", from("XDG_CACHE_HOME", home + "/.cache")},
         {"config", from("XDG_CONFIG_HOME", home + "/.config")},

@@ -10,11 +10,12 @@
 namespace treadline {
 
 // Values are absolute normalised paths without a trailing '/', except user and uid.
-//   project  the folder that holds .treadline        home   the user's home directory
+//   project  the folder that holds .treadline        home   $HOME, else the login's home directory
 //   tmp      the temporary directory ($TMPDIR or /tmp) cache  $XDG_CACHE_HOME or ~/.cache
 //   config   $XDG_CONFIG_HOME or ~/.config            data   $XDG_DATA_HOME or ~/.local/share
 //   state    $XDG_STATE_HOME or ~/.local/state        runtime  $XDG_RUNTIME_DIR or /run/user/UID
 //   user     the login name                           uid    the user id
+//   login_home  the home directory of the password database; the guards watch both homes
 // ${env:NAME} is not expanded here; it is for credentials only.
 class Variables {
 public:
