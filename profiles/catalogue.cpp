@@ -62,7 +62,7 @@ std::vector<CatalogueEntry> read_catalogue(std::string_view name) {
             broken(name, "line " + std::to_string(node.at.line) + ": path, what and source are needed");
         }
         entry.within = within;
-        entry.except.insert(entry.except.end(), except.begin(), except.end());
+        entry.floating_except = except;
         out.push_back(std::move(entry));
     }
     return out;

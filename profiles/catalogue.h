@@ -14,8 +14,10 @@ struct CatalogueEntry {
     std::string what;
     std::string source;
     bool closed = false;
-    std::vector<std::string> within; // of paths that start with **/
     std::vector<std::string> except;
+    // Only for paths that start with **/:
+    std::vector<std::string> within;
+    std::vector<std::string> floating_except;
 };
 const std::vector<CatalogueEntry>& credentials_catalogue();
 const std::vector<CatalogueEntry>& protected_catalogue();

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "profiles/invisible.h"
 #include "profiles/profile_reader.h"
 #include "profiles/profile_writer.h"
 #include "profiles/text_layout.h"
@@ -286,6 +287,9 @@ result<Rule> parse_rule(const Insertion& insertion) {
     Rule rule{"", {}, insertion.comment, insertion.withheld};
     std::string_view words = insertion.line;
     const std::string shown = "'" + printable(insertion.line) + "'";
+    if (words.empty() || has_invisible(words)) {
+        return fail(shown + " is empty or holds a character nobody can see");
+    }
     if (files) {
         const size_t colon = words.rfind(": ");
         const auto modes =

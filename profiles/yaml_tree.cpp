@@ -81,6 +81,22 @@ private:
     std::vector<size_t> starts_;
 };
 
+// Whether a scalar that starts with a quote has its closing one.
+bool is_closed(std::string_view text) {
+    if (text.empty() || (text[0] != '"' && text[0] != '\'')) {
+        return true;
+    }
+    for (size_t at = 1; at < text.size(); ++at) {
+        const char next = at + 1 < text.size() ? text[at + 1] : '\0';
+        const bool escaped = text[0] == '"' ? text[at] == '\\' : text[at] == '\'' && next == '\'';
+        if (text[at] == text[0] && !escaped) {
+            return true;
+        }
+        at += escaped ? 1 : 0;
+    }
+    return false;
+}
+
 struct Refused {
     size_t offset;
     std::string sentence;
@@ -108,6 +124,10 @@ public:
                   const std::string& value) override {
         YamlNode node = start(YamlNode::Kind::Scalar, mark, tag, anchor);
         node.quoted = tag == "!";
+        if (!is_closed(text_.substr(node.offset))) {
+            throw Refused{node.offset,
+                          "a quote that is never closed"}; // yaml-cpp takes the end of the text for it
+        }
         node.text = value;
         replace_variable_braces(node.text, open_brace, close_brace, '{', '}');
         add(std::move(node));

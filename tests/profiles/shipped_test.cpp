@@ -1,0 +1,166 @@
+#include "profiles/shipped.h"
+
+#include <unistd.h>
+
+#include "profiles/syscall_groups.h"
+#include "tests/profiles/example.h"
+#include "tests/support/support.h"
+
+using namespace treadline;
+using treadline::test::contains;
+
+namespace {
+Policy with(const std::string& names) {
+    return test::policy("include: [" + names + "]\n");
+}
+} // namespace
+
+TEST_CASE("every shipped abstraction is read, builds and describes itself", "[profiles][shipped]") {
+    const auto names = shipped_abstractions();
+    REQUIRE(names.size() >= 7);
+    CHECK(names.front() == "base");
+    for (const std::string& name : names) {
+        INFO(name);
+        const auto profile = shipped_abstraction(name);
+        INFO((profile ? "" : profile.error().what));
+        REQUIRE(profile);
+        CHECK(profile->name == name);
+        CHECK(shipped_description(name).size() > 10);
+        CHECK(Policy::build(*profile, name, test::ann(), abstraction_loader("")));
+    }
+}
+
+TEST_CASE("no shipped abstraction reaches a credential, a protected file, another's home or a dangerous call",
+          "[profiles][shipped]") {
+    for (const std::string& name : shipped_abstractions()) {
+        const Policy policy = with(name);
+        INFO(name);
+        for (const PolicyRule& rule : policy.files()) {
+            INFO(rule.text);
+            const bool wide = rule.pattern.extent == Extent::Subtree;
+            for (const char* top :
+                 {"/", "/home", "/home/ann", "/home/ann/p", "/etc", "/var", "/run", "/usr", "/sys", "/root",
+                  "/tmp", "/opt", "/home/ann/.config", "/home/ann/.cache", "/home/ann/.local/share"}) {
+                CHECK_FALSE((wide && rule.pattern.path == top));
+            }
+            const Guard* guard = policy.guards().find(
+                rule.pattern.path, !Modes(Mode::Read).covers(rule.modes.without(Mode::Execute)));
+            CHECK((guard == nullptr || rule.pattern.extent == Extent::Glob));
+            const bool changes = rule.modes.has(Mode::Write) || rule.modes.has(Mode::Create);
+            const bool in_place_to_change =
+                rule.pattern.path.substr(0, 5) == "/dev/" || rule.pattern.path.substr(0, 6) == "/proc/" ||
+                rule.pattern.path.substr(0, 15) == "/home/ann/.npm/" || rule.pattern.path == "/home/ann/.npm";
+            CHECK((!changes || in_place_to_change));
+            CHECK_FALSE((changes && rule.modes.has(Mode::Execute)));
+        }
+        for (const Guards::Place& place : policy.guards().places()) {
+            if (place.floating.empty() && !place.glob && policy.guards().find(place.path, false) != nullptr) {
+                INFO(place.path);
+                CHECK_FALSE(policy.decide(Operation::Read, place.path).allowed);
+            }
+        }
+        for (const std::string& call : policy.syscalls()) {
+            CHECK_FALSE(syscalls::danger_of(call));
+        }
+        CHECK(policy.connect().empty());
+        CHECK(policy.unix_sockets().empty());
+        CHECK(policy.private_directories().empty());
+    }
+}
+
+TEST_CASE("base carries any dynamically linked program, but runs none", "[profiles][shipped]") {
+    const Policy base = with("base");
+    for (const char* path :
+         {"/usr/lib/x86_64-linux-gnu/libc.so.6", "/etc/ld.so.cache", "/etc/passwd", "/usr/share/zoneinfo/UTC",
+          "/etc/ssl/certs/ca-certificates.crt", "/proc/12/status", "/dev/null",
+          "/sys/devices/system/cpu/online", "/usr/lib/locale/locale-archive"}) {
+        INFO(path);
+        CHECK(base.decide(Operation::Read, path).allowed);
+    }
+    CHECK(base.decide(Operation::Write, "/dev/null").allowed);
+    CHECK(base.decide(Operation::Execute, "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2").allowed);
+    for (const char* path : {"/etc/shadow", "/home/ann/p/x", "/home/ann/.bashrc", "/proc/12/environ",
+                             "/etc/ssl/private/x.key", "/var/lib/x", "/root/x", "/tmp/x"}) {
+        INFO(path);
+        CHECK_FALSE(base.decide(Operation::Read, path).allowed);
+    }
+    for (const char* path :
+         {"/usr/lib/x86_64-linux-gnu/libc.so.6", "/proc/sys/kernel/core_pattern",
+          "/sys/devices/system/cpu/online", "/etc/passwd", "/proc/sysrq-trigger", "/proc/12/mem"}) {
+        INFO(path);
+        CHECK_FALSE(base.decide(Operation::Write, path).allowed);
+    }
+    for (const char* path : {"/usr/bin/sh", "/usr/bin/sudo", "/usr/bin/ls"}) {
+        CHECK_FALSE(base.decide(Operation::Execute, path).allowed);
+    }
+    CHECK_FALSE(base.decide(Operation::Syscall, "rename").allowed);
+    CHECK_FALSE(base.decide(Operation::Environment, "SSH_AUTH_SOCK").allowed);
+}
+
+TEST_CASE("each abstraction runs its programs and not those of others", "[profiles][shipped]") {
+    const std::tuple<std::string, std::string, std::string> programs[] = {
+        {"shell", "/usr/bin/sed", "/usr/bin/git"},
+        {"node", "/usr/lib/node_modules/npm/bin/npm-cli.js", "/usr/bin/python3.11"},
+        {"git", "/usr/lib/git-core/git-remote-https", "/usr/bin/node"},
+        {"python", "/usr/bin/python3.11", "/usr/bin/gcc-12"},
+        {"c-toolchain", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "/usr/bin/cmake"},
+        {"c-toolchain", "/usr/bin/x86_64-linux-gnu-gcc-12", "/usr/bin/curl"},
+        {"cmake", "/usr/bin/ctest", "/usr/bin/node"},
+    };
+    for (const auto& [name, own, foreign] : programs) {
+        INFO(name);
+        const Policy policy = with("base, " + name);
+        CHECK(policy.decide(Operation::Execute, own).allowed);
+        CHECK_FALSE(policy.decide(Operation::Execute, foreign).allowed);
+    }
+}
+
+TEST_CASE("no abstraction runs what changes identity or leaves the machine", "[profiles][shipped]") {
+    std::string all;
+    for (const std::string& name : shipped_abstractions()) {
+        all += (all.empty() ? "" : ", ") + name;
+    }
+    const Policy policy = with(all);
+    for (const char* program :
+         {"su",      "sudo",    "ssh",         "scp",     "curl",  "wget",      "nc",     "socat",
+          "docker",  "podman",  "systemd-run", "crontab", "at",    "newgrp",    "passwd", "mount",
+          "unshare", "nsenter", "gdb",         "strace",  "bwrap", "dbus-send", "gpg",    "secret-tool"}) {
+        INFO(program);
+        CHECK_FALSE(policy.decide(Operation::Execute, "/usr/bin/" + std::string(program)).allowed);
+    }
+}
+
+TEST_CASE("npm is told not to look for a newer npm", "[profiles][shipped]") {
+    CHECK(with("node").environment().set.at("npm_config_update_notifier") == "false");
+}
+
+TEST_CASE("an include beside the profile is read, one that leaves its folder is not", "[profiles][shipped]") {
+    const test::TemporaryDirectory folder;
+    folder.write("outside.yaml", "treadline: 1\nfiles: {/secret: r}\n");
+    folder.write("p/team.yaml", "treadline: 1\nfiles: {/team: r}\n");
+    folder.write("p/more/x.yaml", "treadline: 1\nfiles: {/more: r}\n");
+    REQUIRE(::symlink("../outside.yaml", (folder / "p/link.yaml").c_str()) == 0);
+    REQUIRE(::symlink("..", (folder / "p/up").c_str()) == 0);
+    const auto load = [&](const std::string& include) {
+        return load_policy(folder.write("p/profile.yaml", "treadline: 1\ninclude: [" + include + "]\n"),
+                           test::ann());
+    };
+    const auto good = load("./team.yaml, ./more/x.yaml, base");
+    REQUIRE(good);
+    CHECK(good->decide(Operation::Read, "/team").allowed);
+    CHECK(good->decide(Operation::Read, "/more").allowed);
+    for (const char* bad : {"./link.yaml", "./up/outside.yaml", "./missing.yaml", "./more"}) {
+        INFO(bad);
+        CHECK_FALSE(load(bad));
+    }
+}
+
+TEST_CASE("an unreadable, huge or special profile is refused with its name", "[profiles][shipped]") {
+    const test::TemporaryDirectory folder;
+    CHECK(contains(load_policy(folder / "none.yaml", test::ann()).error().message(), "none.yaml"));
+    CHECK(contains(load_policy(folder.path(), test::ann()).error().message(), "not a regular file"));
+    CHECK(contains(load_policy("/dev/zero", test::ann()).error().message(), "not a regular file"));
+    CHECK(contains(
+        load_policy(folder.write("big.yaml", std::string(2'000'000, 'x')), test::ann()).error().message(),
+        "1 MiB"));
+}
