@@ -70,8 +70,10 @@ TEST_CASE("a key is reached by no detour through the project or /proc", "[enforc
     const std::string key = arena.write(".ssh/id_ed25519", "SECRET\n", 0600);
     REQUIRE(::symlink(key.c_str(), arena.project("link").c_str()) == 0);
     REQUIRE(::symlink("../.ssh", arena.project("directory").c_str()) == 0);
-    for (const std::string& way : std::vector<std::string>{arena.project("link"), arena.project("directory/id_ed25519"), arena.project("../.ssh/id_ed25519"),
-          "/proc/self/root" + key, "/proc/self/cwd/../.ssh/id_ed25519", "/proc/1/root" + key}) {
+    for (const std::string& way :
+         std::vector<std::string>{arena.project("link"), arena.project("directory/id_ed25519"),
+                                  arena.project("../.ssh/id_ed25519"), "/proc/self/root" + key,
+                                  "/proc/self/cwd/../.ssh/id_ed25519", "/proc/1/root" + key}) {
         INFO(way);
         if (way.find("/proc/1/") == std::string::npos) {
             REQUIRE(run({hostile, "read", way}, {arena.project(), {}, 60}).out == "SECRET\nok\n");
@@ -142,7 +144,7 @@ TEST_CASE("what is only read is not written, truncated, chmodded, renamed or rem
         INFO(attempt[0]);
         const Held refused = held(arena, rules, attempt);
         CHECK(refused.status == 1);
-        CHECK(refused.violations.size() == 1);
+        CHECK(refused.violations.size() == (attempt[0] == "rename" ? 2 : 1)); // one name goes, another comes
         CHECK(held(arena, project_all, attempt).out == "ok\n");
         std::filesystem::remove_all(arena.project());
         arena.write("project/file", "content\n");

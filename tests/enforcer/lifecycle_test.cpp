@@ -72,15 +72,16 @@ TEST_CASE("a signal sent to the supervisor reaches the command", "[enforcer][san
     REQUIRE_NAMESPACES();
     const Arena arena;
     const std::string ready = arena.project("ready");
-    const pid_t self = ::getpid();
-    std::thread sender([&] {
+    const pid_t sender = ::fork();
+    if (sender == 0) {
         if (appears(ready, 10'000)) {
-            ::kill(self, SIGTERM);
+            ::kill(::getppid(), SIGTERM);
         }
-    });
+        ::_exit(0);
+    }
     const Held held =
         arena.run(writable, {"sh", "-c", "trap 'exit 9' TERM; : > ready; while :; do sleep 0.05; done"});
-    sender.join();
+    ::waitpid(sender, nullptr, 0);
     CHECK(held.status == 9);
 }
 

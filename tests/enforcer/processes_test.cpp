@@ -119,8 +119,11 @@ TEST_CASE("the command has no capability and gains none", "[enforcer][sandbox][p
 
 TEST_CASE("the number of processes is limited", "[enforcer][sandbox][processes]") {
     REQUIRE_NAMESPACES();
-    REQUIRE_CAPABILITY(::geteuid() != 0, "an ordinary user: the kernel does not count root's processes");
     const Arena arena;
+    if (::geteuid() == 0) { // whose processes the kernel does not count
+        CHECK(arena.run("resources: {processes: 64}\n", {"true"}).error.find("`resources: processes`") == 0);
+        return;
+    }
     CHECK(arena.run("resources: {processes: 64}\n", {hostile, "fork", "32"}).out == "ok\n");
     CHECK(arena.run("resources: {processes: 64}\n", {hostile, "fork", "80"}).out == "EAGAIN\n");
 }
