@@ -56,7 +56,7 @@ std::vector<Node> nodes_of(const PathTrie& trie, const Variables& variables, con
 
 } // namespace
 
-std::vector<Modes> coverage(const AccessSet& set, const Policy& policy) {
+Coverage coverage(const AccessSet& set, const Policy& policy) {
     const PathTrie& trie = set.trie;
     const Variables& variables = policy.variables();
     std::vector<Grants> grants(trie.size());
@@ -106,7 +106,7 @@ std::vector<Modes> coverage(const AccessSet& set, const Policy& policy) {
         }
     }
 
-    std::vector<Modes> covered(trie.size());
+    Coverage covered{std::vector<Modes>(trie.size()), std::vector<bool>(trie.size(), false)};
     std::vector<bool> in_private(trie.size(), false);
     constexpr Modes private_grant = Mode::Read | Mode::Write | Mode::Create;
     for (Node node = 1; node < trie.size(); ++node) {
@@ -121,7 +121,8 @@ std::vector<Modes> coverage(const AccessSet& set, const Policy& policy) {
             modes |= private_grant;
         }
         in_private[node] = made_there;
-        covered[node] = here.denied ? Modes::none() : modes;
+        covered.denied[node] = here.denied;
+        covered.granted[node] = here.denied ? Modes::none() : modes;
     }
     return covered;
 }

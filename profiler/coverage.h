@@ -11,7 +11,11 @@
 
 namespace treadline {
 
-// By node. A private directory grants rwc for what the run made below it.
-std::vector<Modes> coverage(const AccessSet& set, const Policy& policy);
+// By node.
+struct Coverage {
+    std::vector<Modes> granted; // a private directory grants rwc for what the run made below it
+    std::vector<bool> denied;   // by `deny`; then nothing is granted
+};
+Coverage coverage(const AccessSet& set, const Policy& policy);
 
 } // namespace treadline

@@ -58,7 +58,7 @@ result<Includes> choose_includes(const AccessSet& set, const std::vector<Modes>&
     if (std::find(shipped.begin(), shipped.end(), "base") != shipped.end()) {
         names.push_back("base");
     }
-    std::vector<Modes> covered = coverage(set, TRY(policy_of(names, variables, load)));
+    std::vector<Modes> covered = coverage(set, TRY(policy_of(names, variables, load))).granted;
 
     struct Candidate {
         std::string name;
@@ -69,7 +69,7 @@ result<Includes> choose_includes(const AccessSet& set, const std::vector<Modes>&
     for (const std::string& name : shipped) {
         if (name != "base") {
             const Policy alone = TRY(policy_of({name}, variables, load));
-            candidates.push_back({name, coverage(set, alone), grants_execute(alone)});
+            candidates.push_back({name, coverage(set, alone).granted, grants_execute(alone)});
         }
     }
     for (;;) {

@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "profiler/rule_text.h"
+#include "profiles/invisible.h"
+#include "profiles/pattern.h"
 #include "profiles/profile_reader.h"
 #include "profiles/yaml_tree.h"
 
@@ -23,6 +25,11 @@ std::string with_comment(std::string line, const std::string& comment) {
         line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
     line.append(width + 2 > comment_column ? 2 : comment_column - width, ' ');
     return line + "# " + comment + "\n";
+}
+
+// A project's folder may be called anything; what nobody could see is written out.
+std::string legible(const std::string& name) {
+    return has_invisible(name) ? escape_path(name) : name;
 }
 
 std::string why(const ProposedRule& rule) {
@@ -94,7 +101,7 @@ void Writer::list(const std::string& indent, const std::string& key, Section sec
 void Writer::header(const std::string& name) {
     const Learned& learned = proposal_.learned;
     out_ += "treadline: 1\n";
-    out_ += "name: " + yaml_scalar(name, YamlContext::Block) + "\n";
+    out_ += "name: " + yaml_scalar(legible(name), YamlContext::Block) + "\n";
     out_ += "learned:\n  command: [";
     for (const std::string& word : learned.command) {
         out_ += (&word == &learned.command.front() ? "" : ", ") + yaml_scalar(word, YamlContext::Flow);
@@ -138,7 +145,7 @@ std::string Writer::text(const std::string& name) {
 
 Profile profile_from(const Proposal& proposal, const std::string& name) {
     Profile profile;
-    profile.name = name;
+    profile.name = legible(name);
     profile.learned = proposal.learned;
     for (const ProposedRule& rule : proposal.rules) {
         if (!rule.withheld.empty()) {

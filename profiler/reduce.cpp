@@ -32,6 +32,15 @@ std::vector<Modes> needs_of(const AccessSet& set) {
     return needs;
 }
 
+void subtract(std::vector<Modes>& needs, const std::vector<Modes>& granted) {
+    for (size_t node = 0; node < needs.size(); ++node) {
+        needs[node] = needs[node].without(granted[node]);
+        if (needs[node].has(Mode::Execute)) {
+            needs[node] |= Mode::Read; // one rule that says it all, though another grants the reading
+        }
+    }
+}
+
 // Each access counts for the rule that grants it: the one of its own, else the nearest wide one above.
 std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const AccessSet& set,
                                    const std::vector<Modes>& needs) {
@@ -200,13 +209,14 @@ result<Proposal> reduce(const ReduceInput& input) {
     std::vector<Modes> needs = needs_of(set);
     const Includes includes =
         TRY(choose_includes(set, needs, input.shipped_abstractions, input.abstractions, here));
-    for (Node node = 0; node < needs.size(); ++node) {
-        needs[node] = needs[node].without(includes.covered[node]);
-    }
+    subtract(needs, includes.covered);
     if (input.existing != nullptr) {
-        const std::vector<Modes> granted = coverage(set, *input.existing);
+        const Coverage there = coverage(set, *input.existing);
+        subtract(needs, there.granted);
         for (Node node = 0; node < needs.size(); ++node) {
-            needs[node] = needs[node].without(granted[node]);
+            if (there.denied[node]) {
+                needs[node] = Modes::none(); // a person said no; nothing wider may come of it
+            }
         }
     }
 

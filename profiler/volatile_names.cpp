@@ -108,9 +108,9 @@ NameKind kind_of_name(std::string_view name) {
         }
         const std::string_view token = name.substr(at, end - at);
         const bool last = end == name.size();
-        // "npm-4711" ends in a process id; "4711-npm" and "cc.4711.o" need one digit more, to spare
+        // "npm-471" ends in a process id; in the middle, "cc.47110.o", it takes more, to spare "iso-8859-15".
         // "x-404.html".
-        if (all_digits(token) && !first && token.size() >= (last ? 3U : 4U)) {
+        if (all_digits(token) && !first && token.size() >= (last ? 3U : 5U)) {
             return NameKind::Volatile;
         }
         if (all_digits(token) && token.size() >= 6) { // seconds, yyyymmdd

@@ -1,0 +1,193 @@
+// Each generaliser with its bound: what makes it fold, and what it may never fold into.
+#include "profiler/fold.h"
+
+#include <algorithm>
+#include <random>
+
+#include "profiler/proposal_text.h"
+#include "tests/profiler/fixture.h"
+#include "tests/support/support.h"
+
+using namespace treadline;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+
+const std::string start = "run project=/home/ann/p home=/home/ann\nprocess 1 0 /usr/bin/tool\n";
+
+Lines files(const std::string& rest) {
+    return test::lines_of(test::reduced(start + rest), Section::Files);
+}
+Lines private_directories(const std::string& rest) {
+    return test::lines_of(test::reduced(start + rest), Section::Private);
+}
+std::string numbered(const std::string& access, const std::string& prefix, int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) {
+        text += "file 1 " + access + " " + prefix + static_cast<char>('a' + i % 26) +
+                static_cast<char>('a' + i / 26) + "\n";
+    }
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("a few reads in the project become the project's files, one stays one", "[profiler][fold]") {
+    CHECK(files("file 1 read {project}/only") == Lines{"${project}/only: r"});
+    CHECK(files("file 1 read {project}/a {project}/src/b {project}/lib/c") == Lines{"${project}/**: r"});
+}
+
+TEST_CASE("reading fails to fold into writing", "[profiler][fold]") {
+    const Lines rules =
+        files("file 1 read {project}/a {project}/b {project}/src/c\nfile 1 write {project}/log/out");
+    CHECK(rules == Lines{"${project}/**: r", "${project}/log/out: w"});
+}
+
+TEST_CASE("a directory the run made is its own, whatever it put there", "[profiler][fold]") {
+    CHECK(files("file 1 create made {project}/build {project}/build/a.o {project}/build/x/b.o\n"
+                "file 1 write made {project}/build/a.o {project}/build/x/b.o") ==
+          Lines{"${project}/build/**: rwc"});
+}
+
+TEST_CASE("a temporary file beside its target opens that directory for names, and not what lies deeper",
+          "[profiler][fold]") {
+    const Lines rules = files("file 1 create made gone {project}/src/.aXk2Ld9\nfile 1 write made gone "
+                              "{project}/src/.aXk2Ld9\nfile 1 create {project}/src/a\n"
+                              "disk {project}/src a b deep/");
+    CHECK(rules == Lines{"${project}/src/: rwc"});
+}
+
+TEST_CASE("names that change from run to run are never listed in the project", "[profiler][fold]") {
+    const Lines rules = files("file 1 read {project}/out/4711 {project}/out/main.5fa3c1d.js");
+    REQUIRE(rules.size() == 1);
+    CHECK((rules[0] == "${project}/out/**: r" || rules[0] == "${project}/out/: r"));
+}
+
+TEST_CASE("names that differ between runs fold where the same names in both do not", "[profiler][fold]") {
+    const std::string other = "run project=/home/ann/p home=/home/ann\nprocess 1 0 /usr/bin/tool\n";
+    CHECK(files("file 1 read /data/x/alpha\nfile 1 read /data/x/beta\n" + other +
+                "file 1 read /data/x/alpha\nfile 1 read /data/x/beta") ==
+          Lines{"/data/x/alpha: r", "/data/x/beta: r"});
+    CHECK(files("file 1 read /data/x/alpha\nfile 1 read /data/x/same\n" + other +
+                "file 1 read /data/x/beta\nfile 1 read /data/x/same") == Lines{"/data/x/: r"});
+}
+
+TEST_CASE("temporary files make a private directory, a result left there does not", "[profiler][fold]") {
+    CHECK(private_directories("file 1 create made gone {tmp}/ccXk2Ld9.s {tmp}/ccQ7pRt2.o") ==
+          Lines{"${tmp}"});
+    const std::string result = "file 1 create made {tmp}/result.txt\nfile 1 write made {tmp}/result.txt";
+    CHECK(private_directories(result).empty());
+    CHECK(files(result) == Lines{"${tmp}/result.txt: rwc"});
+}
+
+TEST_CASE("what was in a temporary place before is named beside the private directory", "[profiler][fold]") {
+    const std::string both = "file 1 create made gone {tmp}/ccXk2Ld9.s\nfile 1 read {tmp}/input.csv";
+    CHECK(private_directories(both) == Lines{"${tmp}"});
+    CHECK(files(both) == Lines{"${tmp}/input.csv: r"});
+}
+
+TEST_CASE("system programs are listed one by one, however many", "[profiler][fold]") {
+    const Lines rules = files(numbered("execute", "/usr/bin/p", 40));
+    CHECK(rules.size() == 40);
+    CHECK(std::all_of(rules.begin(), rules.end(),
+                      [](const std::string& rule) { return rule.ends_with(": rx"); }));
+}
+
+TEST_CASE("programs that belong together below /usr/lib fold", "[profiler][fold]") {
+    CHECK(files(numbered("execute", "/usr/lib/tool/p", 5)) == Lines{"/usr/lib/tool/: rx"});
+    CHECK(files(numbered("read", "/usr/include/sys/h", 5)) == Lines{"/usr/include/sys/**: r"});
+}
+
+TEST_CASE("files at home outside the project stay listed where folding would show others",
+          "[profiler][fold]") {
+    const Lines listed =
+        files("file 1 read {home}/docs/a {home}/docs/b\ndisk {home}/docs a b c d e f g h private/");
+    CHECK(listed == Lines{"${home}/docs/a: r", "${home}/docs/b: r"});
+    CHECK(files(numbered("read", "{home}/.tool/", 20)) == Lines{"${home}/.tool/: r"});
+}
+
+TEST_CASE("no rule spans a place that holds more than one owner's files", "[profiler][fold]") {
+    for (const std::string place :
+         {"/", "/home/", "{home}/", "/etc/", "/dev/", "/var/", "/run/", "/usr/", "/sys/", "{tmp}/", "/srv/",
+          "/var/lib/", "/home/bob/", "/run/user/", "{home}/.cache/", "{home}/.config/"}) {
+        INFO(place);
+        const Lines rules = files(numbered("read", place + "q", 60) + numbered("write", place + "w", 60));
+        CHECK(rules.size() == 120); // names of no meaning, directly there: each stays its own rule
+        for (const std::string& rule : rules) {
+            CHECK(rule.find("*") == std::string::npos);
+            CHECK(rule.find("/: ") == std::string::npos);
+        }
+    }
+}
+
+TEST_CASE("a project that is the whole home folds to nothing wide", "[profiler][fold]") {
+    const Lines rules =
+        test::lines_of(test::reduced("run project=/home/ann home=/home/ann\nprocess 1 0 /usr/bin/tool\n" +
+                                     numbered("read", "/home/ann/f", 30)),
+                       Section::Files);
+    CHECK(rules.size() == 30);
+}
+
+TEST_CASE("what lies on the way to the project is not spanned, by whatever name", "[profiler][fold]") {
+    const std::string text = "run project=/srv/work/team/p home=/home/ann\nprocess 1 0 /usr/bin/tool\n" +
+                             numbered("read", "/srv/work/team/f", 30);
+    CHECK(test::lines_of(test::reduced(text), Section::Files).size() == 30);
+}
+
+TEST_CASE("a wide rule may lie over a credential, which stays a rule of its own and withheld",
+          "[profiler][fold]") {
+    CHECK(files("file 1 read {project}/a {project}/b {project}/src/c {project}/.env") ==
+          Lines{"${project}/**: r", "# ${project}/.env: r"});
+}
+
+TEST_CASE("no rule with a wildcard in a name is ever proposed", "[profiler][fold]") {
+    const Lines rules = files("file 1 read {home}/* {home}/a*b\nfile 1 create made {project}/*");
+    CHECK(rules == Lines{"${project}/\\*: rwc", "${home}/\\*: r", "${home}/a\\*b: r"});
+}
+
+TEST_CASE("writing to the system is proposed, and withheld", "[profiler][fold]") {
+    CHECK(files("file 1 write /etc/hosts /usr/bin/tool /sys/power/state /dev/sda") ==
+          Lines{"# /dev/sda: w", "# /etc/hosts: w", "# /sys/power/state: w", "# /usr/bin/tool: w"});
+}
+
+TEST_CASE("random traces: all that was seen is allowed, and by no more rules than it has paths",
+          "[profiler][fold]") {
+    std::mt19937 random(11);
+    const std::vector<std::string> roots{"{project}", "{home}",    "{tmp}",
+                                         "/usr/lib",  "/srv/data", "{home}/.cache"};
+    const std::vector<std::string> accesses{"read",    "write", "create", "create made", "create made gone",
+                                            "execute", "list"};
+    for (int round = 0; round < 80; ++round) {
+        std::string text = start;
+        for (int i = 0; i < 40; ++i) {
+            std::string path = roots[random() % roots.size()];
+            for (auto depth = 1 + random() % 3; depth > 0; --depth) {
+                path += "/" + std::string(1, static_cast<char>('a' + random() % 4));
+            }
+            text += "file 1 " + accesses[random() % accesses.size()] + " " + path + "\n";
+        }
+        const auto fixture = test::read_fixture(text);
+        const auto proposal = reduce(fixture.input());
+        REQUIRE(proposal.has_value());
+        // A rule withheld because it changes the system is left in for the question whether all is covered.
+        Proposal accepted = *proposal;
+        for (ProposedRule& rule : accepted.rules) {
+            rule.withheld.clear();
+        }
+        CHECK(test::lines_of(accepted, Section::Files).size() +
+                  test::lines_of(accepted, Section::Private).size() <=
+              40);
+        const auto policy = Policy::build(profile_from(accepted, "x"), "x", fixture.variables(),
+                                          test::fixture_abstractions());
+        INFO((policy ? "" : policy.error().message()));
+        REQUIRE(policy.has_value());
+        for (const FileAccess& access : fixture.traces[0].files) {
+            const Operation operation = access.access == AccessKind::Write     ? Operation::Write
+                                        : access.access == AccessKind::Create  ? Operation::Create
+                                        : access.access == AccessKind::Execute ? Operation::Execute
+                                                                               : Operation::Read;
+            CHECK((policy->decide(operation, access.path).allowed ? "" : access.path) == "");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+#include "profiler/proposal_text.h"
+#include "profiles/profile_editor.h"
+#include "profiles/profile_reader.h"
+#include "tests/profiler/fixture.h"
+#include "tests/support/support.h"
+
+using namespace treadline;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+const std::string start = "run project=/p home=/home/ann\nprocess 1 0 /usr/bin/tool\n";
+
+Policy policy_of(const std::string& text) {
+    const auto variables = test::read_fixture(start).variables();
+    auto profile = read_profile(text, "profile.yaml");
+    INFO((profile ? "" : profile.error().message()));
+    REQUIRE(profile.has_value());
+    auto policy = Policy::build(*profile, "profile.yaml", variables, test::fixture_abstractions());
+    INFO((policy ? "" : policy.error().message()));
+    REQUIRE(policy.has_value());
+    return std::move(*policy);
+}
+
+// What learning again adds to `text`.
+Proposal added(const std::string& text, const std::string& trace) {
+    const Policy policy = policy_of(text);
+    const auto fixture = test::read_fixture(start + trace);
+    ReduceInput input = fixture.input();
+    input.existing = &policy;
+    const auto proposal = reduce(input);
+    REQUIRE(proposal.has_value());
+    return missing_from(*proposal, policy, text);
+}
+
+const std::string by_hand = "treadline: 1\nname: x\ninclude: [base]\n";
+
+} // namespace
+
+TEST_CASE("learning the same again adds nothing", "[profiler][missing]") {
+    const std::string trace =
+        "file 1 read {project}/a {project}/b {project}/c\nfile 1 execute /usr/bin/tool\n"
+        "file 1 create made gone {tmp}/xXk2Ld9\nfile 1 read {home}/.netrc\n"
+        "socket 1 connect tcp 203.0.113.7 443 api.example.org\nsocket 1 bind tcp 0.0.0.0 80\n"
+        "socket 1 connect tcp 10.0.0.1 443\nsocket 1 connect unix @bus 0\n"
+        "syscall 1 rename ptrace\nenvironment 1 NODE_ENV API_TOKEN";
+    const std::string text = proposal_text(test::reduced(start + trace), "x").value();
+    CHECK(added(text, trace).rules.empty());
+}
+
+TEST_CASE("a person's narrower rules are not widened again while they suffice", "[profiler][missing]") {
+    const std::string text = by_hand + "files:\n  ${project}/src/**: r\n  ${project}/lib/**: r\n";
+    CHECK(added(text, "file 1 read {project}/src/a {project}/src/b {project}/lib/c {project}/lib/d")
+              .rules.empty());
+    CHECK(test::lines_of(added(text, "file 1 read {project}/src/a {project}/new"), Section::Files) ==
+          Lines{"${project}/new: r"});
+}
+
+TEST_CASE("what a person denied is not proposed again", "[profiler][missing]") {
+    const std::string text = by_hand + "deny: [\"${project}/secret/**\", \"${project}/one\"]\n";
+    CHECK(added(text, "file 1 read {project}/secret/a {project}/one").rules.empty());
+    CHECK(test::lines_of(added(text, "file 1 read {project}/two"), Section::Files) ==
+          Lines{"${project}/two: r"});
+}
+
+TEST_CASE("a rule a person commented out is not proposed again", "[profiler][missing]") {
+    const std::string text = by_hand + "files:\n  ${project}/a: r\n#  ${project}/b: r   # no, thanks\n"
+                                       "#unix:\n#  - \"@bus\"\n#syscalls: \n#  - ptrace # why\n";
+    CHECK(
+        added(text, "file 1 read {project}/b\nsocket 1 connect unix @bus 0\nsyscall 1 ptrace").rules.empty());
+    // A longer path that begins alike is another rule.
+    CHECK(test::lines_of(added(text, "file 1 read {project}/b2"), Section::Files) ==
+          Lines{"${project}/b2: r"});
+    CHECK(test::lines_of(added(text, "file 1 write {project}/b"), Section::Files) ==
+          Lines{"${project}/b: w"});
+}
+
+TEST_CASE("a rule for a path that has one carries the modes of both", "[profiler][missing]") {
+    const std::string text = by_hand + "files:\n  ${project}/a: r\n";
+    CHECK(test::lines_of(added(text, "file 1 write {project}/a"), Section::Files) ==
+          Lines{"${project}/a: rw"});
+}
+
+TEST_CASE("an abstraction the profile lacks is proposed, one it has is not", "[profiler][missing]") {
+    const std::string trace = "file 1 execute /usr/bin/git\nfile 1 read {home}/.gitconfig";
+    CHECK(test::lines_of(added(by_hand, trace), Section::Include) == Lines{"git"});
+    CHECK(added("treadline: 1\nname: x\ninclude: [base, git]\n", trace).rules.empty());
+}
+
+TEST_CASE("groups and lists are compared by what they allow", "[profiler][missing]") {
+    const std::string text = by_hand +
+                             "network:\n  connect: [\"*.example.org:443\"]\n  listen: [0]\n"
+                             "syscalls: [rename, renameat, renameat2]\nenvironment: {pass: [\"NODE_*\"]}\n";
+    const Proposal proposal = added(text, "socket 1 connect tcp 203.0.113.7 443 api.example.org\n"
+                                          "syscall 1 unlink\nenvironment 1 NODE_ENV");
+    CHECK(test::lines_of(proposal, Section::Connect).empty());
+    CHECK(test::lines_of(proposal, Section::Syscalls) == Lines{"@file"});
+    CHECK(test::lines_of(proposal, Section::Environment).empty());
+}

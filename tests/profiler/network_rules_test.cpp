@@ -1,0 +1,125 @@
+#include "profiler/network_rules.h"
+
+#include "tests/profiler/fixture.h"
+#include "tests/support/support.h"
+
+using namespace treadline;
+
+namespace {
+
+using Lines = std::vector<std::string>;
+const std::string start =
+    "run project=/p home=/home/ann\nprocess 1 0 /usr/bin/node\nprocess 2 1 /usr/bin/curl\n";
+
+Lines section(Section section, const std::string& rest) {
+    return test::lines_of(test::reduced(start + rest), section);
+}
+
+} // namespace
+
+TEST_CASE("a connection is a host and a port, by name where one is known", "[profiler][network]") {
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.7 443 API.Example.org.") ==
+          Lines{"api.example.org:443"});
+    CHECK(section(Section::Connect,
+                  "lookup 1 cdn.example.org 203.0.113.8\nsocket 1 connect tcp 203.0.113.8 443") ==
+          Lines{"cdn.example.org:443"});
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.9 80") == Lines{"203.0.113.9:80"});
+    CHECK(section(Section::Connect, "socket 1 connect tcp 2001:db8::1 443") == Lines{"[2001:db8::1]:443"});
+    CHECK(section(Section::Connect, "socket 1 connect tcp ::ffff:203.0.113.9 80") == Lines{"203.0.113.9:80"});
+}
+
+TEST_CASE("an address two names share is the name this process looked up", "[profiler][network]") {
+    CHECK(section(Section::Connect, "lookup 2 a.example.org 203.0.113.8\nlookup 1 b.example.org 203.0.113.8\n"
+                                    "socket 1 connect tcp 203.0.113.8 443") == Lines{"b.example.org:443"});
+}
+
+TEST_CASE("a connection that failed is no rule", "[profiler][network]") {
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.9 80 ECONNREFUSED").empty());
+}
+
+TEST_CASE("a port the run listens on is its own loopback's business", "[profiler][network]") {
+    const std::string server = "socket 1 bind tcp 127.0.0.1 3000\nsocket 1 listen tcp 127.0.0.1 3000\n";
+    CHECK(section(Section::Connect,
+                  server + "socket 2 connect tcp 127.0.0.1 3000\nsocket 2 connect tcp ::1 3000")
+              .empty());
+    CHECK(section(Section::Listen, server) == Lines{"3000"});
+    // Another port on loopback is some service of the machine's.
+    CHECK(section(Section::Connect, server + "socket 2 connect tcp 127.0.0.1 5432") ==
+          Lines{"# 127.0.0.1:5432"});
+    // A public address does not become local by its port.
+    CHECK(section(Section::Connect, server + "socket 2 connect tcp 203.0.113.9 3000") ==
+          Lines{"203.0.113.9:3000"});
+}
+
+TEST_CASE("a port the kernel picked is any port", "[profiler][network]") {
+    CHECK(section(Section::Listen, "socket 1 bind tcp 127.0.0.1 0\nsocket 1 listen tcp 127.0.0.1 40213") ==
+          Lines{"0"});
+    CHECK(section(Section::Listen, "socket 1 listen tcp 0.0.0.0 38111") == Lines{"0"});
+    CHECK(section(Section::Listen, "socket 1 bind udp 0.0.0.0 0").empty()); // a client
+    CHECK(section(Section::Listen, "socket 1 bind udp 0.0.0.0 5353") == Lines{"5353"});
+}
+
+TEST_CASE("ports that differ from run to run are any port", "[profiler][network]") {
+    const auto listening = [](int port) {
+        return start + "socket 1 bind tcp 127.0.0.1 " + std::to_string(port) +
+               "\nsocket 1 bind tcp 127.0.0.1 8080\n";
+    };
+    CHECK(test::lines_of(test::reduced(listening(41234) + listening(42345)), Section::Listen) ==
+          Lines{"0", "8080"});
+    CHECK(test::lines_of(test::reduced(listening(3000) + listening(3000)), Section::Listen) ==
+          Lines{"3000", "8080"});
+}
+
+TEST_CASE("private, link-local and metadata addresses wait for a person", "[profiler][network]") {
+    for (const char* address : {"10.0.0.5", "172.16.0.1", "172.31.255.255", "192.168.1.4", "169.254.169.254",
+                                "169.254.1.1", "100.64.0.1", "127.0.0.53", "0.0.0.0", "224.0.0.251", "::1",
+                                "fd00::1", "fe80::1%eth0", "::ffff:10.0.0.5", "ff02::1"}) {
+        INFO(address);
+        CHECK_FALSE(why_not_public(address).empty());
+        const Lines lines =
+            section(Section::Connect, std::string("socket 1 connect tcp ") + address + " 9999");
+        REQUIRE(lines.size() == 1);
+        CHECK(lines[0].rfind("# ", 0) == 0);
+    }
+    for (const char* address : {"9.255.255.255", "11.0.0.1", "172.15.0.1", "172.32.0.1", "192.167.1.1",
+                                "100.63.0.1", "100.128.0.1", "169.253.0.1", "203.0.113.1", "2001:db8::1"}) {
+        INFO(address);
+        CHECK(why_not_public(address).empty());
+    }
+}
+
+TEST_CASE("a public name that resolves to a private address waits, too", "[profiler][network]") {
+    CHECK(section(Section::Connect, "socket 1 connect tcp 10.0.0.5 443 intra.example.org") ==
+          Lines{"# intra.example.org:443"});
+}
+
+TEST_CASE("lookups are no connections once names are known", "[profiler][network]") {
+    const std::string dns = "socket 1 connect udp 203.0.113.53 53\n";
+    CHECK(section(Section::Connect, dns + "socket 1 connect tcp 203.0.113.7 443 api.example.org") ==
+          Lines{"api.example.org:443"});
+    CHECK(section(Section::Connect, dns) == Lines{"203.0.113.53:53"});
+    CHECK(section(Section::Connect, "socket 1 connect udp 203.0.113.7 0").empty()); // getaddrinfo sorting
+}
+
+TEST_CASE("a name that could not stand in a rule is not believed", "[profiler][network]") {
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.9 443 a.test:443\\n#") ==
+          Lines{"203.0.113.9:443"});
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.9 443 *.test") ==
+          Lines{"203.0.113.9:443"});
+}
+
+TEST_CASE("UNIX sockets: the ones others serve, portable; its own and nscd's vanish", "[profiler][network]") {
+    CHECK(section(Section::Unix, "socket 1 connect unix /run/user/1000/bus 0") == Lines{"${runtime}/bus"});
+    CHECK(section(Section::Unix, "socket 1 connect unix @svc 0") == Lines{"@svc"});
+    CHECK(section(Section::Unix, "socket 1 connect unix /run/svc-4711.sock 0") == Lines{"/run/*"});
+    CHECK(section(Section::Unix, "socket 1 connect unix /run/nscd/socket 0").empty());
+    CHECK(section(Section::Unix, "socket 1 connect unix /var/run/nscd/socket 0 ENOENT").empty());
+    CHECK(section(Section::Unix, "socket 1 bind unix @own 0\nsocket 2 connect unix @own 0").empty());
+    CHECK(section(Section::Unix, "file 1 connect /run/x.sock") == Lines{"/run/x.sock"});
+}
+
+TEST_CASE("a socket that hands out rights waits for a person", "[profiler][network]") {
+    const Lines lines = section(Section::Unix, "socket 1 connect unix /run/docker.sock 0");
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0] == "# /run/docker.sock");
+}

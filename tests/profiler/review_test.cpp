@@ -1,0 +1,153 @@
+#include "profiler/review.h"
+
+#include <algorithm>
+
+#include "profiler/proposal_text.h"
+#include "profiles/profile_reader.h"
+#include "tests/profiler/fixture.h"
+#include "tests/support/support.h"
+
+using namespace treadline;
+
+namespace {
+
+const std::string start = "run project=/p home=/home/ann\nprocess 1 0 /usr/bin/node\n";
+
+struct Reviewed {
+    Review review;
+    std::string text;
+};
+
+Reviewed reviewed(const std::string& profile_text, const std::string& trace) {
+    const auto fixture = test::read_fixture(start + trace);
+    const auto profile = read_profile(profile_text, "profile.yaml");
+    INFO((profile ? "" : profile.error().message()));
+    REQUIRE(profile.has_value());
+    const auto policy =
+        Policy::build(*profile, "profile.yaml", fixture.variables(), test::fixture_abstractions());
+    INFO((policy ? "" : policy.error().message()));
+    REQUIRE(policy.has_value());
+    Reviewed result;
+    result.review =
+        review({*profile, *policy, profile_text, "profile.yaml", fixture.traces, test::fixture_variables});
+    result.text = to_text(result.review, 200);
+    return result;
+}
+
+const ReviewLine* line_for(const Review& review, const std::string& rule) {
+    for (const ReviewGroup& group : review.groups) {
+        for (const ReviewLine& line : group.lines) {
+            if (line.rule == rule) {
+                return &line;
+            }
+        }
+    }
+    return nullptr;
+}
+
+bool has_risk(const Review& review, std::string_view part) {
+    return std::any_of(review.risks.begin(), review.risks.end(),
+                       [&](const std::string& risk) { return risk.find(part) != std::string::npos; });
+}
+
+const std::string head = "treadline: 1\nname: x\ninclude: [base]\n";
+
+} // namespace
+
+TEST_CASE("each rule says what it means and which program needed it in how many runs", "[profiler][review]") {
+    const auto result = reviewed(
+        head + "files:\n  ${project}/**: r\n  ${project}/out/: rwc\n  /usr/bin/node: rx\n",
+        "file 1 read {project}/a\nfile 1 create {project}/out/b\n" + start + "file 1 read {project}/a\n");
+    const ReviewLine* tree = line_for(result.review, "${project}/**");
+    REQUIRE(tree != nullptr);
+    CHECK(tree->meaning == "everything below: read and list");
+    CHECK(tree->evidence.runs == 2);
+    CHECK(tree->evidence.programs == std::vector<std::string>{"node"});
+    CHECK(tree->evidence.examples == std::vector<std::string>{"${project}/a"});
+    CHECK(tree->line == 5);
+    const ReviewLine* names = line_for(result.review, "${project}/out/");
+    REQUIRE(names != nullptr);
+    CHECK(names->meaning == "what lies directly in it: read and list, change, create, delete and rename");
+    CHECK(names->evidence.runs == 1);
+    CHECK(result.text.find("seen in 2 of 2 runs") != std::string::npos);
+    CHECK(result.text.find("seen in 1 of 2 runs") != std::string::npos);
+    // Nothing needed it: no claim is made.
+    CHECK(line_for(result.review, "/usr/bin/node")->evidence.runs == 0);
+}
+
+TEST_CASE("a harmless profile has no risks", "[profiler][review]") {
+    const auto result =
+        reviewed(head + "files:\n  ${project}/**: rwc\n  ${tmp}/x: rw\nprivate: [\"${tmp}\"]\n", "");
+    CHECK(result.review.risks.empty());
+    CHECK(result.text.find("Nothing in it stands out as risky") != std::string::npos);
+}
+
+TEST_CASE("each kind of risk is said", "[profiler][review]") {
+    CHECK(has_risk(reviewed(head + "files: {\"${home}/x\": rw}\n", "").review, "outside the project"));
+    CHECK(
+        has_risk(reviewed(head + "files: {\"${home}/.ssh/id_rsa\": r}\n", "").review, "opens a credential"));
+    CHECK(has_risk(reviewed(head + "files: {\"${project}/.git/hooks/pre-commit\": wc}\n", "").review,
+                   "runs later"));
+    CHECK(has_risk(reviewed(head + "files: {\"${project}/build/**\": rwcx}\n", "").review, "written itself"));
+    CHECK(has_risk(reviewed(head + "syscalls: [ptrace]\n", "").review, "ptrace"));
+    CHECK(has_risk(reviewed(head + "environment: {pass: [GITHUB_TOKEN]}\n", "").review, "GITHUB_TOKEN"));
+    CHECK(has_risk(reviewed(head + "environment: {pass: [LD_PRELOAD]}\n", "").review, "LD_PRELOAD"));
+    CHECK(has_risk(reviewed(head + "network: {connect: [\"*.example.org:443\"]}\n", "").review,
+                   "every name below"));
+    CHECK(has_risk(reviewed(head + "network: {publish: [80]}\n", "").review, "reachable"));
+}
+
+TEST_CASE("private data, untrusted input and a way out in one profile are one sentence",
+          "[profiler][review]") {
+    const std::string way_out = "network: {connect: [\"api.example.org:443\"]}\n";
+    const std::string private_data = "files: {\"${home}/notes/**\": r}\n";
+    CHECK(has_risk(reviewed(head + private_data + way_out, "").review, "can send that data away"));
+    CHECK_FALSE(has_risk(reviewed(head + private_data, "").review, "can send that data away"));
+    CHECK_FALSE(has_risk(reviewed(head + way_out, "").review, "can send that data away"));
+}
+
+TEST_CASE("what is withheld is listed with its line and reason, a person's own remark is not",
+          "[profiler][review]") {
+    const std::string text =
+        head + "# my remark\nfiles:\n  ${project}/a: r\n#  ${home}/.netrc: r  # credential: netrc\n";
+    const auto withheld = withheld_in(text);
+    REQUIRE(withheld.size() == 1);
+    CHECK(withheld[0].line == 7);
+    CHECK(withheld[0].rule == "${home}/.netrc: r");
+    CHECK(withheld[0].reason == "credential: netrc");
+}
+
+TEST_CASE("an incomplete run is said before anything else", "[profiler][review]") {
+    const auto result = reviewed("treadline: 1\nname: x\nlearned: {command: [a], runs: 1, complete: false}\n",
+                                 "run project=/p home=/home/ann complete=no because=ring\\sfull\n");
+    REQUIRE(result.review.warnings.size() == 2);
+    CHECK(result.text.find("Incomplete") < result.text.find("Nothing in it stands out"));
+}
+
+TEST_CASE("a review is safe to print, whatever the program called its files", "[profiler][review]") {
+    const std::string trace = "process 7 1 /tmp/\\x1b[2Jx\nfile 7 read {home}/\\x1b]0;t\\x07 {home}/a\\nb\n"
+                              "file 7 read {project}/\\x9b {project}/q {project}/z/\\xe2\\x80\\xae\n";
+    const std::string text = proposal_text(test::reduced(start + trace), "x").value();
+    const auto result = reviewed(text, trace);
+    for (const std::string& shown : {text, result.text}) {
+        CHECK(std::none_of(shown.begin(), shown.end(),
+                           [](char c) { return (c >= 0 && c < 0x20 && c != '\n') || c == 0x7F; }));
+        CHECK(shown.find("\xe2\x80\xae") == std::string::npos);
+        CHECK(shown.find("\x9b") == std::string::npos);
+    }
+}
+
+TEST_CASE("a review fits the terminal it is for", "[profiler][review]") {
+    const auto result =
+        reviewed(head + "files: {\"${home}/x\": rwx, \"${project}/**\": rwcx}\nsyscalls: [ptrace]\n",
+                 "file 1 read {project}/a {project}/b {project}/c\n");
+    const std::string text = to_text(result.review, 60);
+    size_t longest = 0;
+    size_t at = 0;
+    while (at < text.size()) {
+        const size_t end = std::min(text.find('\n', at), text.size());
+        longest = std::max(longest, end - at);
+        at = end + 1;
+    }
+    CHECK(longest <= 60);
+}

@@ -1,0 +1,51 @@
+#include "profiler/volatile_names.h"
+
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
+using namespace treadline;
+
+TEST_CASE("names that change from run to run are recognised", "[profiler][names]") {
+    for (const char* name : {
+             "4711",                                    // a process id
+             "npm-12345",                               // … behind a name
+             "sedXk2Ld9", "tmp.aB3xZ9kQ", "ccpQ7rTz.s", // mkstemp(3)
+             "x-AbC123",                                // mkdtemp(3), as Node calls it
+             "2026-11-20T16_48_02_113Z-debug-0.log",    // a date
+             "20261120", "1763657282.lock",             // a day, seconds
+             "550e8400-e29b-41d4-a716-446655440000",    // a UUID
+             "5d41402abc4b2a76b9719d911017c592",        // a digest
+             "main.5fa3c1d.js",                         // an abbreviated one
+             "stats.cpython-311.pyc.139812345678901",   // CPython's own way to a temporary name
+         }) {
+        INFO(name);
+        CHECK(kind_of_name(name) == NameKind::Volatile);
+    }
+}
+
+TEST_CASE("ordinary names are not taken for volatile ones", "[profiler][names]") {
+    for (const char* name :
+         {"src",         "index.js",         "README.md", "node_modules", "left-pad",       "TryCompile",
+          "CMakeFiles",  "x86_64-linux-gnu", "sha256sum", "base64.h",     "utf_8.py",       "libc.so.6",
+          "iso-8859-15", "Makefile",         "a1",        "facade",       "COMMIT_EDITMSG", "test-12.txt",
+          "MACOSX",      "camelCaseName",    "i18n",      "f5.c"}) {
+        INFO(name);
+        CHECK(kind_of_name(name) == NameKind::Stable);
+    }
+}
+
+TEST_CASE("a version is stable here and not elsewhere", "[profiler][names]") {
+    CHECK(kind_of_name("python3.11") == NameKind::Version);
+    CHECK(kind_of_name("v22.1.0") == NameKind::Version);
+    CHECK(kind_of_name("left-pad@1.3.0") == NameKind::Version);
+    CHECK(kind_of_name("libfoo.so.1.2") == NameKind::Version);
+    CHECK(kind_of_name("python3") == NameKind::Stable);
+}
+
+TEST_CASE("any bytes may be a name", "[profiler][names]") {
+    CHECK(kind_of_name("") == NameKind::Stable);
+    CHECK(kind_of_name(std::string_view("\0\xff", 2)) == NameKind::Stable);
+    CHECK(kind_of_name(std::string(4096, '-')) == NameKind::Stable);
+    CHECK(kind_of_name(std::string(255, '7')) == NameKind::Volatile);
+}
