@@ -261,7 +261,7 @@ private:
     void insert_key(const YamlNode& map, const std::vector<Rule>& rules) {
         TextEdits edits;
         if (!map.flow) {
-            const size_t first = map.entries.front().first.offset;
+            const size_t first = map.entries.front().key.offset;
             edits.insert(line_start(text_, first), section_text(inner_, rules, indent_of(text_, first)));
         } else {
             const FlowLayout layout = flow_layout(text_, map.offset);
@@ -450,14 +450,14 @@ result<std::string> update_learned(std::string_view text, const Learned& learned
         } else if (wanted) {
             const std::string pair = key + ": " + yaml_scalar(value, YamlContext::Flow);
             missing += node->flow ? (missing.empty() ? "" : ", ") + pair
-                                  : indent_of(text, node->entries.front().first.offset) + pair + end;
+                                  : indent_of(text, node->entries.front().key.offset) + pair + end;
         }
     };
     if (node->find("command") == nullptr && !learned.command.empty()) {
         expected.learned->command = learned.command;
         const std::string whole = learned_text({learned.command, 0, false, ""});
         const std::string pair = whole.substr(1, whole.find(", runs: ") - 1);
-        missing += node->flow ? pair : indent_of(text, node->entries.front().first.offset) + pair + end;
+        missing += node->flow ? pair : indent_of(text, node->entries.front().key.offset) + pair + end;
     }
     set("runs", std::to_string(learned.runs), true);
     set("complete", learned.complete ? "true" : "false", true);
@@ -466,7 +466,7 @@ result<std::string> update_learned(std::string_view text, const Learned& learned
         const FlowLayout layout = flow_layout(text, node->offset);
         edits.insert(layout.content_end, (layout.needs_comma ? ", " : "") + missing);
     } else if (!missing.empty()) {
-        edits.insert(line_start(text, node->entries.front().first.offset), missing);
+        edits.insert(line_start(text, node->entries.front().key.offset), missing);
     }
     return checked(edits.apply(std::string(text)), expected, file);
 }

@@ -107,8 +107,9 @@ private:
 
     result<ok> keys(const YamlNode& map, const Handlers& handlers) const {
         for (const auto& [key, value] : map.entries) {
-            const auto found = std::find_if(handlers.begin(), handlers.end(),
-                                            [&](const auto& handler) { return handler.first == key.text; });
+            const auto found = std::find_if(
+                handlers.begin(), handlers.end(),
+                [name = std::string_view(key.text)](const auto& handler) { return handler.first == name; });
             if (found == handlers.end()) {
                 std::vector<std::string> known;
                 for (const auto& handler : handlers) {

@@ -189,7 +189,7 @@ private:
             return;
         }
         if (parent.have_key) {
-            parent.node.entries.emplace_back(std::move(parent.key), std::move(node));
+            parent.node.entries.push_back({std::move(parent.key), std::move(node)});
             parent.have_key = false;
             return;
         }

@@ -8,13 +8,14 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "profiles/profile.h"
 
 namespace treadline {
+
+struct YamlEntry;
 
 struct YamlNode {
     enum class Kind : uint8_t { Null, Scalar, Sequence, Map };
@@ -25,9 +26,14 @@ struct YamlNode {
     bool flow = false;   // a collection in [] or {}
     std::string text;    // of a scalar
     std::vector<YamlNode> items;
-    std::vector<std::pair<YamlNode, YamlNode>> entries; // in the order written
+    std::vector<YamlEntry> entries; // of a map, in the order written
 
     [[nodiscard]] const YamlNode* find(std::string_view key) const; // the value in a map
+};
+
+struct YamlEntry {
+    YamlNode key;
+    YamlNode value;
 };
 
 // `file` is for messages only. An empty text is a Null node.

@@ -59,7 +59,9 @@ bool has_type(const json& value, const std::string& type) {
 bool valid(const json& rules, const json& value) {
     const bool closed =
         rules.contains("additionalProperties") && rules["additionalProperties"] == json(false);
-    for (const auto& [keyword, rule] : rules.items()) {
+    for (auto at_rule = rules.begin(); at_rule != rules.end(); ++at_rule) {
+        const std::string& keyword = at_rule.key();
+        const json& rule = at_rule.value();
         bool good = true;
         if (keyword == "$ref") {
             good = valid(schema().at(json::json_pointer(rule.get<std::string>().substr(1))), value);
