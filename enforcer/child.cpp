@@ -156,8 +156,8 @@ struct Masks {
     const char* directory_at = nullptr;
 };
 
-// Made in a tmpfs of ours, mounted at the root or at the attach point. The two names have to stay until the last
-// mask is in place: what is unlinked cannot be mounted.
+// Made in a tmpfs of ours, mounted at the root or at the attach point. The two names have to stay until the
+// last mask is in place: what is unlinked cannot be mounted.
 bool prepare_masks(Masks& masks, bool at_root) {
     char file[64];
     char directory[64];
@@ -332,8 +332,8 @@ void build_view(const ChildPlan& plan) {
             die(plan, ChildStep::Mount, static_cast<int>(i));
         }
     }
-    if (::unlink(mask_file) != 0 || ::rmdir(mask_directory) != 0 || ::umount2(host_root, MNT_DETACH) != 0 || ::rmdir(host_root) != 0 ||
-        set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0) {
+    if (::unlink(mask_file) != 0 || ::rmdir(mask_directory) != 0 || ::umount2(host_root, MNT_DETACH) != 0 ||
+        ::rmdir(host_root) != 0 || set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0) {
         die(plan, ChildStep::HideHost);
     }
 }

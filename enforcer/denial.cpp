@@ -65,6 +65,19 @@ bool exists_outside(const std::string& path) {
     return !is_within(path, "/proc") && ::lstat(path.c_str(), &status) == 0;
 }
 
+// Whether the view lets the path be written: a guard's name in a directory that was made during the run lies
+// under no mask.
+bool in_writable_mount(const Plan& plan, const std::string& path) {
+    const MountStep* nearest = nullptr;
+    for (const MountStep& step : plan.mounts) {
+        if (is_within(path, step.target) &&
+            (nearest == nullptr || step.target.size() >= nearest->target.size())) {
+            nearest = &step;
+        }
+    }
+    return nearest != nullptr && nearest->writable;
+}
+
 std::string layer_of(const Decision& decision) {
     const bool masked = decision.guard != nullptr || !decision.rule.empty();
     return masked ? "mount" : "landlock";
@@ -155,9 +168,18 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
             return;
         }
         const Decision decision = decide(plan, operation, inside.path);
-        if (!decision.allowed) {
-            denials.push_back(
-                violation_of(decision, outside_only ? "mount" : layer_of(decision), name, inside.path));
+        if (decision.allowed) {
+            return;
+        }
+        // The sandbox's /proc shows only its own processes: what guards other people's protects nobody here.
+        if (decision.guard != nullptr && is_within(inside.path, "/proc")) {
+            return;
+        }
+        denials.push_back(
+            violation_of(decision, outside_only ? "mount" : layer_of(decision), name, inside.path));
+        if (decision.guard != nullptr && operation != Operation::Read &&
+            in_writable_mount(plan, inside.path)) {
+            denials.back().reason += "; it was not prevented, because the directory was made during the run";
         }
     };
     if (makes) {

@@ -242,7 +242,8 @@ private:
                 step({MountStep::Kind::Directory, "", path, false, false, "starts empty"});
             }
         }
-        for (const std::string& path : {std::string("/var/tmp"), home_, policy_.variables().get("login_home")}) {
+        for (const std::string& path :
+             {std::string("/var/tmp"), home_, policy_.variables().get("login_home")}) {
             if (path.empty() || private_.contains(path) || binds_.contains(path)) {
                 continue;
             }

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/syscalls.h"
@@ -23,7 +25,8 @@ result<ok> write_setting(const std::string& path, const std::string& value) {
 } // namespace
 
 Outside::Outside(Outside&& other) noexcept
-    : made_(std::exchange(other.made_, {})), cgroup_(std::exchange(other.cgroup_, "")) {}
+    : made_(std::exchange(other.made_, {})), janitor_pipe_(std::move(other.janitor_pipe_)),
+      janitor_(std::exchange(other.janitor_, -1)), cgroup_(std::exchange(other.cgroup_, "")) {}
 
 result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, gid_t gid) {
     const std::string& path = placeholder.path;
@@ -33,16 +36,18 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, 
                                    : fail_errno("cannot make the placeholder '" + path + "'");
         }
     } else {
-        const unique_fd file(
-            ::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-        if (!file) {
-            return errno == EEXIST ? result<ok>(ok{})
-                                   : fail_errno("cannot make the placeholder '" + path + "'");
+        // A socket that nobody listens on: git, and most of what walks a tree, passes over one, so a run that
+        // adds all files to a commit does not add placeholders.
+        if (::mknod(path.c_str(), S_IFSOCK | 0600, 0) != 0 && errno != EEXIST) {
+            return fail_errno("cannot make the placeholder '" + path + "'");
         }
     }
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         return fail_errno("cannot look at the placeholder '" + path + "'");
+    }
+    if (!placeholder.directory && !S_ISSOCK(status.st_mode)) {
+        return ok{}; // somebody's own file by now
     }
     made_.push_back({path, placeholder.directory, status.st_dev, status.st_ino});
     if (status.st_uid != uid && ::lchown(path.c_str(), uid, gid) != 0) {
@@ -82,6 +87,9 @@ result<Outside> Outside::make(const Plan& plan) {
     for (const Placeholder& placeholder : plan.placeholders) {
         TRY(outside.make_placeholder(placeholder, plan.command.uid, plan.command.gid));
     }
+    if (!outside.made_.empty()) {
+        TRY(outside.start_janitor());
+    }
     if (!plan.cgroup.empty()) {
         TRY(outside.make_cgroup(plan));
     }
@@ -95,8 +103,8 @@ result<ok> Outside::confine(pid_t pid) const {
     return write_setting(cgroup_ + "/cgroup.procs", std::to_string(pid));
 }
 
-Outside::~Outside() {
-    // rmdir refuses what is no longer empty by itself.
+// rmdir refuses what is no longer empty by itself. Only system calls: the janitor runs this after fork.
+void Outside::remove_made() const {
     for (auto made = made_.rbegin(); made != made_.rend(); ++made) {
         struct stat now {};
         if (::lstat(made->path.c_str(), &now) != 0 || now.st_dev != made->device ||
@@ -105,8 +113,37 @@ Outside::~Outside() {
         }
         if (made->directory) {
             ::rmdir(made->path.c_str());
-        } else if (now.st_size == 0) {
+        } else {
             ::unlink(made->path.c_str());
+        }
+    }
+}
+
+result<ok> Outside::start_janitor() {
+    auto pipe = TRY(sys::pipe());
+    janitor_ = ::fork();
+    if (janitor_ < 0) {
+        return fail_errno("cannot start the process that removes placeholders");
+    }
+    if (janitor_ == 0) {
+        ::setsid(); // signals of the terminal are not for it
+        ::dup2(pipe.first.get(), 0);
+        ::syscall(SYS_close_range, 1U, ~0U, 0U);
+        char byte = 0;
+        while (::read(0, &byte, 1) < 0 && errno == EINTR) {
+        }
+        remove_made();
+        ::_exit(0);
+    }
+    janitor_pipe_ = std::move(pipe.second);
+    return ok{};
+}
+
+Outside::~Outside() {
+    remove_made();
+    janitor_pipe_.reset();
+    if (janitor_ > 0) {
+        while (::waitpid(janitor_, nullptr, 0) < 0 && errno == EINTR) {
         }
     }
     if (!cgroup_.empty()) {

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "enforcer/plan.h"
 
 namespace treadline {
@@ -27,6 +28,8 @@ private:
     Outside() = default;
     result<ok> make_placeholder(const Placeholder& placeholder, uid_t uid, gid_t gid);
     result<ok> make_cgroup(const Plan& plan);
+    result<ok> start_janitor();
+    void remove_made() const;
 
     struct Made {
         std::string path;
@@ -35,6 +38,9 @@ private:
         ino_t inode = 0;
     };
     std::vector<Made> made_;
+    // A process that removes the placeholders when this one is killed: it waits for the pipe to close.
+    unique_fd janitor_pipe_;
+    pid_t janitor_ = -1;
     std::string cgroup_;
 };
 
