@@ -98,7 +98,7 @@ struct tl_exec {
 	__u16 names_size;	 /* bytes: path of the running program */
 	__u16 base_size;	 /* bytes: names of the working directory; only if interpreted and relative */
 	__u16 filename_size;	 /* bytes without NUL: as given to execve; only if interpreted */
-	__u16 argv_size;	 /* bytes: arguments, each ended by NUL, cut off at TL_TEXT_MAX */
+	__u16 argv_size;	 /* bytes: arguments, each ended by NUL, cut off after TL_TEXT_MAX - 1 */
 	__u32 pad;		 /* 0 */
 };
 

@@ -9,13 +9,22 @@
 #include <bpf/bpf_tracing.h>
 #include "events.h"
 
-/* A record with all its parts stays below RECORD_MAX; the slack lets one bounded copy start at any offset. */
-#define RECORD_MAX 0x4000
+/* A record with all its parts is no longer than this mask; the slack lets one bounded copy start at any
+ * offset. */
+#define RECORD_MAX 0x3fff
 #define RECORD_SLACK 0x1100
+
+/* A bound the verifier of Linux 6.1 sees as well: the compiler may not fold it into an earlier comparison. */
+#define bound(variable, mask)                                                                                \
+	({                                                                                                   \
+		barrier_var(variable);                                                                       \
+		(variable) &= (mask);                                                                        \
+	})
 
 struct walk {
 	u64 dentry;
 	u64 mnt;
+	u64 mnt_root; /* of mnt: read once a mount, not once a name */
 	u64 root_dentry;
 	u64 root_mnt;
 	u64 hash;

@@ -30,7 +30,7 @@ static long walk_step(u32 i, void *unused)
 		return 1;
 	}
 	parent = BPF_CORE_READ(dentry, d_parent);
-	if (dentry == BPF_CORE_READ(mnt, mnt_root) || dentry == parent) {
+	if (s->walk.dentry == s->walk.mnt_root || dentry == parent) {
 		mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 		mount_parent = BPF_CORE_READ(mount, mnt_parent);
 		if (mount_parent == mount || !mount_parent) {
@@ -39,6 +39,7 @@ static long walk_step(u32 i, void *unused)
 		}
 		s->walk.dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
 		s->walk.mnt = (u64)mount_parent + bpf_core_field_offset(struct mount, mnt);
+		s->walk.mnt_root = (u64)BPF_CORE_READ(mount_parent, mnt.mnt_root);
 		return 0;
 	}
 	/* The dentry cache's own hash of the name, salted with the parent: cheap, and no inode number. */
@@ -49,6 +50,7 @@ static long walk_step(u32 i, void *unused)
 			s->walk.state = WALK_OVERFLOW;
 			return 1;
 		}
+		bound(at, RECORD_MAX);
 		size = bpf_probe_read_kernel_str(s->record + at, 256, BPF_CORE_READ(dentry, d_name.name));
 		if (size <= 0) {
 			s->walk.state = WALK_OVERFLOW;
@@ -71,6 +73,7 @@ static __noinline long walk_path(struct scratch *s, u64 mnt, u64 dentry, bool co
 
 	s->walk.dentry = dentry;
 	s->walk.mnt = mnt;
+	s->walk.mnt_root = (u64)BPF_CORE_READ((struct vfsmount *)mnt, mnt_root);
 	s->walk.root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
 	s->walk.root_mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
 	s->walk.hash = hash_seed;

@@ -60,7 +60,9 @@ static long name_byte(u32 i, void *unused)
 
 	if (!s || i >= s->env_end)
 		return 1;
-	c = s->text[i & (TL_TEXT_MAX - 1)];
+	at = i;
+	bound(at, TL_TEXT_MAX - 1);
+	c = s->text[at];
 	if (c == 0) {
 		s->env_in_name = 1;
 		return 0;
@@ -74,6 +76,7 @@ static long name_byte(u32 i, void *unused)
 		c = 0;
 		s->env_in_name = 0;
 	}
+	bound(at, RECORD_MAX);
 	s->record[at] = c;
 	s->cursor = at + 1;
 	return 0;
@@ -88,8 +91,9 @@ static long environment_chunk(u32 i, void *end)
 	if (!s || s->env_at >= *(u64 *)end)
 		return 1;
 	left = *(u64 *)end - s->env_at;
-	size = left < TL_TEXT_MAX ? left : TL_TEXT_MAX;
-	if (size > TL_TEXT_MAX || bpf_probe_read_user(s->text, size, (void *)s->env_at)) {
+	size = left < TL_TEXT_MAX ? left : TL_TEXT_MAX - 1;
+	bound(size, TL_TEXT_MAX - 1);
+	if (bpf_probe_read_user(s->text, size, (void *)s->env_at)) {
 		count_loss(TL_LOSS_ENVIRONMENT);
 		return 1;
 	}
@@ -121,8 +125,10 @@ static __noinline u32 append_arguments(struct scratch *s, u64 start, u64 end)
 
 	if (end <= start || at > RECORD_MAX - TL_TEXT_MAX)
 		return 0;
-	if (size > TL_TEXT_MAX)
-		size = TL_TEXT_MAX;
+	if (size > TL_TEXT_MAX - 1)
+		size = TL_TEXT_MAX - 1;
+	bound(at, RECORD_MAX);
+	bound(size, TL_TEXT_MAX - 1);
 	if (bpf_probe_read_user(s->record + at, size, (void *)start)) {
 		count_loss(TL_LOSS_USER_MEMORY);
 		return 0;

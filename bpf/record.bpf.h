@@ -30,6 +30,7 @@ static __noinline bool send_record(struct scratch *s, bool urgent)
 		count_loss(TL_LOSS_PATH_TOO_DEEP);
 		return false;
 	}
+	bound(size, RECORD_MAX);
 	header->size = size;
 	if (!urgent)
 		urgent = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > 4 * 1024 * 1024;
@@ -49,13 +50,15 @@ static __always_inline u64 mix(u64 hash, u64 value)
 /* Appends what s->text holds. */
 static __always_inline u32 append_text(struct scratch *s)
 {
-	u32 size = s->text_size & (TL_TEXT_MAX - 1);
+	u32 size = s->text_size;
 	u32 at = s->cursor;
 
 	if (at > RECORD_MAX - TL_TEXT_MAX) {
 		s->cursor = RECORD_MAX + 1;
 		return 0;
 	}
+	bound(at, RECORD_MAX);
+	bound(size, TL_TEXT_MAX - 1);
 	bpf_probe_read_kernel(s->record + at, size, s->text);
 	s->cursor = at + size;
 	return size;
@@ -64,7 +67,7 @@ static __always_inline u32 append_text(struct scratch *s)
 static long hash_word(u32 i, void *unused)
 {
 	struct scratch *s = get_scratch();
-	u32 at = (i * 8) & (TL_TEXT_MAX - 8);
+	u32 at = i * 8;
 	u64 word;
 	u32 left;
 
@@ -73,6 +76,7 @@ static long hash_word(u32 i, void *unused)
 	if (i * 8 >= s->text_size)
 		return 1;
 	left = s->text_size - i * 8;
+	bound(at, TL_TEXT_MAX - 8);
 	word = *(u64 *)(s->text + at);
 	if (left < 8)
 		word &= (1ULL << (left * 8)) - 1;

@@ -90,7 +90,8 @@ static __always_inline bool read_address(struct scratch *s, struct contact *c, u
 	if (size > TL_ADDRESS_MAX - 1)
 		size = TL_ADDRESS_MAX - 1;
 	c->address_size = size;
-	if (bpf_probe_read_user(s->text, size & (TL_ADDRESS_MAX - 1), (void *)address)) {
+	bound(size, TL_ADDRESS_MAX - 1);
+	if (bpf_probe_read_user(s->text, size, (void *)address)) {
 		count_loss(TL_LOSS_USER_MEMORY);
 		return false;
 	}
@@ -113,7 +114,8 @@ static __noinline int local_address(struct scratch *s, struct contact *c)
 
 		if (!address || size > TL_ADDRESS_MAX - 1)
 			return 0;
-		bpf_probe_read_kernel(s->text, size & (TL_ADDRESS_MAX - 1),
+		bound(size, TL_ADDRESS_MAX - 1);
+		bpf_probe_read_kernel(s->text, size,
 				      (void *)address + bpf_core_field_offset(struct unix_address, name));
 		c->address_size = size;
 		return 0;

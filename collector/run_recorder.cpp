@@ -209,7 +209,11 @@ result<ok> RunRecorder::add_path_row(int64_t process, const std::string& path, A
     access.created_by_run = created;
     const int64_t id = TRY(writer_.path_id(path));
     if (result == 0 && !is_kernel_file(path)) {
-        used_paths_.try_emplace(path, id);
+        Used& used = used_[path];
+        used.path = id;
+        if (used.processes.empty() || used.processes.back() != process) {
+            used.processes.push_back(process);
+        }
     }
     return writer_.add_file(access, id, requested.empty() ? 0 : TRY(writer_.path_id(requested)));
 }
@@ -371,17 +375,20 @@ result<ok> RunRecorder::add_repeats(const tl_seen_key& key, const tl_seen& seen)
 }
 
 result<ok> RunRecorder::mark_gone(size_t limit) {
-    if (used_paths_.size() > limit) {
-        TRY(writer_.add_fact(0, "not looked at whether gone", 0, std::to_string(used_paths_.size() - limit)));
+    if (used_.size() > limit) {
+        TRY(writer_.add_fact(0, "not looked at whether gone", 0, std::to_string(used_.size() - limit)));
     }
     size_t looked_at = 0;
-    for (const auto& [path, id] : used_paths_) {
+    for (const auto& [path, used] : used_) {
         if (looked_at++ == limit) {
             break;
         }
         struct stat about {};
-        if (::lstat(path.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-            TRY(writer_.mark_gone(id));
+        if (::lstat(path.c_str(), &about) == 0 || (errno != ENOENT && errno != ENOTDIR)) {
+            continue;
+        }
+        for (const int64_t process : used.processes) {
+            TRY(writer_.mark_gone(process, used.path));
         }
     }
     return ok{};

@@ -89,8 +89,11 @@ private:
     std::unordered_map<tl_seen_key, Sighting, KeyHash, KeyEqual> sightings_;
     std::vector<SocketAccess> sockets_;
     std::unordered_map<uint32_t, std::string> renaming_; // by thread: the old name of its last rename
-    std::unordered_map<std::string, int64_t>
-        used_paths_; // successfully; to be looked at when the run has ended
+    struct Used {
+        int64_t path = 0;
+        std::vector<int64_t> processes;
+    };
+    std::unordered_map<std::string, Used> used_; // with success; looked at again when the run has ended
     std::set<std::string> canaries_;
     std::map<std::string, uint64_t> lost_;
     Origins origins_;

@@ -93,8 +93,8 @@ result<TraceWriter> TraceWriter::open(const std::string& path) {
                                    "ON CONFLICT DO NOTHING"));
     auto fact =
         TRY(prepare("INSERT INTO fact (run, process, kind, path, value) VALUES (?1, ?2, ?3, ?4, ?5)"));
-    auto gone =
-        TRY(prepare("UPDATE file_access SET gone_at_end = 1 WHERE run = ?1 AND path = ?2 AND result = 0"));
+    auto gone = TRY(prepare("UPDATE file_access SET gone_at_end = 1 WHERE run = ?1 AND process = ?2 "
+                            "AND path = ?3 AND result = 0"));
     return TraceWriter(std::make_unique<Statements>(Statements{std::move(database),
                                                                std::move(begin),
                                                                std::move(commit),
@@ -252,9 +252,9 @@ result<ok> TraceWriter::add_fact(int64_t process, std::string_view kind, int64_t
     return insert.run();
 }
 
-result<ok> TraceWriter::mark_gone(int64_t path) {
+result<ok> TraceWriter::mark_gone(int64_t process, int64_t path) {
     TRY(begin());
-    return all_->gone.integer(1, run_).integer(2, path).run();
+    return all_->gone.integer(1, run_).integer(2, process).integer(3, path).run();
 }
 
 result<ok> TraceWriter::finish_run(const RunInfo& run) {

@@ -39,7 +39,7 @@ public:
     result<ok> add_syscall(const SyscallUse& use);
     result<ok> add_environment(const EnvironmentName& name);
     result<ok> add_fact(int64_t process, std::string_view kind, int64_t path, std::string_view value);
-    result<ok> mark_gone(int64_t path);
+    result<ok> mark_gone(int64_t process, int64_t path);
 
     // Everything up to here becomes durable against the death of this process.
     result<ok> commit();
