@@ -216,16 +216,21 @@ void OneRun::add_unix(const SocketAccess& socket) {
     if (guard == nullptr) {
         guard = guards_.find(path, true);
     }
-    std::string text = variables_.shorten(path);
-    if (guard == nullptr) {
-        std::vector<std::string> names;
-        for (const std::string_view name : split(text, '/')) {
-            names.emplace_back(kind_of_name(name) == NameKind::Volatile ? std::string_view("*") : name);
-        }
-        text = join(names, "/");
+    std::vector<std::string> names;
+    bool bare =
+        false; // a name of which nothing stays the same: a wildcard for it would open its neighbours, too
+    const std::string portable = variables_.shorten(path);
+    for (const std::string_view name : split(portable, '/')) {
+        names.push_back(guard == nullptr ? with_wildcards(name) : std::string(name));
+        bare = bare || names.back() == "*";
     }
-    note(Section::Unix, text,
-         guard == nullptr ? "" : guard->what + "; accept it only if the command needs it", socket);
+    std::string withheld;
+    if (guard != nullptr) {
+        withheld = guard->what + "; accept it only if the command needs it";
+    } else if (bare) {
+        withheld = "has another name in every run";
+    }
+    note(Section::Unix, join(names, "/"), withheld, socket);
 }
 
 void OneRun::add() {

@@ -91,42 +91,61 @@ bool has_version(std::string_view name) {
     return false;
 }
 
-} // namespace
+// `rest` is the name from the end of the token on: "" for the last one.
+bool is_volatile_token(std::string_view token, std::string_view rest, bool first) {
+    if (all_digits(token)) {
+        // "npm-471" and "cc.4711.o" hold a process id, "1763657282.lock" a time; "x-404.html", "iso-8859-15"
+        // and "2048.js" do not.
+        const bool before_extension = rest.size() > 1 && rest[0] == '.' && !is_digit(rest[1]) &&
+                                      std::none_of(rest.begin() + 1, rest.end(), is_separator);
+        const size_t least = first ? 6 : rest.empty() ? 3 : before_extension ? 4 : 5;
+        return token.size() >= least;
+    }
+    // "sedXk2Ld9": a template without a separator; mkstemp replaces the last six.
+    return is_hash(token) || is_random(token) ||
+           (token.size() > 6 && token.size() <= 16 && is_random(token.substr(token.size() - 6)));
+}
 
-NameKind kind_of_name(std::string_view name) {
-    if (name.size() >= 3 && all_digits(name)) {
-        return NameKind::Volatile;
-    }
-    if (has_uuid(name) || has_date(name)) {
-        return NameKind::Volatile;
-    }
-    bool first = true;
+// Calls `visit` with each token between separators, and the separator behind it ("" for the last one).
+template <class Visit>
+void for_each_token(std::string_view name, Visit visit) {
     for (size_t at = 0; at <= name.size();) {
         size_t end = at;
         while (end < name.size() && !is_separator(name[end])) {
             ++end;
         }
-        const std::string_view token = name.substr(at, end - at);
-        const bool last = end == name.size();
-        // "npm-471" ends in a process id; in the middle, "cc.47110.o", it takes more, to spare "iso-8859-15".
-        // "x-404.html".
-        if (all_digits(token) && !first && token.size() >= (last ? 3U : 5U)) {
-            return NameKind::Volatile;
-        }
-        if (all_digits(token) && token.size() >= 6) { // seconds, yyyymmdd
-            return NameKind::Volatile;
-        }
-        if (is_hash(token) || is_random(token)) {
-            return NameKind::Volatile;
-        }
-        // "sedXk2Ld9": a template without a separator; mkstemp replaces the last six.
-        if (token.size() > 6 && token.size() <= 16 && is_random(token.substr(token.size() - 6))) {
-            return NameKind::Volatile;
-        }
-        first = false;
+        visit(name.substr(at, end - at), name.substr(end), at == 0);
         at = end + 1;
     }
+}
+
+bool is_volatile_as_a_whole(std::string_view name) {
+    return (name.size() >= 3 && all_digits(name)) || has_uuid(name) || has_date(name);
+}
+
+} // namespace
+
+NameKind kind_of_name(std::string_view name) {
+    bool is_volatile = is_volatile_as_a_whole(name);
+    for_each_token(name, [&](std::string_view token, std::string_view rest, bool first) {
+        is_volatile = is_volatile || is_volatile_token(token, rest, first);
+    });
+    if (is_volatile) {
+        return NameKind::Volatile;
+    }
     return has_version(name) ? NameKind::Version : NameKind::Stable;
+}
+
+std::string with_wildcards(std::string_view name) {
+    if (is_volatile_as_a_whole(name)) {
+        return "*";
+    }
+    std::string text;
+    for_each_token(name, [&](std::string_view token, std::string_view rest, bool first) {
+        text += is_volatile_token(token, rest, first) ? std::string_view("*") : token;
+        text += rest.substr(0, 1);
+    });
+    return text;
 }
 
 } // namespace treadline

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace treadline {
@@ -17,5 +18,8 @@ enum class NameKind : uint8_t {
 };
 
 NameKind kind_of_name(std::string_view name);
+
+// The name with a `*` for each part that changes: "svc-*.sock". The name itself where it is not volatile.
+std::string with_wildcards(std::string_view name);
 
 } // namespace treadline

@@ -111,7 +111,8 @@ TEST_CASE("a name that could not stand in a rule is not believed", "[profiler][n
 TEST_CASE("UNIX sockets: the ones others serve, portable; its own and nscd's vanish", "[profiler][network]") {
     CHECK(section(Section::Unix, "socket 1 connect unix /run/user/1000/bus 0") == Lines{"${runtime}/bus"});
     CHECK(section(Section::Unix, "socket 1 connect unix @svc 0") == Lines{"@svc"});
-    CHECK(section(Section::Unix, "socket 1 connect unix /run/svc-4711.sock 0") == Lines{"/run/*"});
+    CHECK(section(Section::Unix, "socket 1 connect unix /run/svc-4711.sock 0") == Lines{"/run/svc-*.sock"});
+    CHECK(section(Section::Unix, "socket 1 connect unix /run/4711 0") == Lines{"# /run/*"});
     CHECK(section(Section::Unix, "socket 1 connect unix /run/nscd/socket 0").empty());
     CHECK(section(Section::Unix, "socket 1 connect unix /var/run/nscd/socket 0 ENOENT").empty());
     CHECK(section(Section::Unix, "socket 1 bind unix @own 0\nsocket 2 connect unix @own 0").empty());

@@ -43,6 +43,14 @@ TEST_CASE("a version is stable here and not elsewhere", "[profiler][names]") {
     CHECK(kind_of_name("python3") == NameKind::Stable);
 }
 
+TEST_CASE("a wildcard stands for the part that changes, and for no more", "[profiler][names]") {
+    CHECK(with_wildcards("svc-4711.sock") == "svc-*.sock");
+    CHECK(with_wildcards("tmp.aB3xZ9kQ") == "tmp.*");
+    CHECK(with_wildcards("4711") == "*");
+    CHECK(with_wildcards("bus") == "bus");
+    CHECK(with_wildcards("libfoo.so.1.2") == "libfoo.so.1.2");
+}
+
 TEST_CASE("any bytes may be a name", "[profiler][names]") {
     CHECK(kind_of_name("") == NameKind::Stable);
     CHECK(kind_of_name(std::string_view("\0\xff", 2)) == NameKind::Stable);
