@@ -14,7 +14,7 @@ namespace treadline {
 namespace {
 
 constexpr size_t comment_column = 36; // where comments stand, if the rule leaves room
-constexpr size_t longest_flow = 100;  // characters of a list on one line
+constexpr size_t longest_line = 100;  // of a list in brackets
 
 std::string with_comment(std::string line, const std::string& comment) {
     if (comment.empty()) {
@@ -61,7 +61,7 @@ private:
     // `key:` with one rule a line below it. A withheld one loses only its '#' to be accepted; a key with
     // nothing else below it is a comment, too.
     void block(const std::string& indent, const std::string& key, Section section, bool list);
-    // `key: [a, b]`, where that fits and nothing is withheld.
+    // `key: [a, b]`, where nothing is withheld.
     void list(const std::string& indent, const std::string& key, Section section);
     void header(const std::string& name);
 
@@ -84,17 +84,29 @@ void Writer::block(const std::string& indent, const std::string& key, Section se
 
 void Writer::list(const std::string& indent, const std::string& key, Section section) {
     const auto chosen = rules(section);
-    std::string line = indent + key + ": [";
+    std::string text = indent + key + ": [";
+    const std::string next_line = "\n" + std::string(text.size(), ' ');
+    size_t line_start = 0;
     bool withheld = false;
     for (const ProposedRule* rule : chosen) {
-        line += (rule == chosen.front() ? "" : ", ") +
-                (section == Section::Listen ? rule->text : yaml_scalar(rule->text, YamlContext::Flow));
+        const std::string item =
+            section == Section::Listen ? rule->text : yaml_scalar(rule->text, YamlContext::Flow);
+        if (rule != chosen.front()) {
+            text += ",";
+            if (text.size() - line_start + item.size() > longest_line) {
+                line_start = text.size();
+                text += next_line;
+            } else {
+                text += " ";
+            }
+        }
+        text += item;
         withheld = withheld || !rule->withheld.empty();
     }
-    if (withheld || line.size() > longest_flow) {
+    if (withheld) {
         block(indent, key, section, true);
     } else if (!chosen.empty()) {
-        out_ += line + "]\n";
+        out_ += text + "]\n";
     }
 }
 

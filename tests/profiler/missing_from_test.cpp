@@ -1,4 +1,5 @@
 #include "profiler/proposal_text.h"
+#include "profiler/rule_text.h"
 #include "profiles/profile_editor.h"
 #include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
@@ -46,6 +47,32 @@ TEST_CASE("learning the same again adds nothing", "[profiler][missing]") {
         "syscall 1 rename ptrace\nenvironment 1 NODE_ENV API_TOKEN";
     const std::string text = proposal_text(test::reduced(start + trace), "x").value();
     CHECK(added(text, trace).rules.empty());
+}
+
+TEST_CASE("what learning again adds can be inserted, and then nothing is missing", "[profiler][missing]") {
+    const std::string first =
+        "file 1 read {project}/a\nenvironment 1 AA_NAME BB_NAME CC_NAME DD_NAME EE_NAME FF_NAME "
+        "GG_NAME HH_NAME II_NAME JJ_NAME KK_NAME LL_NAME MM_NAME NN_NAME\n";
+    const std::string second =
+        first + "environment 1 DE_NAME XX_TOKEN\nfile 1 read {project}/b {home}/x:\\s{y\n"
+                "file 1 write {project}/a\nfile 1 read {home}/.netrc\nsyscall 1 rename ptrace\n"
+                "socket 1 connect tcp 203.0.113.7 443 api.example.org\n"
+                "socket 1 bind tcp 0.0.0.0 80\nsocket 1 connect unix @bus 0\n";
+    const std::string text = proposal_text(test::reduced(start + first), "x").value();
+    std::vector<Insertion> insertions;
+    for (const ProposedRule& rule : added(text, second).rules) {
+        constexpr const char* sections[] = {"files", "private",  "network.connect",  "network.listen",
+                                            "unix",  "syscalls", "environment.pass", "include"};
+        insertions.push_back(
+            {sections[static_cast<size_t>(rule.section)], yaml_line(rule), "why", !rule.withheld.empty()});
+    }
+    REQUIRE(insertions.size() >= 9);
+    const auto extended = insert_rules(text, insertions, "profile.yaml");
+    INFO(text << (extended ? "" : extended.error().message()));
+    REQUIRE(extended.has_value());
+    INFO(*extended);
+    CHECK(added(*extended, second).rules.empty());
+    CHECK(insert_rules(*extended, insertions, "profile.yaml").value() == *extended);
 }
 
 TEST_CASE("a person's narrower rules are not widened again while they suffice", "[profiler][missing]") {
