@@ -42,8 +42,11 @@ static long walk_step(u32 i, void *unused)
 		s->walk.mnt_root = (u64)BPF_CORE_READ(mount_parent, mnt.mnt_root);
 		return 0;
 	}
-	/* The dentry cache's own hash of the name, salted with the parent: cheap, and no inode number. */
-	s->walk.hash = mix(s->walk.hash, BPF_CORE_READ(dentry, d_name.hash_len));
+	/*
+	 * The dentry cache's own hash of the name has 32 bits: among 100 000 names in a directory some are equal.
+	 * With the dentry's address they are not. One that was dropped and is looked up again is reported again.
+	 */
+	s->walk.hash = mix(mix(s->walk.hash, BPF_CORE_READ(dentry, d_name.hash_len)), (u64)dentry);
 	if (s->walk.copy) {
 		at = s->cursor;
 		if (at > RECORD_MAX - 256) {

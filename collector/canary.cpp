@@ -48,7 +48,10 @@ const std::vector<std::string>& expected_canaries() {
 }
 
 result<ok> send_canary(const std::function<result<ok>(int pidfd)>& follow) {
-    auto [held, release] = TRY(sys::pipe());
+    // Named one by one: clang 14 does not capture structured bindings.
+    auto ends = TRY(sys::pipe());
+    const unique_fd held = std::move(ends.first);
+    unique_fd release = std::move(ends.second);
     const pid_t child = ::fork();
     if (child < 0) {
         return fail_errno("cannot fork to check the probes");

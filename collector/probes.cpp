@@ -50,10 +50,10 @@ int keep_words(enum libbpf_print_level level, const char* format, va_list argume
 
 struct Probes::Loaded {
     struct DestroySkeleton {
-        void operator()(probes* skeleton) const { probes__destroy(skeleton); }
+        void operator()(probes* object) const { probes__destroy(object); }
     };
     struct FreeRing {
-        void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+        void operator()(ring_buffer* buffer) const { ring_buffer__free(buffer); }
     };
     std::unique_ptr<probes, DestroySkeleton> skeleton;
     std::unique_ptr<ring_buffer, FreeRing> ring;
