@@ -23,6 +23,15 @@ std::optional<struct stat> look(const std::string& path) {
     return ::lstat(path.c_str(), &status) == 0 ? std::optional(status) : std::nullopt;
 }
 
+// Inside a repository git reads these names itself: empty files change nothing, but a `commondir` has to name
+// a directory, and "." is the one it would be without (gitrepository-layout(5)).
+std::optional<std::string> content_in(const std::string& path) {
+    if (path.find("/.git/") == std::string::npos) {
+        return std::nullopt;
+    }
+    return file_name(path) == "commondir" ? ".\n" : "";
+}
+
 std::string beside(const std::string& directory, const std::string& name) {
     return (directory == "/" ? "" : directory) + "/" + name;
 }
@@ -224,7 +233,7 @@ private:
             return;
         }
         placed_.insert(path);
-        scan_.placeholders.push_back({path, directory, why});
+        scan_.placeholders.push_back({path, directory, why, directory ? std::nullopt : content_in(path)});
         add(path, GuardedPath::Holding::Seal, directory, why);
     }
 

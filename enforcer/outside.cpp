@@ -35,6 +35,16 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, 
             return errno == EEXIST ? result<ok>(ok{})
                                    : fail_errno("cannot make the placeholder '" + path + "'");
         }
+    } else if (placeholder.content) {
+        const unique_fd file(
+            ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+        if (!file && errno == EEXIST) {
+            return ok{};
+        }
+        if (!file) {
+            return fail_errno("cannot make the placeholder '" + path + "'");
+        }
+        TRY(sys::write_all(file.get(), *placeholder.content));
     } else {
         // A socket that nobody listens on: git, and most of what walks a tree, passes over one, so a run that
         // adds all files to a commit does not add placeholders.
@@ -46,7 +56,7 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, 
     if (::lstat(path.c_str(), &status) != 0) {
         return fail_errno("cannot look at the placeholder '" + path + "'");
     }
-    if (!placeholder.directory && !S_ISSOCK(status.st_mode)) {
+    if (!placeholder.directory && !placeholder.content && !S_ISSOCK(status.st_mode)) {
         return ok{}; // somebody's own file by now
     }
     made_.push_back({path, placeholder.directory, status.st_dev, status.st_ino});

@@ -80,6 +80,7 @@ struct Placeholder { // made outside before the run so that a guard can be mount
     std::string path;
     bool directory = false;
     std::string why;
+    std::optional<std::string> content; // a file with this in it; none: a socket, which tools pass over
     bool operator==(const Placeholder&) const = default;
 };
 

@@ -42,7 +42,7 @@ std::string Arena::write(const std::string& name, const std::string& text, unsig
 }
 
 std::shared_ptr<const Policy> Arena::policy(const std::string& rules) const {
-    std::string text = "treadline: 1\nname: test\ninclude: [base, shell]\n" + rules;
+    std::string text = "treadline: 1\nname: test\ninclude: [base, shell, git]\n" + rules;
     const std::string always = "  " + hostile + ": rx\n";
     const size_t files = text.find("\nfiles:\n");
     if (files == std::string::npos) {

@@ -33,7 +33,7 @@ public:
     std::string write(const std::string& name, const std::string& text, unsigned mode = 0644) const;
 
     [[nodiscard]] const Variables& variables() const { return variables_; }
-    // `rules` is the profile without its first two lines; `include: [base, shell]` and the hostile program
+    // `rules` is the profile without its first two lines; `include: [base, shell, git]` and the hostile program
     // are always allowed.
     [[nodiscard]] std::shared_ptr<const Policy> policy(const std::string& rules) const;
     [[nodiscard]] Command command(const std::vector<std::string>& argv) const;

@@ -68,6 +68,31 @@ TEST_CASE("killing the supervisor leaves nothing running", "[enforcer][sandbox][
     CHECK_FALSE(appears(mark, 1800));
 }
 
+TEST_CASE("killing the supervisor leaves no placeholder either", "[enforcer][sandbox][lifecycle]") {
+    REQUIRE_NAMESPACES();
+    const Arena arena;
+    const std::string started = arena.project("started");
+    const pid_t supervisor = ::fork();
+    if (supervisor == 0) {
+        arena.run(writable, {"sh", "-c", "test -e .envrc && : > " + started + "; sleep 30"});
+        ::_exit(0);
+    }
+    REQUIRE(appears(started, 10'000));
+    CHECK(std::filesystem::exists(arena.project(".envrc")));
+    ::kill(supervisor, SIGKILL);
+    ::waitpid(supervisor, nullptr, 0);
+    for (int i = 0; i < 100 && std::filesystem::exists(arena.project(".envrc")); ++i) {
+        ::usleep(20'000);
+    }
+    ::usleep(50'000);
+    size_t names = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(arena.project())) {
+        INFO(entry.path());
+        ++names;
+    }
+    CHECK(names == 1); // "started"
+}
+
 TEST_CASE("a signal sent to the supervisor reaches the command", "[enforcer][sandbox][lifecycle]") {
     REQUIRE_NAMESPACES();
     const Arena arena;
@@ -148,6 +173,28 @@ TEST_CASE("a missing directory that a c rule names is there when the command sta
     const Held held = arena.run("files:\n  ${project}/new/**: rwc\n", {"touch", arena.project("new/file")});
     CHECK(held.status == 0);
     CHECK(std::filesystem::exists(arena.project("new/file")));
+}
+
+TEST_CASE("root starts a command for an ordinary user as that user", "[enforcer][sandbox][lifecycle]") {
+    REQUIRE_NAMESPACES();
+    if (::geteuid() != 0) {
+        Arena arena;
+        Plan plan = compile(arena.policy(""), inspect_machine(), arena.command({"true"}), {}).value();
+        plan.command.uid = 0;
+        CHECK(arena.run_plan(plan).error == "cannot run a command as another user without being root");
+        return;
+    }
+    const Arena arena;
+    constexpr unsigned nobody = 65534;
+    std::filesystem::permissions(std::filesystem::path(arena.home()).parent_path(),
+                                 std::filesystem::perms(0755));
+    Plan plan =
+        compile(arena.policy(""), inspect_machine(), arena.command({"sh", "-c", "id -u; id -g"}), {}).value();
+    plan.command.uid = nobody;
+    plan.command.gid = nobody;
+    const Held held = arena.run_plan(plan);
+    CHECK(held.error.empty());
+    CHECK(held.out == "65534\n65534\n");
 }
 
 TEST_CASE("a sandbox inside a sandbox is refused with a sentence", "[enforcer][sandbox][lifecycle]") {
