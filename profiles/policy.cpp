@@ -304,7 +304,7 @@ Decision Policy::decide_unix(std::string_view object) const {
     Decision decision;
     decision.guard = guard;
     decision.section = "unix";
-    decision.remedy = abstract ? printable(name) : variables_.shorten(name);
+    decision.remedy = abstract ? escape_path(name) : variables_.shorten(name);
     decision.reason = guard != nullptr ? "'" + printable(decision.remedy) + "' is guarded (" + guard->what +
                                              "); no `unix` rule names it"
                                        : "no `unix` rule allows '" + printable(decision.remedy) + "'";

@@ -110,7 +110,14 @@ private:
         for (const Entry& entry : profile.unix_sockets) {
             Pattern where;
             if (!entry.text.empty() && entry.text[0] == '@') {
-                where = {entry.text, has_wildcard(entry.text) ? Extent::Glob : Extent::Exact};
+                where = {entry.text, Extent::Glob};
+                if (!has_wildcard(entry.text)) {
+                    const auto name = unescape_path(entry.text);
+                    if (!name) {
+                        return fail_at(source, entry.at, name.error().what);
+                    }
+                    where = {*name, Extent::Exact};
+                }
             } else {
                 where = TRY(pattern(entry.text, source, entry.at));
             }

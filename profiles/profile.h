@@ -131,8 +131,9 @@ struct Profile {
     std::vector<Entry> private_directories; // `private:`
     std::vector<Entry> deny;                // patterns as in FileRule::path
     Network network;
-    std::vector<Entry> unix_sockets; // `unix:`; paths (a `*` as in file rules) or @abstract
-    std::vector<Entry> syscalls;     // names or @groups
+    std::vector<Entry>
+        unix_sockets; // `unix:`; paths (a `*` as in file rules) or @abstract, with the same escapes
+    std::vector<Entry> syscalls; // names or @groups
     Environment environment;
     Resources resources;
     bool operator==(const Profile&) const = default;

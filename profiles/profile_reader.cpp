@@ -36,6 +36,12 @@ std::optional<uint64_t> parse_scaled(std::string_view text, std::string_view uni
     return *value * factors[unit];
 }
 
+// For messages: printable, and not the whole of a hostile megabyte.
+std::string excerpt(std::string_view text) {
+    constexpr size_t longest = 300;
+    return text.size() <= longest ? printable(text) : printable(text.substr(0, longest)) + "…";
+}
+
 class Reader {
 public:
     explicit Reader(const std::string& file) : file_(file) {}
@@ -115,8 +121,8 @@ private:
                 for (const auto& handler : handlers) {
                     known.emplace_back(handler.first);
                 }
-                return complain(key.at, "unknown key '" + printable(key.text) +
-                                            "'; known here: " + join(known, ", "));
+                return complain(key.at,
+                                "unknown key '" + excerpt(key.text) + "'; known here: " + join(known, ", "));
             }
             TRY(found->second(value));
         }
@@ -156,10 +162,10 @@ private:
         for (const YamlNode& item : node.items) {
             std::string entry = TRY(text(item, "an entry"));
             if (const std::string sentence = complaint(entry); !sentence.empty()) {
-                return complain(item.at, "'" + printable(entry) + "' " + sentence);
+                return complain(item.at, "'" + excerpt(entry) + "' " + sentence);
             }
             if (!seen.insert(entry).second) {
-                return complain(item.at, "'" + printable(entry) + "' stands here twice; keep one");
+                return complain(item.at, "'" + excerpt(entry) + "' stands here twice; keep one");
             }
             out.push_back({std::move(entry), item.at});
         }
@@ -191,9 +197,14 @@ private:
     }
     static std::string socket_complaint(std::string_view entry) {
         if (!entry.empty() && entry[0] == '@') {
-            return entry.size() == 1      ? "is an abstract socket without a name"
-                   : has_invisible(entry) ? "holds a character nobody can see"
-                                          : "";
+            if (entry.size() == 1) {
+                return "is an abstract socket without a name";
+            }
+            if (has_invisible(entry)) {
+                return "holds a character nobody can see; write it as '\\xNN'";
+            }
+            const auto name = unescape_path(entry);
+            return name ? "" : name.error().what;
         }
         if (std::string complaint = path_complaint(entry); !complaint.empty()) {
             return complaint;
@@ -221,7 +232,7 @@ private:
     result<ok> files(const YamlNode& node, std::vector<FileRule>& out) const {
         TRY(want_map(node, "'files'"));
         for (const auto& [key, value] : node.entries) {
-            const std::string shown = "'" + printable(key.text) + "' ";
+            const std::string shown = "'" + excerpt(key.text) + "' ";
             if (key.text.find('\0') != std::string::npos) {
                 return complain(key.at, shown + "holds a NUL, which no name can");
             }
@@ -245,6 +256,7 @@ private:
 
     result<ok> ports(const YamlNode& node, std::vector<PortEntry>& out, bool zero) const {
         TRY(want_list(node, "a list of ports"));
+        std::set<uint64_t> seen;
         for (const YamlNode& item : node.items) {
             const auto port =
                 item.kind == YamlNode::Kind::Scalar && !item.quoted ? parse_number(item.text) : std::nullopt;
@@ -253,11 +265,10 @@ private:
                                 zero ? "a port is a number from 1 to 65535, or 0 for one the kernel picks"
                                      : "a port is a number from 1 to 65535");
             }
-            const PortEntry entry{static_cast<uint16_t>(*port), item.at};
-            if (std::find(out.begin(), out.end(), entry) != out.end()) {
+            if (!seen.insert(*port).second) {
                 return complain(item.at, "port " + item.text + " stands here twice; keep one");
             }
-            out.push_back(entry);
+            out.push_back({static_cast<uint16_t>(*port), item.at});
         }
         return ok{};
     }
@@ -306,12 +317,11 @@ private:
                 return complain(item.at, "a credential needs 'host', 'header' and 'value'");
             }
             if (const auto host = parse_host_port(credential.host + ":443"); !host || host->host[0] == '*') {
-                return complain(item.at, "'" + printable(credential.host) +
+                return complain(item.at, "'" + excerpt(credential.host) +
                                              "' has to be one host name without a port or wildcard");
             }
             if (!is_header_name(credential.header)) {
-                return complain(item.at,
-                                "'" + printable(credential.header) + "' is no name of an HTTP header");
+                return complain(item.at, "'" + excerpt(credential.header) + "' is no name of an HTTP header");
             }
             const auto same = [&](const Credential& other) {
                 return other.host == credential.host && other.header == credential.header;
@@ -343,10 +353,10 @@ private:
                          if (const std::string sentence = variable_complaint(key.text);
                              !sentence.empty() || has_wildcard(key.text) ||
                              key.text.find('\0') != std::string::npos) {
-                             return complain(key.at, "'" + printable(key.text) +
+                             return complain(key.at, "'" + excerpt(key.text) +
                                                          "' is no name of an environment variable");
                          }
-                         out.set[key.text] = TRY(text(value, "the value of '" + printable(key.text) + "'"));
+                         out.set[key.text] = TRY(text(value, "the value of '" + excerpt(key.text) + "'"));
                      }
                      return ok{};
                  }},

@@ -61,12 +61,17 @@ public:
     [[nodiscard]] Position position(size_t offset) const {
         offset = std::min(offset, text_.size());
         const auto next = std::upper_bound(starts_.begin(), starts_.end(), offset);
+        // Nodes come in the order of the text: counting goes on from the one before, or a long line with many
+        // nodes would take quadratic time.
         const size_t start = *(next - 1);
-        int column = 1;
-        for (size_t i = start; i < offset; ++i) {
-            column += (static_cast<unsigned char>(text_[i]) & 0xC0) != 0x80 ? 1 : 0;
+        if (counted_to_ < start || counted_to_ > offset) {
+            counted_to_ = start;
+            column_ = 1;
         }
-        return {static_cast<int>(next - starts_.begin()), column};
+        for (; counted_to_ < offset; ++counted_to_) {
+            column_ += (static_cast<unsigned char>(text_[counted_to_]) & 0xC0) != 0x80 ? 1 : 0;
+        }
+        return {static_cast<int>(next - starts_.begin()), column_};
     }
     [[nodiscard]] size_t offset(const YAML::Mark& mark) const {
         if (mark.line < 0 || static_cast<size_t>(mark.line) >= starts_.size()) {
@@ -79,6 +84,8 @@ public:
 private:
     std::string_view text_;
     std::vector<size_t> starts_;
+    mutable size_t counted_to_ = 0; // in the line last asked about
+    mutable int column_ = 1;
 };
 
 // Whether a scalar that starts with a quote has its closing one.

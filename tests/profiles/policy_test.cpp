@@ -87,6 +87,7 @@ TEST_CASE("accepting a remedy allows exactly the access that was refused", "[pro
              {Operation::Listen, "8080"},
              {Operation::UnixConnect, "/run/docker.sock"},
              {Operation::UnixConnect, "@/tmp/.X11-unix/X0"},
+             {Operation::UnixConnect, "@odd*name\x01"},
              {Operation::Syscall, "ptrace"},
              {Operation::Syscall, "rename"},
              {Operation::Environment, "GITHUB_TOKEN"},
@@ -103,7 +104,7 @@ TEST_CASE("accepting a remedy allows exactly the access that was refused", "[pro
         const bool raw = refused.section == "network.connect" || refused.section == "unix";
         body += "  " +
                 (refused.section == "files" ? refused.remedy
-                                            : "- " + (raw ? "\"" + refused.remedy + "\"" : refused.remedy)) +
+                                            : "- " + (raw ? "'" + refused.remedy + "'" : refused.remedy)) +
                 "\n";
         CHECK(can(policy(body), operation, object));
     }

@@ -186,6 +186,15 @@ TEST_CASE("a very large or very deep text is refused at once", "[profiles][yaml]
     CHECK(contains(refusal(deep), "deep"));
 }
 
+TEST_CASE("a long line of many entries is read in linear time", "[profiles][yaml]") {
+    std::string text = "treadline: 1\nnetwork: {listen: [";
+    for (int port = 1; port < 65536; ++port) {
+        text += std::to_string(port) + ", ";
+    }
+    CHECK(read(text + "0]}\n").network.listen.size() == 65536);
+    CHECK(refusal("treadline: 1\n" + std::string(500'000, 'x') + ": 1\n").size() < 1000);
+}
+
 TEST_CASE("a variable needs no quotes inside brackets", "[profiles][yaml]") {
     const Profile profile = read("treadline: 1\nprivate: [${tmp}, ${home}/x, \"${cache}\"]\nfiles: "
                                  "{${project}/**: r, \"${home}/a\": r}\n");
