@@ -52,7 +52,7 @@ TEST_CASE("every catalogue entry says what it is and where that is written down"
 TEST_CASE("the places where credentials are kept are known", "[profiles][guards]") {
     for (const char* path : {"/home/ann/.ssh/id_ed25519",
                              "/home/ann/.ssh",
-                             "/home/ann/.ssh/keys/work/id",
+                             "/home/ann/.ssh/keys/host/id",
                              "/home/ann/.gnupg/private-keys-v1.d/x.key",
                              "/home/ann/.aws/credentials",
                              "/home/ann/.config/gcloud/credentials.db",
