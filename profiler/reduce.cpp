@@ -79,7 +79,8 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
         }
         if (holder != nobody) {
             counters[holder].add(set.programs[record.program], record.run, record.count);
-            if (rules[holder].extent != Extent::Exact && counters[holder].wants_examples()) {
+            if (rules[holder].extent != Extent::Exact && counters[holder].wants_examples() &&
+                !set.facts[record.node].directory) {
                 counters[holder].example(trie.path(record.node));
             }
         }

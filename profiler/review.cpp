@@ -64,7 +64,8 @@ std::vector<Evidence> file_evidence(const std::vector<const PolicyRule*>& rules,
                 continue;
             }
             counters[i].add(set.programs[record.program], record.run, record.count);
-            if (rules[i]->pattern.extent != Extent::Exact && counters[i].wants_examples()) {
+            if (rules[i]->pattern.extent != Extent::Exact && counters[i].wants_examples() &&
+                !set.facts[record.node].directory) {
                 counters[i].example(set.trie.path(record.node));
             }
             break;
@@ -163,9 +164,8 @@ void Reviewer::add_lists(Review& review) {
     }
     for (const PortEntry& entry : profile.network.listen) {
         const std::string port = std::to_string(entry.port);
-        lines.push_back(
-            {port, entry.port == 0 ? "listen on any port, inside the sandbox" : "listen, inside the sandbox",
-             evidence(Section::Listen, port), entry.at.line});
+        lines.push_back({entry.port == 0 ? "any port" : port, "listen, inside the sandbox",
+                         evidence(Section::Listen, port), entry.at.line});
     }
     for (const PortEntry& entry : profile.network.publish) {
         lines.push_back(

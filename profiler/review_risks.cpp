@@ -24,6 +24,21 @@ bool outside_project(std::string_view text) {
            !starts_with(text, "'${project}");
 }
 
+// A person's files; settings of git are read by everything and say a name and an address.
+bool holds_private_data(std::string_view text) {
+    for (const char* start : {"${home}/.gitconfig:", "${config}/git/"}) {
+        if (starts_with(text, start)) {
+            return false;
+        }
+    }
+    for (const char* start : {"${home}", "${config}", "${data}", "/home/"}) {
+        if (starts_with(text, start)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 std::string first_of(const std::vector<std::string>& names) {
     constexpr size_t shown = 3;
     std::vector<std::string> some(names.begin(),
@@ -60,9 +75,7 @@ std::vector<std::string> risks_of(const Policy& policy) {
         if (writes && rule.modes.has(Mode::Execute)) {
             runs_own_writing.push_back(rule.text);
         }
-        if (rule.modes.has(Mode::Read) &&
-            (starts_with(rule.text, "${home}") || starts_with(rule.text, "${config}") ||
-             starts_with(rule.text, "${data}") || starts_with(rule.text, "/home/"))) {
+        if (rule.modes.has(Mode::Read) && holds_private_data(rule.text)) {
             private_data.push_back(rule.text);
         }
     }

@@ -103,6 +103,8 @@ TEST_CASE("private data, untrusted input and a way out in one profile are one se
     const std::string private_data = "files: {\"${home}/notes/**\": r}\n";
     CHECK(has_risk(reviewed(head + private_data + way_out, "").review, "can send that data away"));
     CHECK_FALSE(has_risk(reviewed(head + private_data, "").review, "can send that data away"));
+    CHECK_FALSE(has_risk(reviewed(head + "files: {\"${home}/.gitconfig\": r}\n" + way_out, "").review,
+                         "send that data"));
     CHECK_FALSE(has_risk(reviewed(head + way_out, "").review, "can send that data away"));
 }
 
