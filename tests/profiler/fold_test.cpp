@@ -130,8 +130,8 @@ TEST_CASE("a project that is the whole home folds to nothing wide", "[profiler][
 }
 
 TEST_CASE("what lies on the way to the project is not spanned, by whatever name", "[profiler][fold]") {
-    const std::string text = "run project=/srv/work/team/p home=/home/ann\nprocess 1 0 /usr/bin/tool\n" +
-                             numbered("read", "/srv/work/team/f", 30);
+    const std::string text = "run project=/srv/jobs/team/p home=/home/ann\nprocess 1 0 /usr/bin/tool\n" +
+                             numbered("read", "/srv/jobs/team/f", 30);
     CHECK(test::lines_of(test::reduced(text), Section::Files).size() == 30);
 }
 
