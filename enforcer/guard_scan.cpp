@@ -141,6 +141,14 @@ private:
             "guard: " + guard->what);
     }
 
+    // Whether anything below a glob's fixed part can be visible.
+    [[nodiscard]] bool may_lie_inside(const std::string& prefix) const {
+        const std::string directory = prefix.substr(0, std::max<size_t>(prefix.rfind('/'), 1));
+        return in_.visible(directory) ||
+               std::any_of(in_.roots.begin(), in_.roots.end(),
+                           [&](const auto& root) { return is_within(root, directory); });
+    }
+
     void fixed_places() {
         for (const Guards::Place& place : policy_.guards().places()) {
             if (!place.floating.empty()) {
@@ -148,6 +156,9 @@ private:
             }
             if (!place.glob) {
                 consider(place.path);
+                continue;
+            }
+            if (!may_lie_inside(place.path.substr(0, place.path.find('*')))) {
                 continue;
             }
             for (const std::string& path : expand_glob(place.path).value_or(std::vector<std::string>{})) {

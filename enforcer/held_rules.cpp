@@ -146,8 +146,29 @@ private:
         }
     }
 
+    // realpath, with the directories that many rules share looked at once.
+    std::optional<std::string> resolve(const std::string& path) {
+        const auto status = look(path);
+        if (!status || path == "/") {
+            return status ? std::optional(path) : std::nullopt;
+        }
+        if (S_ISLNK(status->st_mode)) {
+            const auto real = sys::realpath(path);
+            return real ? std::optional(*real) : std::nullopt;
+        }
+        const std::string parent(parent_path(path));
+        const auto [known, fresh] = resolved_parents_.try_emplace(parent);
+        if (fresh) {
+            known->second = sys::realpath(parent).value_or("");
+        }
+        if (known->second.empty()) {
+            return std::nullopt;
+        }
+        return (known->second == "/" ? "" : known->second) + "/" + std::string(file_name(path));
+    }
+
     void hold_path(const PolicyRule& rule, const std::string& written, Extent extent) {
-        const auto real = sys::realpath(written);
+        const auto real = resolve(written);
         if (!real) {
             hold_missing(rule, written, extent);
             return;
@@ -198,6 +219,7 @@ private:
 
     const Policy& policy_;
     HeldRules held_;
+    std::map<std::string, std::string> resolved_parents_;
 };
 
 } // namespace
