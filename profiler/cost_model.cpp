@@ -134,7 +134,8 @@ void CostModel::judge_upwards(const AccessSet& set) {
         const NameKind kind = kind_of_name(trie.name(node));
         facts.is_volatile = kind == NameKind::Volatile;
         facts.is_version = kind == NameKind::Version;
-        facts.transient_subtree = !seen.touched || (seen.created && seen.gone);
+        // What nobody made was there before, and stays.
+        facts.transient_subtree = seen.touched && seen.created && seen.gone;
         facts.only_volatile_below = trie.child_count(node) > 0;
         for (uint32_t i = 0; i < trie.child_count(node); ++i) {
             const Facts& child = facts_[trie.first_child(node) + i];
@@ -143,7 +144,6 @@ void CostModel::judge_upwards(const AccessSet& set) {
             facts.varying_children +=
                 differs_between_runs(set.facts[trie.first_child(node) + i].runs, seen.runs);
         }
-        facts.transient_subtree = facts.transient_subtree && (seen.touched || trie.child_count(node) > 0);
         // "objects/3f/2a9c…": two or three hexadecimal digits that lead to nothing but hashes are one, too.
         const std::string_view name = trie.name(node);
         if (facts.only_volatile_below && name.size() >= 2 && name.size() <= 3 &&

@@ -17,6 +17,7 @@ namespace treadline {
 namespace {
 
 constexpr uint16_t dns_port = 53;
+constexpr uint16_t first_ephemeral_port = 32768; // net.ipv4.ip_local_port_range, by default
 
 struct Address {
     std::array<uint8_t, 16> bytes{}; // IPv4 as its mapped form, ::ffff:a.b.c.d (RFC 4291)
@@ -178,7 +179,9 @@ void OneRun::add_connect(const SocketAccess& socket, bool names_known) {
     if (!address.valid || socket.port == 0) {
         return;
     }
-    if (is_loopback(address) && own_ports_.contains(socket.port)) {
+    // Which port the kernel picked for a bind(2) to port 0 is not recorded; it is one of its own range.
+    const bool picked = own_ports_.contains(0) && socket.port >= first_ephemeral_port;
+    if (is_loopback(address) && (picked || own_ports_.contains(socket.port))) {
         return; // the sandbox has a loopback of its own
     }
     if (socket.port == dns_port && names_known) {

@@ -76,6 +76,10 @@ TEST_CASE("names that differ between runs fold where the same names in both do n
 TEST_CASE("temporary files make a private directory, a result left there does not", "[profiler][fold]") {
     CHECK(private_directories("file 1 create made gone {tmp}/ccXk2Ld9.s {tmp}/ccQ7pRt2.o") ==
           Lines{"${tmp}"});
+    // A random name that could be a word.
+    CHECK(private_directories(
+              "file 1 create made gone directory {tmp}/x-rcrqvi\nfile 1 create made gone {tmp}/x-rcrqvi/f") ==
+          Lines{"${tmp}"});
     const std::string result = "file 1 create made {tmp}/result.txt\nfile 1 write made {tmp}/result.txt";
     CHECK(private_directories(result).empty());
     CHECK(files(result) == Lines{"${tmp}/result.txt: rwc"});

@@ -59,6 +59,15 @@ TEST_CASE("a port the kernel picked is any port", "[profiler][network]") {
     CHECK(section(Section::Listen, "socket 1 bind udp 0.0.0.0 5353") == Lines{"5353"});
 }
 
+TEST_CASE("a port the kernel picked is the run's own, too, and only one of that range",
+          "[profiler][network]") {
+    const std::string server = "socket 1 bind tcp 127.0.0.1 0\nsocket 1 listen tcp 127.0.0.1 0\n";
+    CHECK(section(Section::Connect, server + "socket 2 connect tcp 127.0.0.1 33127").empty());
+    CHECK(section(Section::Connect, server + "socket 2 connect tcp 127.0.0.1 5432") ==
+          Lines{"# 127.0.0.1:5432"});
+    CHECK(section(Section::Connect, "socket 2 connect tcp 127.0.0.1 33127") == Lines{"# 127.0.0.1:33127"});
+}
+
 TEST_CASE("ports that differ from run to run are any port", "[profiler][network]") {
     const auto listening = [](int port) {
         return start + "socket 1 bind tcp 127.0.0.1 " + std::to_string(port) +
