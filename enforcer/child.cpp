@@ -7,37 +7,21 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
-#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/securebits.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "enforcer/child_view.h"
+
 namespace treadline {
 namespace {
-
-constexpr const char* host_root = "/.host";
-constexpr const char* attach_point = "/tmp"; // any directory every host has; only covered until pivot_root
-constexpr const char* mask_file = "/.mask-file";
-constexpr const char* mask_directory = "/.mask-directory";
-
-[[noreturn]] void die(const ChildPlan& plan, ChildStep step, int index = -1) {
-    const int code = errno;
-    plan.status->failed_errno = code;
-    plan.status->failed_index = index;
-    plan.status->failed_step = static_cast<int>(step);
-    for (;;) {
-        ::syscall(SYS_exit_group, 125);
-    }
-}
 
 bool write_whole(const char* path, const char* text) {
     const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
@@ -78,268 +62,6 @@ void die_with_supervisor(const ChildPlan& plan) {
         ::_exit(125);
     }
 }
-
-// --- mounts
-// ---------------------------------------------------------------------------------------------------
-
-int set_attributes(int fd, const char* path, unsigned flags, uint64_t attributes) {
-    mount_attr attr{};
-    attr.attr_set = attributes;
-    return static_cast<int>(::syscall(SYS_mount_setattr, fd, path, flags, &attr, sizeof attr));
-}
-
-// Opens without following any link: rule paths were resolved when the plan was made, so a link met here is
-// somebody's swap.
-int open_exact(int directory, const char* path) {
-    open_how how{};
-    how.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
-    how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    return static_cast<int>(::syscall(SYS_openat2, directory, path, &how, sizeof how));
-}
-
-int clone_tree(int fd, const char* path, unsigned recursive) {
-    return static_cast<int>(
-        ::syscall(SYS_open_tree, fd, path, AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive));
-}
-
-bool attach(int tree, const char* target) {
-    const int at = open_exact(AT_FDCWD, target);
-    if (at < 0) {
-        return false;
-    }
-    const bool moved =
-        ::syscall(SYS_move_mount, tree, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
-    const int code = errno;
-    ::close(at);
-    errno = code;
-    return moved;
-}
-
-bool bind_from(int host, const char* source, const char* target, uint64_t attributes) {
-    const int from = open_exact(host, source);
-    if (from < 0) {
-        return false;
-    }
-    const int tree = clone_tree(from, "", AT_RECURSIVE);
-    ::close(from);
-    if (tree < 0) {
-        return false;
-    }
-    const bool done =
-        set_attributes(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes) == 0 && attach(tree, target);
-    const int code = errno;
-    ::close(tree);
-    errno = code;
-    return done;
-}
-
-// The mount point of something that is no directory. In a bound tree it exists already.
-bool make_file(const char* path) {
-    const int fd = ::open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
-    if (fd < 0) {
-        return errno == EEXIST || errno == EROFS;
-    }
-    ::close(fd);
-    return true;
-}
-
-bool make_directory(const char* path, mode_t mode) {
-    return ::mkdir(path, mode) == 0 || errno == EEXIST || errno == EROFS;
-}
-
-// The two objects masks are made of. A mask is a clone of a mount that is attached in this namespace: the
-// first use attaches the prepared one, later uses clone it from there.
-struct Masks {
-    int file = -1;
-    int directory = -1;
-    const char* file_at = nullptr;
-    const char* directory_at = nullptr;
-};
-
-// Made in a tmpfs of ours, mounted at the root or at the attach point. The two names have to stay until the
-// last mask is in place: what is unlinked cannot be mounted.
-bool prepare_masks(Masks& masks, bool at_root) {
-    char file[64];
-    char directory[64];
-    std::strcpy(file, at_root ? "" : attach_point);
-    std::strcat(file, mask_file);
-    std::strcpy(directory, at_root ? "" : attach_point);
-    std::strcat(directory, mask_directory);
-    const int made = ::open(file, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
-    if (made < 0 || ::mkdir(directory, 0) != 0) {
-        return false;
-    }
-    ::close(made);
-    masks.file = clone_tree(AT_FDCWD, file, 0);
-    masks.directory = clone_tree(AT_FDCWD, directory, 0);
-    constexpr uint64_t sealed = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    return masks.file >= 0 && masks.directory >= 0 &&
-           set_attributes(masks.file, "", AT_EMPTY_PATH, sealed) == 0 &&
-           set_attributes(masks.directory, "", AT_EMPTY_PATH, sealed) == 0;
-}
-
-bool apply_mask(int& prepared, const char*& at, const char* target) {
-    if (at == nullptr) {
-        const bool done = attach(prepared, target);
-        ::close(prepared);
-        prepared = -1;
-        at = target;
-        return done;
-    }
-    const int tree = clone_tree(AT_FDCWD, at, 0);
-    if (tree < 0) {
-        return false;
-    }
-    const bool done = attach(tree, target);
-    const int code = errno;
-    ::close(tree);
-    errno = code;
-    return done;
-}
-
-bool make_devices(int host, const char* terminal) {
-    constexpr uint64_t device = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    if (::mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m") != 0) {
-        return false;
-    }
-    static constexpr const char* nodes[] = {"/dev/null", "/dev/zero",   "/dev/full",
-                                            "/dev/tty",  "/dev/random", "/dev/urandom"};
-    for (const char* node : nodes) {
-        if (!make_file(node) || !bind_from(host, node + 1, node, device)) {
-            return false;
-        }
-    }
-    static constexpr const char* links[][2] = {{"/proc/self/fd", "/dev/fd"},
-                                               {"/proc/self/fd/0", "/dev/stdin"},
-                                               {"/proc/self/fd/1", "/dev/stdout"},
-                                               {"/proc/self/fd/2", "/dev/stderr"},
-                                               {"pts/ptmx", "/dev/ptmx"}};
-    for (const auto& [text, path] : links) {
-        if (::symlink(text, path) != 0) {
-            return false;
-        }
-    }
-    if (::mkdir("/dev/pts", 0755) != 0 || ::mkdir("/dev/shm", 01777) != 0 ||
-        ::mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
-                "newinstance,ptmxmode=0666,mode=0620") != 0 ||
-        ::mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=25%") != 0) {
-        return false;
-    }
-    // So that ttyname(3) finds the terminal, which belongs to the host's devpts.
-    if (terminal != nullptr &&
-        (!make_file("/dev/console") || !bind_from(host, terminal + 1, "/dev/console", device))) {
-        return false;
-    }
-    return true;
-}
-
-bool make_proc(uid_t uid) {
-    if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0) {
-        return false;
-    }
-    if (uid != 0) {
-        return true;
-    }
-    // Global root may write here without any capability.
-    static constexpr const char* kernel_knobs[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
-                                                   "/proc/bus"};
-    for (const char* path : kernel_knobs) {
-        const int tree = clone_tree(AT_FDCWD, path, AT_RECURSIVE);
-        if (tree < 0 && errno == ENOENT) {
-            continue;
-        }
-        if (tree < 0 || set_attributes(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, MOUNT_ATTR_RDONLY) != 0 ||
-            !attach(tree, path)) {
-            return false;
-        }
-        ::close(tree);
-    }
-    return true;
-}
-
-bool apply_mount(const ChildPlan& plan, const ChildMount& step, int host, Masks& masks) {
-    switch (step.kind) {
-    case MountStep::Kind::Directory:
-        return make_directory(step.target, step.mode);
-    case MountStep::Kind::Symlink:
-        return ::symlink(step.source, step.target) == 0 || errno == EEXIST;
-    case MountStep::Kind::Tmpfs: {
-        unsigned long flags = MS_NOSUID | MS_NODEV;
-        flags |= (step.attributes & MOUNT_ATTR_NOEXEC) != 0 ? MS_NOEXEC : 0;
-        // A read-only one is a skeleton that later steps still make directories in: sealed at the end.
-        return make_directory(step.target, 0755) &&
-               ::mount("tmpfs", step.target, "tmpfs", flags,
-                       step.mode == 01777 ? "mode=1777,size=25%" : "mode=0755,size=25%") == 0;
-    }
-    case MountStep::Kind::Bind:
-    case MountStep::Kind::Device:
-        return (step.directory ? make_directory(step.target, 0755) : make_file(step.target)) &&
-               bind_from(host, step.source, step.target, step.attributes);
-    case MountStep::Kind::Proc:
-        return make_directory(step.target, 0755) && make_proc(plan.uid);
-    case MountStep::Kind::Devices:
-        return make_directory(step.target, 0755) && make_devices(host, plan.terminal);
-    case MountStep::Kind::MaskFile:
-        return apply_mask(masks.file, masks.file_at, step.target);
-    case MountStep::Kind::MaskDirectory:
-        return apply_mask(masks.directory, masks.directory_at, step.target);
-    }
-    errno = EINVAL;
-    return false;
-}
-
-void build_view(const ChildPlan& plan) {
-    if (plan.mounts.empty() && !plan.new_root) {
-        return;
-    }
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", attach_point, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m") != 0) {
-        die(plan, ChildStep::Root);
-    }
-    Masks masks;
-    if (plan.new_root) {
-        char old_root[32];
-        std::strcpy(old_root, attach_point);
-        std::strcat(old_root, host_root);
-        if (::mkdir(old_root, 0700) != 0 || ::syscall(SYS_pivot_root, attach_point, old_root) != 0 ||
-            ::chdir("/") != 0 || !prepare_masks(masks, true)) {
-            die(plan, ChildStep::Root);
-        }
-    } else if (!prepare_masks(masks, false) || ::umount2(attach_point, MNT_DETACH) != 0) {
-        die(plan, ChildStep::Root);
-    }
-    const int host = ::open(plan.new_root ? host_root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (host < 0) {
-        die(plan, ChildStep::Root);
-    }
-    for (size_t i = 0; i < plan.mounts.size(); ++i) {
-        if (!apply_mount(plan, plan.mounts[i], host, masks)) {
-            die(plan, ChildStep::Mount, static_cast<int>(i));
-        }
-    }
-    ::close(host);
-    ::close(masks.file);
-    ::close(masks.directory);
-    if (!plan.new_root) {
-        return;
-    }
-    for (size_t i = 0; i < plan.mounts.size(); ++i) {
-        const ChildMount& step = plan.mounts[i];
-        const bool skeleton =
-            step.kind == MountStep::Kind::Tmpfs && (step.attributes & MOUNT_ATTR_RDONLY) != 0;
-        if ((skeleton || step.kind == MountStep::Kind::Devices) &&
-            set_attributes(AT_FDCWD, step.target, AT_SYMLINK_NOFOLLOW, MOUNT_ATTR_RDONLY) != 0) {
-            die(plan, ChildStep::Mount, static_cast<int>(i));
-        }
-    }
-    if (::unlink(mask_file) != 0 || ::rmdir(mask_directory) != 0 || ::umount2(host_root, MNT_DETACH) != 0 ||
-        ::rmdir(host_root) != 0 || set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0) {
-        die(plan, ChildStep::HideHost);
-    }
-}
-
-// --- the command
-// ----------------------------------------------------------------------------------------------
 
 void drop_capabilities(const ChildPlan& plan) {
     if (!plan.namespaces && plan.uid != 0) {
@@ -494,6 +216,7 @@ void install_filter(const ChildPlan& plan) {
 }
 
 [[noreturn]] void run_first(const ChildPlan& plan) {
+    ::close(plan.peer);
     // setresuid and the new namespaces' credentials clear both of these.
     ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     if (plan.isolate_processes) {
@@ -524,6 +247,16 @@ void install_filter(const ChildPlan& plan) {
 }
 
 } // namespace
+
+void die(const ChildPlan& plan, ChildStep step, int index) {
+    const int code = errno;
+    plan.status->failed_errno = code;
+    plan.status->failed_index = index;
+    plan.status->failed_step = static_cast<int>(step);
+    for (;;) {
+        ::syscall(SYS_exit_group, 125);
+    }
+}
 
 std::string_view to_string(ChildStep step) {
     switch (step) {

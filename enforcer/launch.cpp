@@ -231,6 +231,7 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
     auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
     auto pipe = TRY(sys::pipe());
     child.socket = sockets.second.get();
+    child.peer = sockets.first.get();
     child.exec_pipe = pipe.second.get();
     self->first_ = start_child(child);
     if (self->first_ < 0) {

@@ -19,7 +19,13 @@ namespace treadline {
 namespace {
 
 constexpr int max_syscall_number = 1024; // numbers are below 500 in Linux 6.18
-constexpr size_t max_known_readable = 65'536;
+constexpr size_t max_known = 65'536;
+
+std::string asked_of(const WatchedPath& path) {
+    const int bits = (path.read ? 1 : 0) | (path.write ? 2 : 0) | (path.create ? 4 : 0) |
+                     (path.remove ? 8 : 0) | (path.execute ? 16 : 0) | (path.create_if_missing ? 32 : 0);
+    return {static_cast<char>('@' + bits)};
+}
 
 } // namespace
 
@@ -134,18 +140,26 @@ void Watch::look(const seccomp_notif& call, const std::string& name, ViolationLo
             refused = true; // not refused, but nothing to remember either
             continue;
         }
-        for (auto& violation : path_denials(plan_, view_, path, *inside)) {
-            refused = true;
-            if (!is_launch && still_waiting(call.id)) {
-                add_process(violation, describe_process(task));
-                log.record(std::move(violation));
+        const std::string key = asked_of(path) + inside->path;
+        if (!known_allowed_.contains(key)) {
+            auto denials = path_denials(plan_, view_, path, *inside);
+            refused = refused || !denials.empty();
+            if (denials.empty() && inside->exists && !path.create_if_missing &&
+                known_allowed_.size() < max_known) {
+                known_allowed_.insert(key);
+            }
+            for (Violation& violation : denials) {
+                if (!is_launch && still_waiting(call.id)) {
+                    add_process(violation, describe_process(task));
+                    log.record(std::move(violation));
+                }
             }
         }
         const auto changeable = [&](const std::string& at) {
             return std::any_of(writable_.begin(), writable_.end(),
                                [&](const std::string& directory) { return is_within(at, directory); });
         };
-        if (cacheable && !refused && inside->exists && known_readable_.size() < max_known_readable &&
+        if (cacheable && !refused && inside->exists && known_readable_.size() < max_known &&
             normalise_path(path.raw) == path.raw && !path.raw.starts_with("/proc/") &&
             !changeable(path.raw) && !changeable(inside->path)) {
             known_readable_.insert(path.raw);

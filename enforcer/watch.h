@@ -52,6 +52,8 @@ private:
     std::vector<std::string> names_;                 // by number
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
     std::unordered_set<std::string> known_readable_; // absolute paths as asked for, see look()
+    // Resolved paths, each behind a letter for what was asked of it: a policy does not change its mind.
+    std::unordered_set<std::string> known_allowed_;
 };
 
 } // namespace treadline

@@ -1,0 +1,14 @@
+// The mount view, applied: also code between clone and execve, under the rules of child.h.
+#pragma once
+
+#include "enforcer/child.h"
+
+namespace treadline {
+
+// Builds the plan's view in a new mount namespace and makes it the root. Ends the process where a step fails.
+void build_view(const ChildPlan& plan);
+
+// Leaves the failed step, errno and index on the shared page and ends the process.
+[[noreturn]] void die(const ChildPlan& plan, ChildStep step, int index = -1);
+
+} // namespace treadline
