@@ -1,6 +1,6 @@
 #include <csignal>
 #include <filesystem>
-#include <pwd.h>
+#include <grp.h>
 #include <sys/capability.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -132,6 +132,39 @@ TEST_CASE("with file capabilities an ordinary user traces a command as that user
     CHECK(finished.out.find("65534\n") == 0);
     CHECK(finished.out.find("complete=1") != std::string::npos);
     CHECK(finished.out.find("create " + installed.own + "/made ok x1 dir created") != std::string::npos);
+}
+
+TEST_CASE("under sudo only the collector's start is root's; store and command are the user's",
+          "[collector]") {
+    require_root();
+    require_tracing();
+    const TemporaryDirectory directory;
+    REQUIRE(::chmod(directory.path().c_str(), 0777) == 0);
+    const std::string store = directory / "trace.db";
+    const pid_t child = ::fork();
+    if (child == 0) { // as `sudo treadline learn`; a status for each way to fail
+        const auto as_learn = [&] {
+            auto session = CollectorSession::spawn(nobody);
+            if (!session || ::setgroups(0, nullptr) != 0 || ::setresgid(nobody, nobody, nobody) != 0 ||
+                ::setresuid(nobody, nobody, nobody) != 0) {
+                return 1;
+            }
+            const Held held; // ended before this process is
+            if (!session->begin(held.pidfd(), store, {})) {
+                return 2;
+            }
+            const auto summary = session->finish(0);
+            return summary && summary->run == 1 ? 0 : 3;
+        };
+        ::_exit(as_learn());
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
+    struct stat about {};
+    REQUIRE(::stat(store.c_str(), &about) == 0);
+    CHECK(about.st_uid == nobody);
+    CHECK(TraceReader::open(store).value().runs().value().at(0).uid == nobody);
 }
 
 TEST_CASE("a user's collector does not follow a set-user-id program's accesses", "[collector]") {
