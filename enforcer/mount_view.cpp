@@ -263,7 +263,8 @@ private:
             const auto [base, at] = base_of(path, true);
             return base == Base::Bound && binds_.at(at).writable;
         };
-        for (const auto& [path, bind] : binds_) {
+        for (const auto& bound : binds_) {
+            const std::string& path = bound.first; // clang 14 cannot capture a structured binding
             const bool ours = is_within(path, project_) || is_within(path, home_) || is_within(home_, path) ||
                               is_within(project_, path);
             const bool inside_another =

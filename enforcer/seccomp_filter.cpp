@@ -107,24 +107,27 @@ result<ok> add(const Filter& filter, uint32_t action, int number, std::vector<sc
     return ok{};
 }
 
+scmp_arg_cmp equal(unsigned argument, uint64_t value) {
+    return {argument, SCMP_CMP_EQ, value, 0};
+}
+
 result<ok> allow(const Filter& filter, const std::string& name, int number) {
     if (name == "clone") { // with its flags in a register; clone3 has them behind a pointer
         return add(filter, SCMP_ACT_ALLOW, number, {SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)});
     }
     if (name == "socket") {
         for (const uint64_t family : {AF_UNIX, AF_INET, AF_INET6}) {
-            TRY(add(filter, SCMP_ACT_ALLOW, number, {SCMP_A0(SCMP_CMP_EQ, family)}));
+            TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, family)}));
         }
-        return add(filter, SCMP_ACT_ALLOW, number,
-                   {SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE)});
+        return add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
     }
     if (name == "socketpair") {
-        return add(filter, SCMP_ACT_ALLOW, number, {SCMP_A0(SCMP_CMP_EQ, AF_UNIX)});
+        return add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_UNIX)});
     }
     if (name ==
         "personality") { // 0: what it is already; 0xffffffff: only ask. Others switch address checks off.
-        TRY(add(filter, SCMP_ACT_ALLOW, number, {SCMP_A0(SCMP_CMP_EQ, 0)}));
-        return add(filter, SCMP_ACT_ALLOW, number, {SCMP_A0(SCMP_CMP_EQ, 0xffffffff)});
+        TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, 0)}));
+        return add(filter, SCMP_ACT_ALLOW, number, {equal(0, 0xffffffff)});
     }
     return add(filter, SCMP_ACT_ALLOW, number);
 }
