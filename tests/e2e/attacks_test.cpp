@@ -1,4 +1,6 @@
 // What a hostile test file tries under a learned profile; each attack is first shown to work without Treadline.
+#include <catch2/generators/catch_generators.hpp>
+
 #include "tests/e2e/loop.h"
 
 using namespace treadline::test;
@@ -39,8 +41,8 @@ TEST_CASE("a hostile test cannot steal the SSH key or leave anything that runs l
     const Attack attack = GENERATE(
         Attack{"reads the key", "process.stdout.write(fs.readFileSync(home + '/.ssh/id_ed25519'))", "~/.ssh/id_ed25519",
                "${home}/.ssh/id_ed25519: r", ""},
-        Attack{"reads it through a symlink", "fs.symlinkSync(home + '/.ssh/id_ed25519', 'tmp/link'); process.stdout.write(fs.readFileSync('tmp/link'))",
-               "~/.ssh/id_ed25519", "${home}/.ssh/id_ed25519: r", "rm -f tmp/link"},
+        Attack{"reads it through a symlink in the project", "process.stdout.write(fs.readFileSync('tmp/link'))", "~/.ssh/id_ed25519",
+               "${home}/.ssh/id_ed25519: r", ""},
         Attack{"reads it through /proc/self/root", "process.stdout.write(fs.readFileSync('/proc/self/root' + home + '/.ssh/id_ed25519'))",
                "~/.ssh/id_ed25519", "${home}/.ssh/id_ed25519: r", ""},
         Attack{"appends to .bashrc", "fs.appendFileSync(home + '/.bashrc', 'echo owned\\n')", "~/.bashrc", "${home}/.bashrc: ", "echo '# start-up' > ~/.bashrc"},
@@ -52,6 +54,7 @@ TEST_CASE("a hostile test cannot steal the SSH key or leave anything that runs l
     const Loop loop;
     loop.write("test.js", "require('fs').writeFileSync('tmp/out', '1'); require('fs').rmSync('tmp/out');\n");
     loop.write("tmp/keep", "");
+    REQUIRE(loop.shell("ln -s ~/.ssh/id_ed25519 tmp/link").status == 0);
     REQUIRE(loop.shell("git init -q . && git config user.name t && git config user.email t@example.org").status == 0);
     const Finished learned = loop.treadline({"learn", "--", "node", "test.js"});
     INFO(learned.err);
@@ -90,7 +93,8 @@ TEST_CASE("a hostile test cannot steal the SSH key or leave anything that runs l
 TEST_CASE("nothing leaves: no route, no name, no socket of the host", "[e2e][attack]") {
     REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
     const Loop loop;
-    loop.write("test.js", "require('net').createServer().listen(0, '127.0.0.1', function () { this.close(); });\n");
+    loop.write("test.js", "require('fs').readFileSync('port'); require('net').createServer().listen(0, '127.0.0.1', function () { this.close(); });\n");
+    loop.write("port", "");
     REQUIRE(loop.treadline({"learn", "--", "node", "test.js"}).status == 0);
     REQUIRE(loop.treadline({"enforce", "--strict", "--", "node", "test.js"}).status == 0);
     // A server of the host, on its loopback.
