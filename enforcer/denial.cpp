@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "enforcer/seccomp_filter.h"
 
 namespace treadline {
 namespace {
@@ -63,19 +64,6 @@ bool exists_outside(const std::string& path) {
     struct stat status {};
     // /proc is another one inside, and the numbers in it mean other processes.
     return !is_within(path, "/proc") && ::lstat(path.c_str(), &status) == 0;
-}
-
-// Whether the view lets the path be written: a guard's name in a directory that was made during the run lies
-// under no mask.
-bool in_writable_mount(const Plan& plan, const std::string& path) {
-    const MountStep* nearest = nullptr;
-    for (const MountStep& step : plan.mounts) {
-        if (is_within(path, step.target) &&
-            (nearest == nullptr || step.target.size() >= nearest->target.size())) {
-            nearest = &step;
-        }
-    }
-    return nearest != nullptr && nearest->writable;
 }
 
 std::string layer_of(const Decision& decision) {
@@ -133,6 +121,7 @@ std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pi
     path.directory = AT_FDCWD;
     if (asked.bind) {
         path.create = true;
+        path.only_if_missing = true;
         path.last = LastLink::Keep;
     }
     const auto inside = view.resolve(task, path.directory, path.raw, path.last);
@@ -161,6 +150,9 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
     }
     const bool there = inside.exists || inside.hidden;
     const bool outside_only = !there && exists_outside(inside.path);
+    if (asked.only_if_missing && there) {
+        return {}; // EEXIST, whatever the profile says
+    }
     const bool makes = asked.create || (asked.create_if_missing && !there);
     std::vector<Violation> denials;
     const auto check = [&](bool wanted, Operation operation, const char* name) {
@@ -177,10 +169,6 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
         }
         denials.push_back(
             violation_of(decision, outside_only ? "mount" : layer_of(decision), name, inside.path));
-        if (decision.guard != nullptr && operation != Operation::Read &&
-            in_writable_mount(plan, inside.path)) {
-            denials.back().reason += "; it was not prevented, because the directory was made during the run";
-        }
     };
     if (makes) {
         // Where not even the directory is there, on either side, the call fails by itself.
@@ -234,7 +222,8 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
 Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data) {
     Decision decision;
     if (plan.policy != nullptr) {
-        decision = plan.policy->decide(Operation::Syscall, name);
+        const bool lacks_network = name == "socket" && !allows_internet_sockets(plan.policy->syscalls());
+        decision = plan.policy->decide(Operation::Syscall, lacks_network ? "listen" : name);
     }
     if (decision.allowed) { // listed, and still refused: for its arguments, which no rule changes
         decision = {};

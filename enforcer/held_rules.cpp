@@ -174,6 +174,10 @@ private:
             return;
         }
         if (*real != written) {
+            if (const std::string link = makeable_link(written, policy_); !link.empty()) {
+                note(rule, "not held: '" + link + "' is a symbolic link that the command may have made");
+                return;
+            }
             held_.aliases[*real] = written;
             collect_links(written, held_.links);
         }
@@ -192,6 +196,10 @@ private:
             note(rule, "does not exist");
             return;
         }
+        if (const std::string link = makeable_link(written, policy_); !link.empty()) {
+            note(rule, "not held: '" + link + "' is a symbolic link that the command may have made");
+            return;
+        }
         for (const PolicyEntry& entry : policy_.private_directories()) {
             if (is_within(path, entry.pattern.path) && entry.pattern.path == policy_.variables().get("tmp")) {
                 return; // the private directory grants it already
@@ -202,6 +210,11 @@ private:
         if (!status) {
             if (!may_be_made(directory, policy_)) {
                 note(rule, "does not exist, and is made only below ${project}, ${home} and ${tmp}");
+                return;
+            }
+            // A guard's own folder (a new repository's hooks) is made by the command, below a rule that lets it.
+            if (policy_.guards().find(directory, true) != nullptr) {
+                note(rule, "does not exist; held by the rule for the directory the command makes it in");
                 return;
             }
             held_.make_directories.push_back(directory);
@@ -247,6 +260,33 @@ std::vector<DirectoryEntry> list_directory(const std::string& path) {
     }
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return entries;
+}
+
+std::string makeable_link(const std::string& path, const Policy& policy) {
+    constexpr int most_links = 40; // as the kernel's own limit
+    std::string rest = path;
+    for (int followed = 0; followed <= most_links; ++followed) {
+        std::string at;
+        bool met = false;
+        for (const std::string_view name : path_components(rest)) {
+            at += "/" + std::string(name);
+            const auto status = look(at);
+            if (!status || !S_ISLNK(status->st_mode)) {
+                continue;
+            }
+            const auto text = sys::readlink(at);
+            if (!text || policy.decide(Operation::Create, at).allowed) {
+                return at;
+            }
+            rest = join_path(join_path(parent_path(at), *text), "." + rest.substr(at.size()));
+            met = true;
+            break;
+        }
+        if (!met) {
+            return "";
+        }
+    }
+    return path; // a loop: nobody's honest path
 }
 
 result<std::vector<std::string>> expand_glob(const std::string& pattern, size_t limit) {

@@ -38,6 +38,10 @@ bool creates_beside(const HeldRule& rule, const Policy& policy);
 // Directories of the host that start out hidden: homes, temporary ones, everything that is not the system's.
 bool starts_hidden(const std::string& path, const Policy& policy);
 
+// A symbolic link on the way that the policy would let the command make; "" if there is none. An earlier run may have
+// planted it, so a rule is never held for where it leads: `${project}/build/**: rwc` must not come to mean the home.
+std::string makeable_link(const std::string& path, const Policy& policy);
+
 // Existing paths that match a pattern with `*`, sorted; at most `limit`, then an error.
 result<std::vector<std::string>> expand_glob(const std::string& pattern, size_t limit = 10'000);
 

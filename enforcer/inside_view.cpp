@@ -5,7 +5,9 @@
 #include <climits>
 #include <cstdlib>
 #include <deque>
+#include <memory>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -54,6 +56,24 @@ result<InsideView> InsideView::open(pid_t task) {
 bool InsideView::exists(const std::string& path) const {
     const unique_fd file(open_inside(root_.get(), path.c_str(), O_NOFOLLOW));
     return file.valid();
+}
+
+bool InsideView::is_empty_directory(const std::string& path) const {
+    open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
+    const auto fd = static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how));
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(fd >= 0 ? ::fdopendir(fd) : nullptr, ::closedir);
+    if (stream == nullptr) {
+        return false;
+    }
+    while (const dirent* entry = ::readdir(stream.get())) {
+        const std::string_view name(entry->d_name);
+        if (name != "." && name != "..") {
+            return false;
+        }
+    }
+    return true;
 }
 
 std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const std::string& raw,

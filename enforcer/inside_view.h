@@ -1,6 +1,6 @@
 // File names as the tasks inside see them: arguments read from their memory, paths resolved in their root.
 //
-// For reports only. Everything read here can change while it is read; nothing is granted by it.
+// Everything read here can change while it is read; nothing is granted by it.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ public:
                                                     LastLink last) const;
     // Of a normalised absolute path.
     [[nodiscard]] bool exists(const std::string& path) const;
+    [[nodiscard]] bool is_empty_directory(const std::string& path) const;
 
 private:
     explicit InsideView(unique_fd root) : root_(std::move(root)) {}

@@ -100,7 +100,10 @@ private:
 
     void private_directories() {
         for (const PolicyEntry& entry : policy_.private_directories()) {
-            const std::string path = sys::realpath(entry.pattern.path).value_or(entry.pattern.path);
+            // Empty at the start wherever it lies, so a link planted by an earlier run would only hide something.
+            const std::string path = makeable_link(entry.pattern.path, policy_).empty()
+                                         ? sys::realpath(entry.pattern.path).value_or(entry.pattern.path)
+                                         : entry.pattern.path;
             private_[path] = "private: " + entry.text;
         }
     }
@@ -340,7 +343,8 @@ private:
                 paths = expand_glob(entry.pattern.path).value_or(std::vector<std::string>{});
             }
             for (const std::string& path : paths) {
-                const std::string real = sys::realpath(path).value_or("");
+                const std::string real =
+                    makeable_link(path, policy_).empty() ? sys::realpath(path).value_or("") : "";
                 const auto status = look(real);
                 if (status && S_ISSOCK(status->st_mode) && base_of(real, true).first == Base::Hidden) {
                     binds_[real] = Bind{false, false, "unix: " + entry.text};

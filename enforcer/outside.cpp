@@ -4,11 +4,13 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/syscalls.h"
 
 namespace treadline {
@@ -83,6 +85,17 @@ result<ok> Outside::make_cgroup(const Plan& plan) {
                               std::to_string(period_us)));
     }
     return ok{};
+}
+
+void remove_empty_directory(const std::string& path) {
+    open_how how{};
+    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_SYMLINKS;
+    const std::string parent(parent_path(path));
+    const unique_fd directory(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, parent.c_str(), &how, sizeof how)));
+    if (directory) {
+        ::unlinkat(directory.get(), std::string(file_name(path)).c_str(), AT_REMOVEDIR);
+    }
 }
 
 result<Outside> Outside::make(const Plan& plan) {

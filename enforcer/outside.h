@@ -14,6 +14,9 @@
 
 namespace treadline {
 
+// Removes an empty directory, following no symbolic link on the way to it; anything else stays as it is.
+void remove_empty_directory(const std::string& path);
+
 class Outside {
 public:
     static result<Outside> make(const Plan& plan);

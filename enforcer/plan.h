@@ -109,7 +109,8 @@ struct Plan {
     bool notify = true;         // unlisted calls are reported; else they just fail with EPERM
     bool wait_killable = false; // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
     bool memfd_noexec = true;   // memfd_create is given, sealed against execution; else refused
-    bool watch_paths = true;    // report refused path accesses by user notification
+    bool watch_paths = true;    // judge and report path accesses by user notification
+    bool answer_refusals = true; // false: report only, so that tests see what the kernel holds by itself
     std::string cgroup;         // a cgroup of the run's own is made below; "" for none
     // Resolved path -> the path a rule names, where a symbolic link lies between: for the violation reports.
     std::map<std::string, std::string> aliases;

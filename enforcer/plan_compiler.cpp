@@ -65,6 +65,10 @@ result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& 
             ") cannot be held: the egress gateway does not exist yet; run with --network host to give the "
             "command the host's whole network (a named degradation), or remove `publish`");
     }
+    if (!policy.credentials().empty()) {
+        return fail("the profile's `credentials` (" + policy.credentials().front().host +
+                    ") cannot be held: the egress gateway, which would put them in, does not exist yet; remove them");
+    }
     for (const PolicyPort& port : policy.listen()) {
         plan.bind_ports.push_back(port.port);
     }

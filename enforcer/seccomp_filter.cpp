@@ -111,12 +111,16 @@ scmp_arg_cmp equal(unsigned argument, uint64_t value) {
     return {argument, SCMP_CMP_EQ, value, 0};
 }
 
-result<ok> allow(const Filter& filter, const std::string& name, int number) {
+result<ok> allow(const Filter& filter, const std::string& name, int number, bool internet) {
     if (name == "clone") { // with its flags in a register; clone3 has them behind a pointer
         return add(filter, SCMP_ACT_ALLOW, number, {SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)});
     }
     if (name == "socket") {
-        for (const uint64_t family : {AF_UNIX, AF_INET, AF_INET6}) {
+        TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_UNIX)}));
+        if (!internet) {
+            return ok{};
+        }
+        for (const uint64_t family : {AF_INET, AF_INET6}) {
             TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, family)}));
         }
         return add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
@@ -159,6 +163,10 @@ bool is_watched_syscall(std::string_view name) {
     return std::find(watched.begin(), watched.end(), name) != watched.end();
 }
 
+bool allows_internet_sockets(const std::vector<std::string>& allowed) {
+    return std::find(allowed.begin(), allowed.end(), "listen") != allowed.end();
+}
+
 std::string syscall_name(int number) {
     std::unique_ptr<char, decltype(&std::free)> name(
         ::seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number), &std::free);
@@ -187,7 +195,7 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules) {
             if (number < 0 || notified || name == "clone3") {
                 continue;
             }
-            TRY(allow(filter, name, number));
+            TRY(allow(filter, name, number, allows_internet_sockets(rules.allowed)));
         }
     }
     // libc falls back to clone, whose flags can be seen.

@@ -3,7 +3,7 @@
 //
 // Calls that end in a notification: those not listed (the supervisor reports them and answers EPERM, or
 // ENOSYS for numbers nobody knows), those listed but refused for their arguments, and, where paths are
-// watched, the ones that name a path or an address (the supervisor looks, and lets the kernel decide).
+// watched, the ones that name a path or an address (the supervisor asks the decision function).
 // Foreign architectures and x32 get ENOSYS: their numbers mean other calls.
 #pragma once
 
@@ -29,6 +29,9 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules);
 
 // Whether a listed call is handed to the supervisor because it names a path or an address.
 bool is_watched_syscall(std::string_view name);
+
+// `socket` is in @base for UNIX sockets; the other families come with @network, of which `listen` is the sign.
+bool allows_internet_sockets(const std::vector<std::string>& allowed);
 
 // Never refused, whatever the profile lists: without them a process cannot even end.
 const std::vector<std::string>& indispensable_syscalls();

@@ -160,6 +160,10 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
             }
         }
         if (exit_status_) {
+            watch_ended();
+            for (const std::string& directory : removed_) {
+                remove_empty_directory(directory);
+            }
             return Outcome{*exit_status_, log_.all()};
         }
         TRY(turn(-1));
@@ -196,7 +200,7 @@ result<ok> Supervisor::turn(int exec_pipe) {
     if ((fds[Listener].revents & POLLIN) != 0) {
         TRY(watch_->serve(log_));
     } else if (fds[Listener].revents != 0) {
-        watch_.reset(); // nothing under the filter is left
+        watch_ended(); // nothing under the filter is left
     }
     if (fds[Signals].revents != 0) {
         on_signal();
@@ -211,6 +215,13 @@ result<ok> Supervisor::turn(int exec_pipe) {
         on_child();
     }
     return ok{};
+}
+
+void Supervisor::watch_ended() {
+    if (watch_ != nullptr) {
+        removed_ = watch_->removed();
+        watch_.reset();
+    }
 }
 
 // A signal typed at the terminal reaches the command by itself, being in the same process group; one that

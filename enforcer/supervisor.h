@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include <signal.h>
@@ -71,6 +72,7 @@ private:
     result<ok> fetch_listener();
 
     result<ok> turn(int exec_pipe); // one round of the poll loop
+    void watch_ended();
     void on_signal();
     void on_message();
     void on_child(); // the first child stopped or ended
@@ -92,6 +94,7 @@ private:
     unique_fd command_pidfd_;
     bool filtered_ = false;
     std::unique_ptr<Watch> watch_;
+    std::set<std::string> removed_; // what the watch counted as removed; see Watch::change_mount_point()
     ViolationLog log_;
     std::optional<int> exit_status_;
     std::optional<std::chrono::steady_clock::time_point> deadline_;

@@ -23,8 +23,9 @@ constexpr size_t max_known = 65'536;
 
 std::string asked_of(const WatchedPath& path) {
     const int bits = (path.read ? 1 : 0) | (path.write ? 2 : 0) | (path.create ? 4 : 0) |
-                     (path.remove ? 8 : 0) | (path.execute ? 16 : 0) | (path.create_if_missing ? 32 : 0);
-    return {static_cast<char>('@' + bits)};
+                     (path.remove ? 8 : 0) | (path.execute ? 16 : 0) | (path.create_if_missing ? 32 : 0) |
+                     (path.only_if_missing ? 64 : 0);
+    return std::to_string(bits);
 }
 
 } // namespace
@@ -47,6 +48,15 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
     for (const MountStep& step : plan.mounts) {
         if (step.writable) {
             watch->writable_.push_back(step.target);
+        }
+        if (step.writable && step.kind == MountStep::Kind::Bind && step.source == step.target) {
+            watch->mount_points_.insert(step.target);
+        }
+    }
+    // Made so that rules have something to lie on; to the command they are not there yet.
+    for (const std::string& directory : plan.make_directories) {
+        if (watch->mount_points_.contains(directory)) {
+            watch->removed_.insert(directory);
         }
     }
     // Linux 6.6; without it every notification costs a wake-up on another processor, nothing worse.
@@ -73,8 +83,8 @@ result<ok> Watch::serve(ViolationLog& log) {
     const auto number = static_cast<size_t>(call.data.nr);
     const std::string& name = number < names_.size() ? names_[number] : names_.back();
     if (number < watched_.size() && watched_[number]) {
-        look(call, name, log);
-        answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        const std::optional<int> verdict = look(call, name, log);
+        answer(call.id, verdict.value_or(0), verdict ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
     if (launching_ && name == "execve" && static_cast<pid_t>(call.pid) == command_) {
@@ -122,7 +132,7 @@ void Watch::report_refused(const seccomp_notif& call, const std::string& name, V
     log.record(std::move(violation));
 }
 
-void Watch::look(const seccomp_notif& call, const std::string& name, ViolationLog& log) {
+std::optional<int> Watch::look(const seccomp_notif& call, const std::string& name, ViolationLog& log) {
     const auto task = static_cast<pid_t>(call.pid);
     const auto is_launch = launching_ && task == command_;
     WatchedCall seen = read_call(task, name, call.data);
@@ -131,48 +141,76 @@ void Watch::look(const seccomp_notif& call, const std::string& name, ViolationLo
     const bool cacheable = seen.paths.size() == 1 && seen.paths[0].read_only() &&
                            !seen.paths[0].raw.empty() && seen.paths[0].raw[0] == '/';
     if (cacheable && known_readable_.contains(seen.paths[0].raw)) {
-        return;
+        return std::nullopt;
     }
-    bool refused = false;
+    std::optional<int> verdict;
+    const auto refuse = [&](Violation violation, bool kernel_refuses) {
+        if (is_launch || !still_waiting(call.id)) {
+            return;
+        }
+        add_process(violation, describe_process(task));
+        log.record(std::move(violation));
+        if (!kernel_refuses && plan_.answer_refusals) {
+            verdict = EACCES;
+        }
+    };
     for (const WatchedPath& path : seen.paths) {
         const auto inside = view_.resolve(task, path.directory, path.raw, path.last);
         if (!inside) {
-            refused = true; // not refused, but nothing to remember either
             continue;
         }
+        std::vector<Violation> denials;
         const std::string key = asked_of(path) + inside->path;
         if (!known_allowed_.contains(key)) {
-            auto denials = path_denials(plan_, view_, path, *inside);
-            refused = refused || !denials.empty();
-            if (denials.empty() && inside->exists && !path.create_if_missing &&
-                known_allowed_.size() < max_known) {
+            denials = path_denials(plan_, view_, path, *inside);
+            if (denials.empty() && inside->exists && !path.create_if_missing && known_allowed_.size() < max_known) {
                 known_allowed_.insert(key);
             }
-            for (Violation& violation : denials) {
-                if (!is_launch && still_waiting(call.id)) {
-                    add_process(violation, describe_process(task));
-                    log.record(std::move(violation));
-                }
-            }
+        }
+        // What is not there inside gets the kernel's own ENOENT.
+        const bool absent =
+            !inside->exists && !inside->hidden && !path.create && !path.create_if_missing;
+        for (const Violation& violation : denials) {
+            refuse(violation, absent);
+        }
+        if (denials.empty() && !verdict) {
+            verdict = change_mount_point(path, *inside);
         }
         const auto changeable = [&](const std::string& at) {
             return std::any_of(writable_.begin(), writable_.end(),
                                [&](const std::string& directory) { return is_within(at, directory); });
         };
-        if (cacheable && !refused && inside->exists && known_readable_.size() < max_known &&
+        if (cacheable && denials.empty() && inside->exists && known_readable_.size() < max_known &&
             normalise_path(path.raw) == path.raw && !path.raw.starts_with("/proc/") &&
             !changeable(path.raw) && !changeable(inside->path)) {
             known_readable_.insert(path.raw);
         }
     }
     if (seen.address) {
-        for (auto& violation : address_denials(plan_, view_, task, *seen.address)) {
-            if (still_waiting(call.id)) {
-                add_process(violation, describe_process(task));
-                log.record(std::move(violation));
-            }
+        for (const Violation& violation : address_denials(plan_, view_, task, *seen.address)) {
+            refuse(violation, true);
         }
     }
+    return verdict;
+}
+
+// `${project}/build/**: rwc` lets the command remove `build` itself, as `rm -rf build` and `make clean` do, but a mount
+// point cannot be removed (EBUSY), and one made anew would carry no rule. So an empty one counts as removed, is there
+// again when the command makes it, and is removed for real at the end if it was not. In between it can still be seen.
+std::optional<int> Watch::change_mount_point(const WatchedPath& asked, const InsidePath& inside) {
+    if (!inside.exists || !inside.directory || !mount_points_.contains(inside.path)) {
+        return std::nullopt;
+    }
+    if (asked.remove_directory) {
+        if (!view_.is_empty_directory(inside.path)) {
+            return ENOTEMPTY;
+        }
+        return removed_.insert(inside.path).second ? 0 : ENOENT;
+    }
+    if (asked.make_directory && removed_.erase(inside.path) != 0) {
+        return 0;
+    }
+    return std::nullopt;
 }
 
 // What was read of a task that has gone since may be another's.

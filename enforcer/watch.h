@@ -7,6 +7,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "enforcer/inside_view.h"
 #include "enforcer/plan.h"
 #include "enforcer/violation_log.h"
+#include "enforcer/watched_call.h"
 
 namespace treadline {
 
@@ -31,6 +34,9 @@ public:
     // Answers one waiting notification. An error means that the listener itself is unusable.
     result<ok> serve(ViolationLog& log);
 
+    // Directories of the host that the command removed as far as it can tell; see change_mount_point().
+    [[nodiscard]] const std::set<std::string>& removed() const { return removed_; }
+
     // The first execve is the launch itself, and happens whether or not a rule would allow programs more.
     void launched() { launching_ = false; }
 
@@ -38,7 +44,9 @@ private:
     Watch(const Plan& plan, InsideView view) : plan_(plan), view_(std::move(view)) {}
 
     void answer(uint64_t id, int code, uint32_t flags) const;
-    void look(const seccomp_notif& call, const std::string& name, ViolationLog& log);
+    // What to answer: nothing, to let the kernel go on; an errno; 0 for a success without the kernel.
+    std::optional<int> look(const seccomp_notif& call, const std::string& name, ViolationLog& log);
+    std::optional<int> change_mount_point(const WatchedPath& asked, const InsidePath& inside);
     void report_refused(const seccomp_notif& call, const std::string& name, ViolationLog& log) const;
     [[nodiscard]] bool still_waiting(uint64_t id) const;
     [[nodiscard]] bool give_sealed_memfd(const seccomp_notif& call) const;
@@ -51,6 +59,8 @@ private:
     std::vector<bool> watched_;                      // by number: listed and looked at
     std::vector<std::string> names_;                 // by number
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
+    std::set<std::string> mount_points_;             // directories bound writable, which no rmdir can remove
+    std::set<std::string> removed_;
     std::unordered_set<std::string> known_readable_; // absolute paths as asked for, see look()
     // Resolved paths, each behind a letter for what was asked of it: a policy does not change its mind.
     std::unordered_set<std::string> known_allowed_;

@@ -22,7 +22,10 @@ struct WatchedPath {
     bool write = false;
     bool create = false;            // the name is made, whether it is there or not
     bool create_if_missing = false; // O_CREAT
+    bool only_if_missing = false;   // with create: where the name is there, the call fails by itself
     bool remove = false;
+    bool remove_directory = false; // with remove: rmdir(2), or unlinkat(2) with AT_REMOVEDIR
+    bool make_directory = false;   // with create: mkdir(2)
     bool execute = false;
     [[nodiscard]] bool read_only() const {
         return read && !write && !create && !create_if_missing && !remove && !execute;

@@ -175,6 +175,7 @@ void Collector::add_guarded(RunState& state, const FileAccess& access, const Gua
     entry.access.modes |= modes;
     entry.access.kind = guard.kind;
     entry.access.what = guard.what;
+    entry.access.created = entry.access.created && access.created_by_run;
     const auto program = state.program_of.find(access.process);
     entry.counter.add(program == state.program_of.end() ? "" : set_.programs[program->second], state.run,
                       access.count);

@@ -41,6 +41,7 @@ struct GuardedAccess {
     Modes modes;
     GuardKind kind = GuardKind::Credential;
     std::string what;
+    bool created = true; // in every access: the run itself had made it
     Evidence evidence;
 };
 

@@ -71,6 +71,16 @@ std::vector<ProposedRule> syscall_rules(const std::vector<Trace>& traces, const 
             entry.counter.add(program == programs.end() ? "" : program->second, run, 1);
         }
     }
+    // `socket` and `connect` are in @base for UNIX sockets; other families need @network whatever was called.
+    for (size_t run = 0; run < traces.size(); ++run) {
+        const auto programs = programs_of(traces[run]);
+        for (const SocketAccess& access : traces[run].sockets) {
+            if (access.protocol != "unix" && !allowed.decide(Operation::Syscall, "listen").allowed) {
+                const auto program = programs.find(access.process);
+                wanted["@network"].counter.add(program == programs.end() ? "" : program->second, run, 1);
+            }
+        }
+    }
     for (const auto& [name, seen] : unnamed) {
         warnings.push_back("a system call this version does not know was used, and stays refused: " + name);
     }

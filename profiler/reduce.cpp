@@ -118,6 +118,19 @@ std::string why_withheld(const FoldedRule& rule, const std::string& path, const 
     return "";
 }
 
+// Repositories that the command made for itself (git init, git clone). Their hooks and settings are its own, unlike
+// those of a repository that was there before, or of the project, in which a person works afterwards.
+std::vector<std::string> made_repositories(const AccessSet& set) {
+    std::vector<std::string> roots;
+    for (const GuardedAccess& guarded : set.guarded) {
+        if (guarded.created && file_name(guarded.path) == ".git" && guarded.path.rfind("${project}/", 0) == 0 &&
+            guarded.path != "${project}/.git") {
+            roots.push_back(guarded.path);
+        }
+    }
+    return roots;
+}
+
 std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Modes>& needs,
                                      const CostModel& costs, const ListDirectory& list) {
     const std::vector<FoldedRule> folded = fold(set, needs, costs, list);
@@ -141,7 +154,22 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
         }
         lines.push_back({path, {Section::Files, path + ": " + to_string(folded[i].modes), evidence[i], why}});
     }
+    const std::vector<std::string> repositories = made_repositories(set);
     for (const GuardedAccess& guarded : set.guarded) {
+        const auto repository =
+            std::find_if(repositories.begin(), repositories.end(),
+                         [&](const std::string& root) { return is_within(guarded.path, root); });
+        if (guarded.kind == GuardKind::Protected && repository != repositories.end()) {
+            // Sample hooks are many, and one rule for the folder says as much.
+            const bool hook = is_within(guarded.path, *repository + "/hooks");
+            const std::string path = hook ? *repository + "/hooks/" : guarded.path;
+            const Modes modes = guarded.modes | Mode::Read | Mode::Write | Mode::Create;
+            const auto same = [&](const Line& line) { return line.path == path; };
+            if (std::find_if(lines.begin(), lines.end(), same) == lines.end()) {
+                lines.push_back({path, {Section::Files, path + ": " + to_string(modes), guarded.evidence, ""}});
+            }
+            continue;
+        }
         const std::string risk = guarded.kind == GuardKind::Credential ? "credential: " + guarded.what
                                                                        : "protected: " + guarded.what;
         lines.push_back(

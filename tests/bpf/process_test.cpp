@@ -150,7 +150,7 @@ TEST_CASE("of the environment only names are stored, and nowhere a value", "[bpf
     }
 }
 
-TEST_CASE("another user's accesses are counted as lost, not shown", "[bpf][process]") {
+TEST_CASE("another user's accesses are counted as lost, not shown", "[bpf][process][root]") {
     REQUIRE_CAPABILITY(::geteuid() == 0, "root, to become another user");
     const Traced run = traced({program("processes"), "become", "65534"});
     CHECK(run.status == 0);

@@ -111,7 +111,7 @@ std::string answer_to(const std::string& start, const std::vector<int>& fds) {
 
 } // namespace
 
-TEST_CASE("without privilege the collector says what to do", "[collector]") {
+TEST_CASE("without privilege the collector says what to do", "[collector][root]") {
     require_root();
     const Installed installed(nullptr);
     const Finished finished = installed.trace("true");
@@ -122,7 +122,7 @@ TEST_CASE("without privilege the collector says what to do", "[collector]") {
     CHECK(finished.out.empty()); // nothing has run
 }
 
-TEST_CASE("with file capabilities an ordinary user traces a command as that user", "[collector]") {
+TEST_CASE("with file capabilities an ordinary user traces a command as that user", "[collector][root]") {
     require_root();
     require_tracing();
     const Installed installed("cap_bpf,cap_perfmon+ep");
@@ -135,7 +135,7 @@ TEST_CASE("with file capabilities an ordinary user traces a command as that user
 }
 
 TEST_CASE("under sudo only the collector's start is root's; store and command are the user's",
-          "[collector]") {
+          "[collector][root]") {
     require_root();
     require_tracing();
     const TemporaryDirectory directory;
@@ -167,7 +167,7 @@ TEST_CASE("under sudo only the collector's start is root's; store and command ar
     CHECK(TraceReader::open(store).value().runs().value().at(0).uid == nobody);
 }
 
-TEST_CASE("a user's collector does not follow a set-user-id program's accesses", "[collector]") {
+TEST_CASE("a user's collector does not follow a set-user-id program's accesses", "[collector][root]") {
     require_root();
     require_tracing();
     const Installed installed("cap_bpf,cap_perfmon+ep");
@@ -179,7 +179,7 @@ TEST_CASE("a user's collector does not follow a set-user-id program's accesses",
     CHECK(finished.out.find("/etc/shadow") == std::string::npos);
 }
 
-TEST_CASE("a task of another user is not watched", "[collector]") {
+TEST_CASE("a task of another user is not watched", "[collector][root]") {
     require_root();
     const Held mine;
     const Held theirs(nobody);

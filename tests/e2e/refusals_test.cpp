@@ -59,7 +59,7 @@ TEST_CASE("a report that cannot be written is a refusal before the run", "[e2e][
     check_refused(loop, {"--report", "pdf:x"}, 126, "json or text");
 }
 
-TEST_CASE("--strict refuses a profile whose learning run was not complete", "[e2e][refusal]") {
+TEST_CASE("a strict run refuses a profile whose learning run was not complete", "[e2e][refusal]") {
     const Loop loop;
     loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\nlearned: {command: [touch], runs: 1, complete: false}\ninclude: [base]\n");
     check_refused(loop, {"--strict"}, 126, "not complete");

@@ -72,15 +72,29 @@ TEST_CASE("a C project builds under its profile, from clean and again", "[e2e][m
     learn_then_enforce(loop, "make clean all check");
 }
 
-TEST_CASE("git work passes under its profile: commit, branch, merge, rebase, worktree", "[e2e][git]") {
+TEST_CASE("git work passes under its profile: commit, branch, rebase, merge, log, gc", "[e2e][git]") {
     const Loop loop;
     REQUIRE(loop.shell("git init -q -b main . && git config user.name t && git config user.email t@example.org && "
                        "echo .treadline > .gitignore && echo 1 > a && git add -A && git commit -qm first")
                 .status == 0);
     learn_then_enforce(loop,
-                       "set -e; date +%N > b$(date +%N); git add -A; git commit -qm second; git checkout -q -b side HEAD~; "
+                       "set -e; date +%N > b$(date +%N); git add -A; git commit -qm second; git checkout -q -B side HEAD~; "
                        "date +%N > c; git add c; git commit -qm side; git rebase -q main; git checkout -q main; "
-                       "git merge -q --ff-only side; git branch -d side; git log --oneline | head -3; git status --short; git stash list; git gc -q");
+                       "git merge -q --ff-only side; git log --oneline | head -3; git status --short; git stash list; git gc -q");
+}
+
+TEST_CASE("repositories and worktrees the command makes for itself work, and the project's own stay guarded", "[e2e][git]") {
+    const Loop loop;
+    REQUIRE(loop.shell("git init -q -b main . && git config user.name t && git config user.email t@example.org && "
+                       "echo .treadline > .gitignore && echo 1 > a && git add -A && git commit -qm first")
+                .status == 0);
+    const std::string script = "set -e; rm -rf copy new tree; git clone -q . copy; git init -q -b main new; cd new; git config user.name n; "
+                               "git config user.email n@example.org; echo 1 > x; git add x; git commit -qm one; cd ..; "
+                               "git worktree add -q -f --detach tree; git -C tree status --short; git worktree remove --force tree; rm -rf copy new";
+    learn_then_enforce(loop, script);
+    CHECK(loop.treadline({"query", "write", ".git/hooks/pre-commit"}).status == 1);
+    CHECK(loop.treadline({"query", "write", ".git/config"}).status == 1);
+    CHECK(loop.shell("test -e copy -o -e new -o -e tree").status != 0);
 }
 
 TEST_CASE("a python script passes under its profile", "[e2e][python]") {

@@ -67,7 +67,10 @@ Command Arena::command(const std::vector<std::string>& argv) const {
 
 Held Arena::run(const std::string& rules, const std::vector<std::string>& argv, CompileOptions options,
                 const std::function<void(Sandbox&)>& meanwhile) const {
-    const auto plan = compile(policy(rules), inspect_machine(), command(argv), options);
+    auto plan = compile(policy(rules), inspect_machine(), command(argv), options);
+    if (plan) {
+        plan->answer_refusals = answer_refusals;
+    }
     if (!plan) {
         Held held;
         held.error = plan.error().message();

@@ -44,6 +44,7 @@ public:
     Held run_plan(const Plan& plan, const std::function<void(Sandbox&)>& meanwhile = {}) const;
 
     std::map<std::string, std::string> environment; // the caller's
+    bool answer_refusals = false; // off, so that what is refused is refused by mounts, Landlock and the filter
 
 private:
     TemporaryDirectory directory_;

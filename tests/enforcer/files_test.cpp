@@ -277,3 +277,21 @@ TEST_CASE("file names of any bytes are held and reported", "[enforcer][sandbox][
     CHECK(refused.out == "EACCES\n");
     CHECK(refused.about(odd).size() == 1);
 }
+
+TEST_CASE("a link that an earlier run planted does not move a rule to where it leads", "[enforcer][sandbox][files]") {
+    REQUIRE_NAMESPACES();
+    const Arena arena;
+    arena.write("diary/today", "SECRET\n");
+    arena.write("project/build/cache/x", "x\n");
+    const std::string rules = "files:\n  ${project}/**: r\n  ${project}/build/**: rwc\n  ${project}/build/cache/**: rwc\n"
+                              "  ${project}/build/out: rw\nsyscalls: [\"@base\", \"@file\"]\n";
+    REQUIRE(arena.run(rules, {"sh", "-c", "echo y > build/cache/y"}).status == 0);
+    // As the command could have left them.
+    REQUIRE(run({"sh", "-c", "cd " + arena.project("build") + " && rm -r cache && ln -s ../../diary cache && ln -s ../../.bashrc out"}).status == 0);
+    arena.write(".bashrc", "mine\n");
+    CHECK(held(arena, rules, {"read", arena.home("diary/today")}).out.find("SECRET") == std::string::npos);
+    CHECK(held(arena, rules, {"read", arena.project("build/cache/today")}).out.find("SECRET") == std::string::npos);
+    CHECK(arena.run(rules, {"sh", "-c", "echo PWNED > build/out; echo PWNED > build/cache/new; echo PWNED > ~/.bashrc"}).status != 0);
+    CHECK(slurp(arena.home(".bashrc")) == "mine\n");
+    CHECK(slurp(arena.home("diary/new")).empty());
+}

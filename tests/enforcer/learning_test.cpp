@@ -30,7 +30,7 @@ TEST_CASE("a learning run does what it wants but read credentials", "[enforcer][
     CHECK(learn(arena, {hostile, "connect", "127.0.0.1", "1"}, false).out == "ECONNREFUSED\n");
 }
 
-TEST_CASE("--allow-credentials leaves them readable, and the run without new privileges",
+TEST_CASE("allowing credentials leaves them readable, and the run without new privileges",
           "[enforcer][sandbox][learning]") {
     const Arena arena;
     const std::string key = arena.write(".ssh/id_ed25519", "SECRET\n", 0600);

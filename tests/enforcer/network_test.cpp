@@ -115,7 +115,7 @@ TEST_CASE("a socket in the home is there only if `unix` names it", "[enforcer][s
           "ok\n");
 }
 
-TEST_CASE("--network host gives the host's network and is named", "[enforcer][sandbox][network]") {
+TEST_CASE("asking for the host network gives the host's network and is named", "[enforcer][sandbox][network]") {
     REQUIRE_NAMESPACES();
     const Arena arena;
     const Listener listener;

@@ -122,7 +122,7 @@ TEST_CASE("processes are made, namespaces are not", "[enforcer][seccomp]") {
 }
 
 TEST_CASE("sockets are of the families that a network namespace holds", "[enforcer][seccomp]") {
-    const Filter filter(listing({"socket", "socketpair"}));
+    const Filter filter(listing({"socket", "socketpair", "listen"}));
     CHECK(filter(SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == allowed);
     CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM, 0}) == allowed);
     CHECK(filter(SYS_socket, {AF_INET6, SOCK_DGRAM, 0}) == allowed);
@@ -133,6 +133,14 @@ TEST_CASE("sockets are of the families that a network namespace holds", "[enforc
     CHECK(filter(SYS_socket, {AF_ALG, SOCK_SEQPACKET, 0}) == notified);
     CHECK(filter(SYS_socketpair, {AF_UNIX}) == allowed);
     CHECK(filter(SYS_socketpair, {AF_INET}) == notified);
+}
+
+TEST_CASE("without @network only UNIX sockets can be made", "[enforcer][seccomp]") {
+    const Filter filter(listing({"socket", "socketpair", "connect"}));
+    CHECK(filter(SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == allowed);
+    CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM, 0}) == notified);
+    CHECK(filter(SYS_socket, {AF_INET6, SOCK_DGRAM, 0}) == notified);
+    CHECK(filter(SYS_socket, {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}) == notified);
 }
 
 TEST_CASE("arguments that would undo the sandbox are refused though the call is listed",

@@ -148,7 +148,6 @@ TEST_CASE("what runs later is protected from writing, not from reading", "[profi
                              "/home/ann/p/.git/config",
                              "/home/ann/p/.git/modules/a/b/config",
                              "/home/ann/p/.git/modules/a/hooks/post-checkout",
-                             "/home/ann/p/.git/worktrees/w/commondir",
                              "/home/ann/p/.git",
                              "/home/ann/p/sub/.git/config",
                              "/home/ann/p/.gitmodules",
