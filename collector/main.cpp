@@ -1,4 +1,5 @@
 // treadline-collector: the one program that needs privilege. Started by `treadline learn`, never by hand.
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
@@ -17,6 +18,9 @@ int main(int argc, char** argv) {
         return 125;
     }
     const auto served = treadline::serve(0);
+    if (!served && served.error().code == EPIPE) {
+        return 125; // the caller is gone, and has said why itself
+    }
     if (!served) {
         std::fprintf(stderr, "treadline-collector: %s\n", served.error().message().c_str());
         return 125;

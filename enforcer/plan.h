@@ -132,6 +132,8 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
 result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
                               bool allow_credentials);
 
-std::string describe(const Plan& plan); // text for `explain`
+// Text for `explain`: the profile's own rules and what holds them, with Detail::All every step of the plan, too.
+enum class Detail : uint8_t { OwnRules, All };
+std::string describe(const Plan& plan, Detail detail = Detail::All);
 
 } // namespace treadline

@@ -1,3 +1,4 @@
+#include <map>
 #include <string>
 
 #include "base/text.h"
@@ -47,20 +48,8 @@ std::string describe_mount(const MountStep& step) {
     return text + "   # " + printable(step.why);
 }
 
-} // namespace
-
-std::string describe(const Plan& plan) {
-    std::string out = "Rules and what holds them\n";
-    for (const Enforcement& rule : plan.enforcement) {
-        line(out, printable(rule.rule) + "   # " + rule.mechanism +
-                      (rule.wider.empty() ? "" : "; note: " + printable(rule.wider)));
-    }
-    out += "Mounts, in order\n";
-    for (const MountStep& step : plan.mounts) {
-        if (step.kind != MountStep::Kind::Directory) {
-            line(out, describe_mount(step));
-        }
-    }
+// What the run changes outside, and what this machine cannot hold.
+void describe_outside(std::string& out, const Plan& plan) {
     if (!plan.placeholders.empty() || !plan.make_directories.empty()) {
         out += "Made on the host for the run\n";
         for (const std::string& path : plan.make_directories) {
@@ -69,6 +58,52 @@ std::string describe(const Plan& plan) {
         for (const Placeholder& placeholder : plan.placeholders) {
             line(out, "placeholder " + printable(placeholder.path) + "   # " + printable(placeholder.why) +
                           "; removed afterwards");
+        }
+    }
+    if (!plan.degraded.empty()) {
+        out += "Not held here\n";
+        for (const std::string& gap : plan.degraded) {
+            line(out, gap);
+        }
+    }
+}
+
+} // namespace
+
+std::string describe(const Plan& plan, Detail detail) {
+    // Rules of the abstractions, by the include they came with.
+    std::map<std::string, std::string> included;
+    std::map<std::string, size_t> counts;
+    if (plan.policy != nullptr && detail == Detail::OwnRules) {
+        for (const PolicyRule& rule : plan.policy->files()) {
+            if (rule.origin.source.starts_with("include ") && included.emplace(rule.text, rule.origin.source).second) {
+                ++counts[rule.origin.source];
+            }
+        }
+        for (const PolicyRule& rule : plan.policy->files()) {
+            if (!rule.origin.source.starts_with("include ")) {
+                included.erase(rule.text);
+            }
+        }
+    }
+    std::string out = "Rules and what holds them\n";
+    for (const Enforcement& rule : plan.enforcement) {
+        if (!included.contains(rule.rule)) {
+            line(out, printable(rule.rule) + "   # " + rule.mechanism +
+                          (rule.wider.empty() ? "" : "; note: " + printable(rule.wider)));
+        }
+    }
+    for (const auto& [include, count] : counts) {
+        line(out, printable(include) + "   # " + std::to_string(count) + " rules, held in the same ways");
+    }
+    if (detail == Detail::OwnRules) {
+        describe_outside(out, plan);
+        return out;
+    }
+    out += "Mounts, in order\n";
+    for (const MountStep& step : plan.mounts) {
+        if (step.kind != MountStep::Kind::Directory) {
+            line(out, describe_mount(step));
         }
     }
     if (plan.landlock_abi > 0) {
@@ -90,12 +125,7 @@ std::string describe(const Plan& plan) {
     for (const auto& [name, value] : plan.command.environment) {
         line(out, printable(name)); // values may be secrets
     }
-    if (!plan.degraded.empty()) {
-        out += "Not held here\n";
-        for (const std::string& gap : plan.degraded) {
-            line(out, gap);
-        }
-    }
+    describe_outside(out, plan);
     return out;
 }
 

@@ -95,6 +95,12 @@ const std::string& Variables::get(std::string_view name) const {
     return found == values_.end() ? unset : found->second;
 }
 
+Variables Variables::with(std::string name, std::string value) const {
+    Variables more = *this;
+    more.values_[std::move(name)] = std::move(value);
+    return more;
+}
+
 bool is_path_variable(std::string_view name) {
     return std::find(path_variables.begin(), path_variables.end(), name) != path_variables.end();
 }

@@ -37,6 +37,10 @@ public:
 
     [[nodiscard]] const std::string& get(std::string_view name) const; // "" if unset
 
+    // A copy with one more. `profile` and `profile_folder`, set by whoever loads a profile, close those to writing
+    // (profiles/catalogue/protected.yaml).
+    [[nodiscard]] Variables with(std::string name, std::string value) const;
+
 private:
     std::map<std::string, std::string, std::less<>> values_;
 };

@@ -27,7 +27,7 @@ _treadline() {
     diff) words+=" --json" ;;
     query) words+=" -p --profile --json read write create exec connect syscall env" ;;
     enforce) words+=" -p --profile --strict --allow-degraded --network --report --" ;;
-    explain) words+=" -p --profile --last" ;;
+    explain) words+=" -p --profile --last --all" ;;
     doctor) words+=" --json" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -f -- "$current"))

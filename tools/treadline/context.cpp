@@ -126,6 +126,16 @@ result<Context> make_context(const Options& options) {
     }
     context.profile_exists = exists(context.profile);
     context.variables = variables_for(context.user, context.project, context.environment);
+    if (context.profile_exists) {
+        // What judges the command is not the command's to change, wherever it lies. A folder of its own holds its
+        // includes as well.
+        const std::string profile = TRY(sys::realpath(context.profile));
+        const std::string folder(parent_path(profile));
+        context.variables = context.variables.with("profile", profile);
+        if (!is_within(context.project, folder)) {
+            context.variables = context.variables.with("profile_folder", folder);
+        }
+    }
     context.store = options.store.empty()
                         ? fmt::format("{}/treadline/{}/trace.db", context.variables.get("state"),
                                       project_id(context.project))

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "enforcer/held_rules.h"
 #include "enforcer/report.h"
 #include "enforcer/sandbox.h"
 #include "profiles/profile_reader.h"
@@ -33,7 +34,7 @@ struct ReportTarget {
     unique_fd fd; // opened before the command starts: a report that cannot be written is a refusal
 };
 
-result<std::vector<ReportTarget>> open_reports(const EnforceOptions& options, const Context& context) {
+result<std::vector<ReportTarget>> open_reports(const EnforceOptions& options, const Context& context, const Policy& policy) {
     std::vector<ReportTarget> targets;
     for (const std::string& text : options.reports) {
         const size_t colon = text.find(':');
@@ -45,6 +46,10 @@ result<std::vector<ReportTarget>> open_reports(const EnforceOptions& options, co
         ReportTarget target;
         target.format = format == "json" ? ReportTarget::Format::Json : ReportTarget::Format::Text;
         target.file = join_path(context.directory, text.substr(colon + 1));
+        if (const std::string link = makeable_link(target.file, policy); !link.empty()) {
+            return fail(fmt::format("the report's path leads through '{}', a link that the command may have made; name another file",
+                                    printable(link)));
+        }
         target.fd = TRY(sys::open(target.file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
         targets.push_back(std::move(target));
     }
@@ -98,7 +103,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
         say("degraded: " + gap);
     }
 
-    std::vector<ReportTarget> reports = TRY(open_reports(options, context));
+    std::vector<ReportTarget> reports = TRY(open_reports(options, context, *policy));
     Sandbox sandbox = TRY(Sandbox::start(plan));
     TRY(sandbox.release());
     size_t denied = 0;

@@ -16,9 +16,10 @@ namespace {
 
 struct ExplainOptions : Options {
     bool last = false;
+    bool all = false;
 };
 
-result<std::string> explain_plan(const Context& context) {
+result<std::string> explain_plan(const Context& context, Detail detail) {
     auto policy = std::make_shared<const Policy>(TRY(load_context_policy(context)));
     Command command;
     command.argv = {"COMMAND"};
@@ -30,7 +31,8 @@ result<std::string> explain_plan(const Context& context) {
     CompileOptions options;
     options.allow_degraded = true;
     options.network_host = !policy->connect().empty();
-    return describe(TRY(compile(policy, inspect_machine(), command, options)));
+    const Plan plan = TRY(compile(policy, inspect_machine(), command, options));
+    return describe(plan, detail);
 }
 
 result<std::string> explain_last(const Context& context) {
@@ -69,7 +71,8 @@ result<std::string> explain_last(const Context& context) {
 
 result<ok> explain(const ExplainOptions& options) {
     const Context context = TRY(make_context(options));
-    const std::string text = TRY(options.last ? explain_last(context) : explain_plan(context));
+    const std::string text = TRY(options.last ? explain_last(context)
+                                              : explain_plan(context, options.all ? Detail::All : Detail::OwnRules));
     return sys::write_all(STDOUT_FILENO, text);
 }
 
@@ -81,6 +84,7 @@ void add_explain(CLI::App& app, Invocation& invocation) {
     add_profile_option(command, *options);
     add_store_option(command, *options);
     command->add_flag("--last", options->last, "what the last enforced run was denied, and the rules that would allow it");
+    command->add_flag("--all", options->all, "also the abstractions' rules, and every step of the plan");
     command->footer("Example:  treadline explain --last");
     command->callback([options, &invocation] {
         const auto done = explain(*options);

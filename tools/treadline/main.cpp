@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/text.h"
 #include "tools/treadline/commands.h"
 
 namespace treadline {
@@ -59,6 +60,10 @@ int main(int argc, char** argv) {
     add_explain(app, invocation);
     add_doctor(app, invocation);
 
+    if (!words.empty() && !words[0].empty() && words[0][0] != '-' && app.get_subcommands([&](CLI::App* command) { return command->get_name() == words[0]; }).empty()) {
+        say("there is no command '" + printable(words[0]) + "'; 'treadline --help' lists them");
+        return exit_usage;
+    }
     try {
         std::vector<std::string> reversed(words.rbegin(), words.rend()); // what CLI11 takes
         app.parse(reversed);
