@@ -93,6 +93,7 @@ TEST_CASE("learning without the privilege to trace says in one sentence what to 
 }
 
 TEST_CASE("learning into a broken profile is refused before the command runs, and the profile stays as it was", "[e2e][refusal]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
     const Loop loop;
     loop.write(".treadline/profile.yaml", "treadline: 1\nfiles: [oops\n");
     const Finished done = loop.treadline({"learn", "--", "touch", "ran"});
@@ -100,4 +101,27 @@ TEST_CASE("learning into a broken profile is refused before the command runs, an
     CHECK(done.err.find("profile.yaml:") != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(loop.project() + "/ran"));
     CHECK(loop.profile() == "treadline: 1\nfiles: [oops\n");
+}
+
+TEST_CASE("the profile in use is not the command's to change, wherever it lies", "[e2e][refusal]") {
+    const Loop loop;
+    const std::string text = "treadline: 1\nname: t\ninclude: [base, shell]\nfiles:\n  ${project}/**: rwcx\nsyscalls: [\"@file\"]\n";
+    loop.write("ci/prof.yaml", text);
+    loop.write("here.yaml", text);
+    for (const char* profile : {"ci/prof.yaml", "here.yaml"}) {
+        const Finished done = loop.treadline({"enforce", "-p", profile, "--", "sh", "-c",
+                                              std::string("echo '#' >> ") + profile + "; mv " + profile + " x; rm -f " + profile + "; touch made"});
+        INFO(done.err);
+        CHECK(slurp(loop.project() + "/" + profile) == text);
+        CHECK(std::filesystem::exists(loop.project() + "/made"));
+    }
+}
+
+TEST_CASE("a report does not follow a link that an earlier run may have planted", "[e2e][refusal]") {
+    const Loop loop;
+    loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\ninclude: [base, shell]\nfiles:\n  ${project}/**: rwc\nsyscalls: [\"@file\"]\n");
+    REQUIRE(loop.treadline({"enforce", "--", "ln", "-s", "..", "out"}).status == 0);
+    const Finished done = loop.treadline({"enforce", "--report", "json:out/.bashrc", "--", "true"});
+    CHECK(done.status == 126);
+    CHECK(slurp(loop.home() + "/.bashrc") == "# start-up\n");
 }

@@ -127,12 +127,12 @@ result<Context> make_context(const Options& options) {
     context.profile_exists = exists(context.profile);
     context.variables = variables_for(context.user, context.project, context.environment);
     if (context.profile_exists) {
-        // What judges the command is not the command's to change, wherever it lies. A folder of its own holds its
-        // includes as well.
+        // What judges the command is not the command's to change, wherever it lies. In a folder of the project's, its
+        // includes lie beside it.
         const std::string profile = TRY(sys::realpath(context.profile));
         const std::string folder(parent_path(profile));
         context.variables = context.variables.with("profile", profile);
-        if (!is_within(context.project, folder)) {
+        if (folder != context.project && is_within(folder, context.project)) {
             context.variables = context.variables.with("profile_folder", folder);
         }
     }
