@@ -318,6 +318,12 @@ void Collector::finish() {
 
 } // namespace
 
+bool remade_directory(const AccessSet& set, PathTrie::Node node) {
+    const NodeFacts& facts = set.facts[node];
+    const bool only_passing = set.trie.child_count(node) == 0 && facts.created && facts.gone;
+    return facts.directory && facts.seen.has(Mode::Create) && !only_passing;
+}
+
 void EvidenceCounter::add(const std::string& program, size_t run, uint64_t count) {
     accesses_ += count;
     runs_.insert(run);

@@ -64,6 +64,10 @@ struct AccessSet {
 AccessSet collect_accesses(const std::vector<Trace>& traces,
                            const std::function<Variables(const RunInfo&)>& variables);
 
+// A directory the run made or removed, other than one that came and went with nothing in it. What it is when
+// the run starts is not what it is later, so `dir/` of its parent is not enough to hold it.
+bool remade_directory(const AccessSet& set, PathTrie::Node node);
+
 // Adds up evidence; programs and examples are cut to what `Evidence` promises by finish().
 class EvidenceCounter {
 public:

@@ -134,12 +134,15 @@ void CostModel::judge_upwards(const AccessSet& set) {
         const NameKind kind = kind_of_name(trie.name(node));
         facts.is_volatile = kind == NameKind::Volatile;
         facts.is_version = kind == NameKind::Version;
-        // What nobody made was there before, and stays.
+        // What nobody made was there before, and stays. Of a guarded path nothing is known here.
+        facts.nothing_known = !seen.touched;
         facts.transient_subtree = seen.touched && seen.created && seen.gone;
         facts.only_volatile_below = trie.child_count(node) > 0;
         for (uint32_t i = 0; i < trie.child_count(node); ++i) {
             const Facts& child = facts_[trie.first_child(node) + i];
-            facts.transient_subtree = facts.transient_subtree && child.transient_subtree;
+            facts.nothing_known = facts.nothing_known && child.nothing_known;
+            facts.transient_subtree =
+                facts.transient_subtree && (child.transient_subtree || child.nothing_known);
             facts.only_volatile_below = facts.only_volatile_below && child.is_volatile;
             facts.varying_children +=
                 differs_between_runs(set.facts[trie.first_child(node) + i].runs, seen.runs);
@@ -220,6 +223,9 @@ void CostModel::judge_downwards(const AccessSet& set, const Variables& variables
             }
         }
 
+        facts.is_volatile =
+            facts.is_volatile || (above.path_class == PathClass::Temporary && above.may_be_private &&
+                                  seen.created && seen.directory && has_drawn_suffix(trie.name(node)));
         double penalty = above.penalty;
         if (facts.is_volatile && !above.is_volatile) {
             penalty += cost::volatile_name;
@@ -252,6 +258,8 @@ void CostModel::judge_downwards(const AccessSet& set, const Variables& variables
             seen.created && seen.touched && (above.may_be_private || above.made_in_private);
         facts.is_result = facts.made_in_private && !seen.directory && !seen.gone && !facts.is_volatile;
 
+        facts.must_be_whole =
+            !unfoldable[node] && facts.path_class != PathClass::Nothing && remade_directory(set, node);
         if (unfoldable[node] || trie.child_count(node) == 0) {
             continue;
         }

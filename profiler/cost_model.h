@@ -84,6 +84,8 @@ public:
     [[nodiscard]] bool may_be_private(PathTrie::Node node) const { return facts_[node].may_be_private; }
     // Made by the run in a place that may be private, or in a directory it made there.
     [[nodiscard]] bool made_in_private(PathTrie::Node node) const { return facts_[node].made_in_private; }
+    // A directory the run made or removed: rules further down do not outlive it, one for its tree does.
+    [[nodiscard]] bool must_be_whole(PathTrie::Node node) const { return facts_[node].must_be_whole; }
     // A file somebody may miss when its directory was private.
     [[nodiscard]] bool is_result(PathTrie::Node node) const { return facts_[node].is_result; }
 
@@ -97,7 +99,9 @@ private:
         bool may_be_private = false;
         bool made_in_private = false;
         bool is_result = false;
+        bool must_be_whole = false;
         bool transient_subtree = false; // everything at and below it was made and removed by the run
+        bool nothing_known = false;     // of it and everything below
         bool only_volatile_below = false;
         uint32_t varying_children = 0; // seen in some of the runs that came to this directory
     };

@@ -114,7 +114,11 @@ Coverage coverage(const AccessSet& set, const Policy& policy) {
         const Grants& above = grants[trie.parent(node)];
         here.below |= above.below;
         here.denied = here.denied || above.denied || above.denied_names;
-        Modes modes = here.own | here.below | above.names;
+        Modes modes = here.own | above.names;
+        if (remade_directory(set, node)) {
+            modes = modes.without(Mode::Create); // only a rule for the whole tree outlives it
+        }
+        modes |= here.below;
         const bool made_there =
             (above.is_private || in_private[trie.parent(node)]) && set.facts[node].created;
         if (here.is_private || made_there) {

@@ -46,7 +46,8 @@ constexpr std::array<std::array<Bits, 16>, 16> make_index() {
 constexpr auto subset_index = make_index();
 
 struct Choice {
-    enum class Kind : uint8_t { None, Names, Subtree, Private };
+    // PrivateExecute: a private directory, and `dir/**: x` for the programs made in it.
+    enum class Kind : uint8_t { None, Names, Subtree, Private, PrivateExecute };
     Kind kind = Kind::None;
     Bits modes = 0;
 };
@@ -84,6 +85,8 @@ private:
         return solved.first_state + offset + index;
     }
     [[nodiscard]] Bits left_over(Node node, Bits granted, bool in_private) const;
+    // What a subtree rule at this very node has to grant; 0 where other rules may do.
+    [[nodiscard]] Bits whole_tree_needs(Node node, Bits granted, bool in_private) const;
     [[nodiscard]] double own_cost(Node node, Bits granted, bool in_private) const;
     // The node and all below it, where `own_granted` reaches the node itself and `granted` the rest, too.
     [[nodiscard]] double best(Node node, Bits own_granted, Bits granted, bool in_private) const;
@@ -112,21 +115,43 @@ Bits Folding::left_over(Node node, Bits granted, bool in_private) const {
     return left;
 }
 
+// A directory that is removed and made again takes every rule below it along: mounts and Landlock rules hold
+// the old one. So one rule for the tree grants all that is needed in it, as far as it may be folded.
+Bits Folding::whole_tree_needs(Node node, Bits granted, bool in_private) const {
+    if (!costs_.must_be_whole(node)) {
+        return 0;
+    }
+    const bool leaf = trie_.child_count(node) == 0;
+    Bits needed = nodes_[node].universe & static_cast<Bits>(~granted);
+    if (in_private && costs_.made_in_private(node)) {
+        needed &= static_cast<Bits>(~what_private_grants);
+    }
+    return leaf ? needed : needed & costs_.foldable(node).bits();
+}
+
 double Folding::own_cost(Node node, Bits granted, bool in_private) const {
+    const Bits left = left_over(node, granted, in_private);
+    if (left != 0 && in_private && costs_.made_in_private(node)) {
+        return never; // a rule for it would bring in the host's, which is not there
+    }
     double sum = 0;
     if (in_private && costs_.is_result(node) && need(node) != 0) {
         sum += cost::lost_result;
     }
-    if (left_over(node, granted, in_private) != 0) {
+    if (left != 0) {
         sum += cost::rule + costs_.name_penalty(node);
     }
     return sum;
 }
 
 double Folding::best(Node node, Bits own_granted, Bits granted, bool in_private) const {
-    const double own = own_cost(node, own_granted, in_private);
+    const bool whole = whole_tree_needs(node, granted, in_private) != 0;
+    const double own = own_cost(node, whole ? granted : own_granted, in_private);
     if (trie_.child_count(node) == 0) {
         return own;
+    }
+    if (whole) {
+        return states_[state_of(node, granted, in_private)].wide;
     }
     const State& state = states_[state_of(node, granted, in_private)];
     return std::min(own + state.below, state.wide);
@@ -202,17 +227,22 @@ void Folding::expose(Node node) {
 }
 
 void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private) {
+    if (in_private && costs_.made_in_private(node)) {
+        return;
+    }
     const Solved& solved = nodes_[node];
     State& state = states_[state_of(node, granted, in_private)];
     const double line = cost::rule + costs_.name_penalty(node);
     const Bits grantable = costs_.foldable(node).bits() & solved.universe;
+    const Bits whole = whole_tree_needs(node, granted, in_private);
     const Node first = trie_.first_child(node);
     const Node last = first + trie_.child_count(node);
 
     for (unsigned wanted = 1; wanted < 16; ++wanted) {
         const Bits modes = static_cast<Bits>(wanted);
         const Bits added = modes & static_cast<Bits>(~granted);
-        if ((modes & granted) != granted || added == 0 || (added & grantable) != added) {
+        if ((modes & granted) != granted || added == 0 || (added & grantable) != added ||
+            (added & whole) != whole) {
             continue;
         }
         double subtree = line + costs_.subtree_surcharge(node, modes_from(added));
@@ -230,7 +260,7 @@ void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private) {
             state.wide = subtree;
             state.choice = {Choice::Kind::Subtree, modes};
         }
-        if (names + own >= state.wide) {
+        if (whole != 0 || names + own >= state.wide) {
             continue; // the children can only add to it
         }
         names += own;
@@ -242,14 +272,22 @@ void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private) {
             state.choice = {Choice::Kind::Names, modes};
         }
     }
-    if (!in_private && costs_.may_be_private(node)) {
+    if (!in_private && whole == 0 && costs_.may_be_private(node)) {
         // Listing, making and removing the directory itself is in the grant.
         const double sum = cost::private_directory + costs_.name_penalty(node) +
-                           own_cost(node, granted | what_private_grants, in_private) +
-                           states_[state_of(node, granted, true)].below;
-        if (sum < state.wide) {
-            state.wide = sum;
+                           own_cost(node, granted | what_private_grants, in_private);
+        const double plain = sum + states_[state_of(node, granted, true)].below;
+        if (plain < state.wide) {
+            state.wide = plain;
             state.choice = {Choice::Kind::Private, 0};
+        }
+        const Bits executing = granted | static_cast<Bits>(Mode::Execute);
+        if (executing != granted && (executing & solved.universe) == executing) {
+            const double programs = sum + line + states_[state_of(node, executing, true)].below;
+            if (programs < state.wide) {
+                state.wide = programs;
+                state.choice = {Choice::Kind::PrivateExecute, 0};
+            }
         }
     }
 }
@@ -318,10 +356,11 @@ std::vector<FoldedRule> Folding::read_off() const {
         Bits names_granted = 0;
         bool in_private = visit.in_private;
         const bool has_children = trie_.child_count(node) > 0;
+        const Bits whole = whole_tree_needs(node, visit.granted, visit.in_private);
         if (has_children) {
             const State& state = states_[state_of(node, visit.granted, visit.in_private)];
             const double listed = own_cost(node, visit.own_granted, visit.in_private) + state.below;
-            if (state.wide < listed) {
+            if (whole != 0 || state.wide < listed) {
                 own_granted = state.choice.modes;
                 switch (state.choice.kind) {
                 case Choice::Kind::Subtree:
@@ -337,12 +376,21 @@ std::vector<FoldedRule> Folding::read_off() const {
                     own_granted = visit.granted | what_private_grants;
                     in_private = true;
                     break;
+                case Choice::Kind::PrivateExecute:
+                    rules.push_back({node, Extent::Subtree, Modes::none(), true});
+                    rules.push_back({node, Extent::Subtree, Mode::Execute, false});
+                    granted = visit.granted | static_cast<Bits>(Mode::Execute);
+                    own_granted = granted | what_private_grants;
+                    in_private = true;
+                    break;
                 case Choice::Kind::None:
                     break;
                 }
             }
         }
-        if (left_over(node, own_granted, visit.in_private) != 0) {
+        if (!has_children && whole != 0) {
+            rules.push_back({node, Extent::Subtree, needs_[node], false});
+        } else if (left_over(node, own_granted, visit.in_private) != 0) {
             rules.push_back({node, Extent::Exact, needs_[node], false});
         }
         const Node first = trie_.first_child(node);

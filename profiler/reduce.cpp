@@ -71,8 +71,9 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
         const Holders& here = at[record.node];
         uint32_t holder = here.subtree;
         const Node parent = trie.parent(record.node);
+        const bool own_tree = holder != nobody && rules[holder].node == record.node;
         for (const uint32_t nearer :
-             {parent == PathTrie::none ? nobody : at[parent].names, here.names, here.exact}) {
+             {parent == PathTrie::none || own_tree ? nobody : at[parent].names, here.names, here.exact}) {
             holder = nearer != nobody && !(rules[nearer].modes.without(record.modes) == rules[nearer].modes)
                          ? nearer
                          : holder;
@@ -118,13 +119,13 @@ std::string why_withheld(const FoldedRule& rule, const std::string& path, const 
     return "";
 }
 
-// Repositories that the command made for itself (git init, git clone). Their hooks and settings are its own, unlike
-// those of a repository that was there before, or of the project, in which a person works afterwards.
+// Repositories that the command made for itself (git init, git clone). Their hooks and settings are its own,
+// unlike those of a repository that was there before, or of the project, in which a person works afterwards.
 std::vector<std::string> made_repositories(const AccessSet& set) {
     std::vector<std::string> roots;
     for (const GuardedAccess& guarded : set.guarded) {
-        if (guarded.created && file_name(guarded.path) == ".git" && guarded.path.rfind("${project}/", 0) == 0 &&
-            guarded.path != "${project}/.git") {
+        if (guarded.created && file_name(guarded.path) == ".git" &&
+            guarded.path.rfind("${project}/", 0) == 0 && guarded.path != "${project}/.git") {
             roots.push_back(guarded.path);
         }
     }
@@ -166,7 +167,8 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
             const Modes modes = guarded.modes | Mode::Read | Mode::Write | Mode::Create;
             const auto same = [&](const Line& line) { return line.path == path; };
             if (std::find_if(lines.begin(), lines.end(), same) == lines.end()) {
-                lines.push_back({path, {Section::Files, path + ": " + to_string(modes), guarded.evidence, ""}});
+                lines.push_back(
+                    {path, {Section::Files, path + ": " + to_string(modes), guarded.evidence, ""}});
             }
             continue;
         }

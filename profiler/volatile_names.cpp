@@ -136,6 +136,28 @@ NameKind kind_of_name(std::string_view name) {
     return has_version(name) ? NameKind::Version : NameKind::Stable;
 }
 
+bool has_drawn_suffix(std::string_view name) {
+    size_t start = name.size();
+    while (start > 0 && !is_separator(name[start - 1])) {
+        --start;
+    }
+    std::string_view token = name.substr(start);
+    if (token.size() != 6 && token.size() != 8 && token.size() != 10) {
+        return false;
+    }
+    while (!token.empty() && is_digit(token.back())) { // "report2024"
+        token.remove_suffix(1);
+    }
+    bool lower = false;
+    bool odd = false; // a digit inside, or a capital that starts no word
+    for (size_t i = 0; i < token.size(); ++i) {
+        lower = lower || is_lower(token[i]);
+        odd = odd || is_digit(token[i]) ||
+              (is_upper(token[i]) && (i + 1 == token.size() || !is_lower(token[i + 1])));
+    }
+    return lower && odd;
+}
+
 std::string with_wildcards(std::string_view name) {
     if (is_volatile_as_a_whole(name)) {
         return "*";

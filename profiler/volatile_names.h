@@ -19,6 +19,11 @@ enum class NameKind : uint8_t {
 
 NameKind kind_of_name(std::string_view name);
 
+// Whether the name ends as mkdtemp(3), mktemp(1) and their like end theirs: 6, 8 or 10 letters and digits that
+// are no word, though they may be one of kind_of_name()'s stable names. For a directory made in a temporary
+// place, where a name is more likely drawn than given.
+bool has_drawn_suffix(std::string_view name);
+
 // The name with a `*` for each part that changes: "svc-*.sock". The name itself where it is not volatile.
 std::string with_wildcards(std::string_view name);
 

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "profiler/proposal_text.h"
+#include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
 #include "tests/support/support.h"
 
@@ -83,6 +84,93 @@ TEST_CASE("temporary files make a private directory, a result left there does no
     const std::string result = "file 1 create made {tmp}/result.txt\nfile 1 write made {tmp}/result.txt";
     CHECK(private_directories(result).empty());
     CHECK(files(result) == Lines{"${tmp}/result.txt: rwc"});
+}
+
+TEST_CASE("a directory the run makes or removes is held as a tree, beside names made in the same place",
+          "[profiler][fold]") {
+    const std::string top = "file 1 create made {project}/top.txt {project}/other.txt\n"
+                            "file 1 write made {project}/top.txt\ndisk {project} ci.sh sub.d/\n";
+    // rm -rf dist; mkdir -p dist/bin; echo y > dist/bin/p
+    for (const std::string was_there : {"", "file 1 delete directory {project}/dist/bin {project}/dist\n"}) {
+        const Lines rules =
+            files(top + was_there +
+                  "file 1 create made directory {project}/dist {project}/dist/bin\n"
+                  "file 1 create made {project}/dist/bin/p\nfile 1 execute made {project}/dist/bin/p");
+        CHECK(rules == Lines{"${project}/: rwc", "${project}/dist/**: rwcx"});
+    }
+    // One that is made empty and stays is there when the next run removes it.
+    CHECK(files(top + "file 1 create made directory {project}/empty") ==
+          Lines{"${project}/: rwc", "${project}/empty/**: rwc"});
+    // One that came and went with nothing in it is only a name.
+    CHECK(files(top + "file 1 create made gone directory {project}/lock") == Lines{"${project}/: rwc"});
+    // Deeper files of a directory that stays are no reason for a tree.
+    CHECK(files("file 1 create made {project}/kept/deep/a") == Lines{"${project}/kept/deep/a: rwc"});
+}
+
+TEST_CASE("learning again does not take `dir/` for a directory that the run makes", "[profiler][fold]") {
+    const auto fixture = test::read_fixture(
+        start + "file 1 create made directory {project}/dist\nfile 1 create made {project}/dist/p");
+    const auto add_to = [&](const std::string& rules) {
+        const auto profile = read_profile("treadline: 1\nfiles:\n" + rules, "p");
+        const auto policy = Policy::build(*profile, "p", fixture.variables(), test::fixture_abstractions());
+        ReduceInput input = fixture.input();
+        input.existing = &*policy;
+        return test::lines_of(*reduce(input), Section::Files);
+    };
+    CHECK(add_to("  ${project}/: rwc\n") == Lines{"${project}/dist/**: rwc"});
+    CHECK(add_to("  ${project}/dist/**: rwc\n").empty());
+}
+
+TEST_CASE("programs made in a temporary place run there by one rule that names none of them",
+          "[profiler][fold]") {
+    const Lines programs{"${tmp}/**: x"};
+    for (const std::string name : {"tmp.0PdLtdx9F8", "demo-JiROVf"}) {
+        for (const std::string end : {"made gone", "made"}) {
+            INFO(name << ' ' << end);
+            const std::string run = "file 1 create " + end + " directory {tmp}/" + name + "\nfile 1 create " +
+                                    end + " {tmp}/" + name + "/s\nfile 1 write " + end + " {tmp}/" + name +
+                                    "/s\nfile 1 execute " + end + " {tmp}/" + name + "/s\n";
+            CHECK(private_directories(run) == Lines{"${tmp}"});
+            CHECK(files(run) == programs);
+        }
+    }
+    // A program that was there before is the host's.
+    CHECK(private_directories("file 1 execute {tmp}/tool").empty());
+    CHECK(files("file 1 execute {tmp}/tool") == Lines{"${tmp}/tool: rx"});
+}
+
+TEST_CASE("learning a second and a third time adds nothing for programs in a temporary directory",
+          "[profiler][fold]") {
+    const auto run = [](const std::string& name) {
+        return test::read_fixture(start + "file 1 create made gone directory {tmp}/" + name +
+                                  "\nfile 1 create made gone {tmp}/" + name +
+                                  "/s\nfile 1 execute made gone {tmp}/" + name + "/s\n");
+    };
+    const auto first = run("tmp.0PdLtdx9F8");
+    const auto learned = reduce(first.input());
+    REQUIRE(learned.has_value());
+    const auto policy =
+        Policy::build(profile_from(*learned, "x"), "x", first.variables(), test::fixture_abstractions());
+    REQUIRE(policy.has_value());
+    for (const std::string name : {"tmp.quSwZ9XnIF", "work"}) {
+        const auto again = run(name);
+        ReduceInput input = again.input();
+        input.existing = &*policy;
+        const auto proposal = reduce(input);
+        REQUIRE(proposal.has_value());
+        CHECK(test::lines_of(*proposal, Section::Files).empty());
+        CHECK(test::lines_of(*proposal, Section::Private).empty());
+    }
+}
+
+TEST_CASE("one entry that came and went makes its temporary place private, guarded names in it or not",
+          "[profiler][fold]") {
+    const std::string made = "file 1 create made gone directory {tmp}/demo-JiROVf\n"
+                             "file 1 list made gone {tmp}/demo-JiROVf\n"
+                             "file 1 create made gone {tmp}/demo-JiROVf/f\n";
+    CHECK(private_directories(made) == Lines{"${tmp}"});
+    CHECK(files(made).empty());
+    CHECK(private_directories(made + "file 1 create made gone {tmp}/demo-JiROVf/.env\n") == Lines{"${tmp}"});
 }
 
 TEST_CASE("what was in a temporary place before is named beside the private directory", "[profiler][fold]") {

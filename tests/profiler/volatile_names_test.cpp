@@ -57,3 +57,15 @@ TEST_CASE("any bytes may be a name", "[profiler][names]") {
     CHECK(kind_of_name(std::string(4096, '-')) == NameKind::Stable);
     CHECK(kind_of_name(std::string(255, '7')) == NameKind::Volatile);
 }
+
+TEST_CASE("a suffix drawn by mkdtemp is told from a word of its length", "[profiler][names]") {
+    for (const char* drawn : {"demo-JiROVf", "tmp.0PdLtdx9F8", "tmpXk-aB3xYz", "pip_a8s3kf0q"}) {
+        INFO(drawn);
+        CHECK(has_drawn_suffix(drawn));
+    }
+    for (const char* given : {"results", "report", "my-output", "MyFile", "BuildDir", "README", "data-2024",
+                              "sample12", "", "demo-x"}) {
+        INFO(given);
+        CHECK_FALSE(has_drawn_suffix(given));
+    }
+}
