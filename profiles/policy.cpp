@@ -141,6 +141,37 @@ bool Policy::is_private(const PolicyEntry& directory, std::string_view path) con
     });
 }
 
+// Names in a temporary directory are drawn anew in every run, so a rule for one is no remedy.
+bool Policy::suggest_private(Operation operation, std::string_view path, Decision& decision) const {
+    if (operation == Operation::Execute) {
+        const auto made_in = std::find_if(private_.begin(), private_.end(), [&](const PolicyEntry& entry) {
+            return path != entry.pattern.path && is_private(entry, path);
+        });
+        if (made_in == private_.end()) {
+            return false;
+        }
+        decision.section = "files";
+        decision.remedy = yaml_scalar(made_in->text + "/**", YamlContext::Block) + ": x";
+        return true;
+    }
+    const std::string& temporary = variables_.get("tmp");
+    const std::string& project = variables_.get("project");
+    const bool changes = operation == Operation::Write || operation == Operation::Create;
+    if (!changes || temporary.empty() || path == temporary || !is_within(path, temporary) ||
+        (!project.empty() && is_within(path, project))) {
+        return false;
+    }
+    const bool there = std::any_of(private_.begin(), private_.end(), [&](const PolicyEntry& entry) {
+        return is_within(temporary, entry.pattern.path);
+    });
+    if (there) {
+        return false; // what is refused all the same is the host's, brought in by a rule
+    }
+    decision.section = "private";
+    decision.remedy = "${tmp}";
+    return true;
+}
+
 Decision Policy::decide_file(Operation operation, std::string_view object) const {
     const auto resolved = resolved_form(object);
     if (!resolved) {
@@ -211,6 +242,9 @@ Decision Policy::decide_file(Operation operation, std::string_view object) const
             (wide_match ? "a rule opens it only by naming it without a wildcard" : "no rule names it");
     } else {
         decision.reason = "no rule allows " + std::string(wanted.doing) + " '" + shown + "'";
+    }
+    if (guard == nullptr && own_modes.empty() && suggest_private(operation, path, decision)) {
+        return decision;
     }
     decision.section = "files";
     decision.remedy = yaml_scalar(variables_.shorten(path), YamlContext::Block) + ": " +

@@ -12,7 +12,8 @@
 //      Treadline's own files (`.treadline/`, its store) no rule opens for writing.
 //   3. A file rule, or a `private` directory (empty at the start, so it grants rwc below itself but nothing
 //      that exists outside), allows. What a rule names inside a private directory, and the project where it
-//      lies in one, is the host's: there only file rules count.
+//      lies in one, is the host's: there only file rules count. `dir/**: x` for the private directory itself
+//      brings nothing in: it lets programs that were made there run.
 //   4. Everything else is refused.
 #pragma once
 
@@ -93,7 +94,8 @@ struct Decision {
     std::optional<Origin> origin;
     const Guard* guard = nullptr; // the guard that refused, or that an accepted rule opened
     // Refused: the smallest rule that would allow it, as a line of YAML for its section ("files:",
-    // "syscalls:" …), portable; "" where no rule can (a `deny` must go first).
+    // "syscalls:" …), portable; "" where no rule can (a `deny` must go first). For changes in the temporary
+    // directory it is that directory as a private one.
     std::string section;
     std::string remedy;
 };
@@ -145,6 +147,7 @@ private:
     [[nodiscard]] Decision decide_syscall(std::string_view name) const;
     [[nodiscard]] Decision decide_environment(std::string_view name) const;
     [[nodiscard]] bool is_private(const PolicyEntry& directory, std::string_view path) const;
+    bool suggest_private(Operation operation, std::string_view path, Decision& decision) const;
     [[nodiscard]] const PolicyEntry* denying(std::string_view path) const;
 
     std::string name_;

@@ -228,6 +228,42 @@ TEST_CASE("a private directory grants reading, writing and creating below itself
     CHECK_FALSE(can(rules, Operation::UnixConnect, "/run/x.sock"));
 }
 
+TEST_CASE("`dir/**: x` lets what was made in a private directory run, and keeps it private",
+          "[profiles][policy]") {
+    const Policy rules = policy("private: [\"${tmp}\"]\nfiles: {\"${tmp}/**\": x, /tmp/in: r}\n");
+    CHECK(rules.decide(Execute, "/tmp/work/s").rule == "${tmp}/**: x");
+    for (const Operation operation : {Read, Write, Create, Operation::UnixConnect}) {
+        CHECK(rules.decide(operation, "/tmp/work/s").rule == "private: ${tmp}");
+    }
+    // What another rule brings in is the host's all the same, and only what that says.
+    CHECK(can(rules, Read, "/tmp/in"));
+    CHECK_FALSE(can(rules, Write, "/tmp/in"));
+    // Without a private directory it adds executing and nothing else.
+    const Policy alone = policy("files: {\"${tmp}/**\": x}\n");
+    CHECK(can(alone, Execute, "/tmp/s"));
+    CHECK_FALSE(can(alone, Write, "/tmp/s"));
+}
+
+TEST_CASE("what is refused in the temporary directory is allowed by a private one, not by a drawn name",
+          "[profiles][policy]") {
+    const Policy none = policy("files: {/tmp/own: r}\n");
+    for (const Operation operation : {Write, Create}) {
+        CHECK(none.decide(operation, "/tmp/tmp.quSwZ9XnIF").section == "private");
+        CHECK(none.decide(operation, "/tmp/tmp.quSwZ9XnIF/f").remedy == "${tmp}");
+    }
+    CHECK(can(policy("private: [\"${tmp}\"]\n"), Create, "/tmp/tmp.quSwZ9XnIF"));
+    CHECK(none.decide(Read, "/tmp/in").remedy == "${tmp}/in: r"); // what is read was there before
+    CHECK(none.decide(Write, "/tmp/own").remedy == "${tmp}/own: rw");
+    CHECK(none.decide(Write, "/tmp").section == "files");
+    CHECK(none.decide(Write, "/home/ann/p/a").remedy == "${project}/a: w");
+
+    const Policy there = policy("private: [\"${tmp}\"]\nfiles: {/tmp/in: r}\n");
+    CHECK(there.decide(Write, "/tmp/in").remedy == "${tmp}/in: rw");
+    CHECK(there.decide(Execute, "/tmp/tmp.quSwZ9XnIF/s").section == "files");
+    CHECK(there.decide(Execute, "/tmp/tmp.quSwZ9XnIF/s").remedy == "${tmp}/**: x");
+    CHECK(there.decide(Execute, "/tmp/in").remedy == "${tmp}/in: rx");
+}
+
 TEST_CASE("a private home holds neither the project nor what rules bring into it", "[profiles][policy]") {
     const Policy rules = policy("private: [\"${home}\"]\nfiles: {\"${project}/**\": r, "
                                 "\"${home}/.gitconfig\": r, \"${home}/lib/**\": r}\n");
