@@ -365,6 +365,22 @@ Evidence EvidenceCounter::finish(int of_runs) const {
     return evidence;
 }
 
+Evidence sum_of(const Evidence& a, const Evidence& b) {
+    Evidence sum = a;
+    sum.accesses += b.accesses;
+    sum.runs = std::max(a.runs, b.runs);
+    const auto add = [](std::vector<std::string>& texts, const std::vector<std::string>& more, size_t most) {
+        for (const std::string& text : more) {
+            if (texts.size() < most && std::find(texts.begin(), texts.end(), text) == texts.end()) {
+                texts.push_back(text);
+            }
+        }
+    };
+    add(sum.programs, b.programs, max_programs);
+    add(sum.examples, b.examples, max_examples);
+    return sum;
+}
+
 std::string program_name(const ProcessImage& image) {
     return std::string(file_name(image.exe));
 }

@@ -84,6 +84,9 @@ private:
     std::vector<std::string> examples_;
 };
 
+// Of two rules that become one. Runs cannot be told apart any more: those of the rule that had more.
+Evidence sum_of(const Evidence& a, const Evidence& b);
+
 // The file name of a process image's program; what evidence calls it.
 std::string program_name(const ProcessImage& image);
 

@@ -82,8 +82,10 @@ using Rules = std::map<std::pair<Section, std::string>, Wanted>;
 
 class OneRun {
 public:
-    OneRun(const Trace& trace, const Variables& variables, size_t run, Rules& rules)
-        : trace_(trace), variables_(variables), guards_(variables), run_(run), rules_(rules) {
+    OneRun(const Trace& trace, const Variables& variables, size_t run, Rules& rules,
+           const MadeInPrivate& made_in_private)
+        : trace_(trace), variables_(variables), guards_(variables), run_(run), rules_(rules),
+          made_in_private_(made_in_private) {
         for (const ProcessImage& image : trace.processes) {
             programs_[image.id] = program_name(image);
         }
@@ -106,6 +108,7 @@ private:
     Guards guards_;
     size_t run_;
     Rules& rules_;
+    const MadeInPrivate& made_in_private_;
     std::map<int64_t, std::string> programs_;
     std::set<uint16_t> own_ports_;
     std::set<std::string> own_sockets_;
@@ -223,6 +226,9 @@ void OneRun::add_unix(const SocketAccess& socket) {
     bool bare =
         false; // a name of which nothing stays the same: a wildcard for it would open its neighbours, too
     const std::string portable = variables_.shorten(path);
+    if (made_in_private_(portable)) {
+        return;
+    }
     for (const std::string_view name : split(portable, '/')) {
         names.push_back(guard == nullptr ? with_wildcards(name) : std::string(name));
         bare = bare || names.back() == "*";
@@ -295,13 +301,14 @@ std::string why_not_public(std::string_view text) {
 
 std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
                                         const std::function<Variables(const RunInfo&)>& variables,
-                                        const std::vector<SocketPath>& sockets, const Policy& allowed) {
+                                        const std::vector<SocketPath>& sockets, const Policy& allowed,
+                                        const MadeInPrivate& made_in_private) {
     Rules wanted;
     std::map<uint16_t, EvidenceCounter> ports;
     std::map<uint16_t, size_t> runs_with_port;
     for (size_t run = 0; run < traces.size(); ++run) {
         const Variables here = variables(traces[run].run);
-        OneRun one(traces[run], here, run, wanted);
+        OneRun one(traces[run], here, run, wanted, made_in_private);
         one.add();
         std::map<int64_t, std::string> programs;
         for (const ProcessImage& image : traces[run].processes) {
@@ -343,7 +350,8 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
     rules.insert(rules.end(), fixed.begin(), fixed.end());
     std::map<std::string, ProposedRule> unix_rules;
     for (const SocketPath& socket : sockets) {
-        if (socket.path != "/run/nscd/socket" && !wanted.contains({Section::Unix, socket.path})) {
+        if (socket.path != "/run/nscd/socket" && !made_in_private(socket.path) &&
+            !wanted.contains({Section::Unix, socket.path})) {
             unix_rules[socket.path] = {Section::Unix, socket.path, socket.evidence, ""};
         }
     }

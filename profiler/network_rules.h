@@ -10,10 +10,15 @@
 
 namespace treadline {
 
+// Whether a socket, by its portable path, is one the run made in a private directory: nothing needs a rule
+// there.
+using MadeInPrivate = std::function<bool(const std::string&)>;
+
 // `sockets`: connections the collector saw as file accesses. `allowed`: what the includes grant already.
 std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
                                         const std::function<Variables(const RunInfo&)>& variables,
-                                        const std::vector<SocketPath>& sockets, const Policy& allowed);
+                                        const std::vector<SocketPath>& sockets, const Policy& allowed,
+                                        const MadeInPrivate& made_in_private);
 
 // Why a connection to this address is for a person to accept; "" for an ordinary public one.
 std::string why_not_public(std::string_view address);

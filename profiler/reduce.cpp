@@ -1,6 +1,7 @@
 #include "profiler/reduce.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/path.h"
 #include "profiler/access_set.h"
@@ -132,6 +133,47 @@ std::vector<std::string> made_repositories(const AccessSet& set) {
     return roots;
 }
 
+// The folder of hooks that a path lies in, or is: ".git/hooks", ".git/modules/x/hooks"; "" for another path.
+std::string hooks_folder(const std::string& path) {
+    for (std::string_view at = path; !at.empty() && at != "/"; at = parent_path(at)) {
+        if (file_name(at) == "hooks" && at.find("/.git/") != std::string_view::npos) {
+            return std::string(at);
+        }
+        if (at.find('/') == std::string_view::npos) {
+            break;
+        }
+    }
+    return "";
+}
+
+// Sample hooks are many, and one rule for their folder says as much. A single hook is named.
+std::vector<GuardedAccess> with_hooks_folded(const std::vector<GuardedAccess>& guarded) {
+    std::map<std::string, size_t> hooks;
+    for (const GuardedAccess& access : guarded) {
+        ++hooks[hooks_folder(access.path)];
+    }
+    std::vector<GuardedAccess> folded;
+    std::map<std::string, size_t> line_of;
+    for (const GuardedAccess& access : guarded) {
+        const std::string folder = hooks_folder(access.path);
+        if (access.kind != GuardKind::Protected || folder.empty() || hooks[folder] < 2) {
+            folded.push_back(access);
+            continue;
+        }
+        const auto [line, first] = line_of.try_emplace(folder, folded.size());
+        if (first) {
+            folded.push_back(access);
+            folded.back().path = folder + "/";
+            continue;
+        }
+        GuardedAccess& whole = folded[line->second];
+        whole.modes |= access.modes;
+        whole.created = whole.created && access.created;
+        whole.evidence = sum_of(whole.evidence, access.evidence);
+    }
+    return folded;
+}
+
 std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Modes>& needs,
                                      const CostModel& costs, const ListDirectory& list) {
     const std::vector<FoldedRule> folded = fold(set, needs, costs, list);
@@ -156,20 +198,13 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
         lines.push_back({path, {Section::Files, path + ": " + to_string(folded[i].modes), evidence[i], why}});
     }
     const std::vector<std::string> repositories = made_repositories(set);
-    for (const GuardedAccess& guarded : set.guarded) {
-        const auto repository =
-            std::find_if(repositories.begin(), repositories.end(),
-                         [&](const std::string& root) { return is_within(guarded.path, root); });
-        if (guarded.kind == GuardKind::Protected && repository != repositories.end()) {
-            // Sample hooks are many, and one rule for the folder says as much.
-            const bool hook = is_within(guarded.path, *repository + "/hooks");
-            const std::string path = hook ? *repository + "/hooks/" : guarded.path;
+    for (const GuardedAccess& guarded : with_hooks_folded(set.guarded)) {
+        const bool made = std::any_of(repositories.begin(), repositories.end(),
+                                      [&](const std::string& root) { return is_within(guarded.path, root); });
+        if (guarded.kind == GuardKind::Protected && made) {
             const Modes modes = guarded.modes | Mode::Read | Mode::Write | Mode::Create;
-            const auto same = [&](const Line& line) { return line.path == path; };
-            if (std::find_if(lines.begin(), lines.end(), same) == lines.end()) {
-                lines.push_back(
-                    {path, {Section::Files, path + ": " + to_string(modes), guarded.evidence, ""}});
-            }
+            lines.push_back({guarded.path,
+                             {Section::Files, guarded.path + ": " + to_string(modes), guarded.evidence, ""}});
             continue;
         }
         const std::string risk = guarded.kind == GuardKind::Credential ? "credential: " + guarded.what
@@ -189,6 +224,34 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
         rules.push_back(std::move(line.rule));
     }
     return rules;
+}
+
+// Portable.
+std::vector<std::string> private_directories(const Proposal& proposal, const Policy* existing) {
+    std::vector<std::string> directories;
+    for (const ProposedRule& rule : proposal.rules) {
+        if (rule.section == Section::Private) {
+            directories.push_back(rule.text);
+        }
+    }
+    if (existing != nullptr) {
+        for (const PolicyEntry& entry : existing->private_directories()) {
+            directories.push_back(existing->variables().shorten(entry.pattern.path));
+        }
+    }
+    return directories;
+}
+
+// The run made the path, or a directory on the way to it; one that was there before is the host's.
+bool made_below(const AccessSet& set, const std::string& directory, const std::string& path) {
+    for (std::string_view at = path; at.size() > directory.size() && is_within(at, directory);
+         at = parent_path(at)) {
+        const Node node = set.trie.find(at);
+        if (node != PathTrie::none && set.facts[node].created && set.facts[node].touched) {
+            return true;
+        }
+    }
+    return false;
 }
 
 Learned learned_from(const std::vector<Trace>& traces, std::vector<std::string>& warnings) {
@@ -266,7 +329,12 @@ result<Proposal> reduce(const ReduceInput& input) {
         std::move(rules.begin(), rules.end(), std::back_inserter(proposal.rules));
     };
     append(file_rules(set, needs, costs, list));
-    append(network_rules(input.traces, input.variables, set.sockets, includes.policy));
+    const MadeInPrivate made_in_private = [&set, directories = private_directories(proposal, input.existing)](
+                                              const std::string& path) {
+        return std::any_of(directories.begin(), directories.end(),
+                           [&](const std::string& directory) { return made_below(set, directory, path); });
+    };
+    append(network_rules(input.traces, input.variables, set.sockets, includes.policy, made_in_private));
     append(syscall_rules(input.traces, includes.policy, proposal.warnings));
     append(environment_rules(input.traces, includes.policy, proposal.warnings));
     return proposal;

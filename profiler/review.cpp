@@ -89,7 +89,8 @@ ByText other_evidence(const ReviewInput& input, const AccessSet& set) {
         return by_text;
     }
     std::vector<std::string> ignored;
-    for (auto rules : {network_rules(input.traces, input.variables, set.sockets, *nothing),
+    for (auto rules : {network_rules(input.traces, input.variables, set.sockets, *nothing,
+                                     [](const std::string&) { return false; }),
                        syscall_rules(input.traces, *nothing, ignored),
                        environment_rules(input.traces, *nothing, ignored)}) {
         for (const ProposedRule& rule : rules) {

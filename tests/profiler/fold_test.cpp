@@ -233,6 +233,19 @@ TEST_CASE("a wide rule may lie over a credential, which stays a rule of its own 
           Lines{"${project}/**: r", "# ${project}/.env: r"});
 }
 
+TEST_CASE("a repository's hooks are one line, whether its own or withheld; a single hook is named",
+          "[profiler][fold]") {
+    const std::string samples = "/.git/hooks/pre-push.sample {project}/x/.git/hooks/update.sample\n";
+    CHECK(files("file 1 create made {project}/x" + samples + "file 1 write made {project}/x" + samples) ==
+          Lines{"# ${project}/x/.git/hooks/: wc"});
+    CHECK(files("file 1 create made {project}/x/.git {project}/x" + samples) ==
+          Lines{"${project}/x/.git: rwc", "${project}/x/.git/hooks/: rwc"});
+    CHECK(files("file 1 create {project}/.git/hooks/pre-commit") ==
+          Lines{"# ${project}/.git/hooks/pre-commit: c"});
+    CHECK(files("file 1 write {project}/a/.git/hooks/x {project}/b/.git/hooks/x") ==
+          Lines{"# ${project}/a/.git/hooks/x: w", "# ${project}/b/.git/hooks/x: w"});
+}
+
 TEST_CASE("no rule with a wildcard in a name is ever proposed", "[profiler][fold]") {
     const Lines rules = files("file 1 read {home}/* {home}/a*b\nfile 1 create made {project}/*");
     CHECK(rules == Lines{"${project}/\\*: rwc", "${home}/\\*: r", "${home}/a\\*b: r"});

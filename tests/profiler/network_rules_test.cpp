@@ -1,5 +1,6 @@
 #include "profiler/network_rules.h"
 
+#include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
 #include "tests/support/support.h"
 
@@ -126,6 +127,32 @@ TEST_CASE("UNIX sockets: the ones others serve, portable; its own and nscd's van
     CHECK(section(Section::Unix, "socket 1 connect unix /var/run/nscd/socket 0 ENOENT").empty());
     CHECK(section(Section::Unix, "socket 1 bind unix @own 0\nsocket 2 connect unix @own 0").empty());
     CHECK(section(Section::Unix, "file 1 connect /run/x.sock") == Lines{"/run/x.sock"});
+}
+
+TEST_CASE("a socket the run made in a private directory needs no rule, one that was there does",
+          "[profiler][network]") {
+    const std::string made = "file 1 create made gone directory {tmp}/pymp-kuvf2hpk\n";
+    const std::string connect = "file 2 connect {tmp}/pymp-kuvf2hpk/listener-zpxc_osw\n"
+                                "socket 2 connect unix {tmp}/pymp-kuvf2hpk/listener-zpxc_osw 0\n";
+    REQUIRE(section(Section::Private, made + connect) == Lines{"${tmp}"});
+    CHECK(section(Section::Unix, made + connect).empty());
+    CHECK(section(Section::Unix, made + "socket 2 connect unix {tmp}/.X11-unix/X0 0") ==
+          Lines{"${tmp}/.X11-unix/X0"});
+    // Where nothing is private the socket is some program's in the shared directory.
+    CHECK(section(Section::Unix, "socket 2 connect unix {tmp}/other/sock 0") == Lines{"${tmp}/other/sock"});
+}
+
+TEST_CASE("a private directory of the profile that is there counts as a proposed one",
+          "[profiler][network]") {
+    const auto profile = read_profile("treadline: 1\nprivate: [\"${tmp}\"]\n", "p");
+    REQUIRE(profile.has_value());
+    const auto fixture = test::read_fixture(start + "file 1 create made directory {tmp}/svc-4711\n"
+                                                    "socket 2 connect unix {tmp}/svc-4711/s 0\n");
+    const auto policy = Policy::build(*profile, "p", fixture.variables(), test::fixture_abstractions());
+    REQUIRE(policy.has_value());
+    ReduceInput input = fixture.input();
+    input.existing = &*policy;
+    CHECK(test::lines_of(*reduce(input), Section::Unix).empty());
 }
 
 TEST_CASE("a socket that hands out rights waits for a person", "[profiler][network]") {
