@@ -74,3 +74,26 @@ TEST_CASE("a denial does not end the command, and --strict says so in the status
     CHECK(loop.treadline({"enforce", "--strict", "--", "sh", "-c", "exit 0"}).status == 0);
     CHECK(loop.treadline({"enforce", "--strict", "--", "sh", "-c", "cat ~/.ssh/id_ed25519 2>/dev/null; exit 3"}).status == 3);
 }
+
+TEST_CASE("a run that was cut short does not keep the next whole one from being trusted", "[e2e][failure]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    const Loop loop;
+    loop.write("run.sh", "cat /etc/hostname\n");
+    REQUIRE(loop.treadline({"learn", "--", "./run.sh"}).status == 125); // not executable: a run that never began
+    REQUIRE(loop.shell("chmod +x run.sh && sed -i '1i #!/bin/sh' run.sh").status == 0);
+    const Finished learned = loop.treadline({"learn", "--", "./run.sh"});
+    INFO(learned.err << loop.profile());
+    REQUIRE(learned.status == 0);
+    CHECK(loop.profile().find("complete: true") != std::string::npos);
+    CHECK(loop.treadline({"enforce", "--strict", "--", "./run.sh"}).status == 0);
+}
+
+TEST_CASE("a report is not the command's to remove or forge", "[e2e][failure]") {
+    const Loop loop;
+    loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\ninclude: [base, shell]\nfiles:\n  ${project}/**: rwc\nsyscalls: [\"@file\"]\n");
+    for (const char* script : {"rm r.json", "rm r.json; echo forged > r.json", "rm r.json; ln -s .treadline/profile.yaml r.json"}) {
+        CHECK(loop.treadline({"enforce", "--report", "json:r.json", "--", "sh", "-c", std::string(script) + "; cat ~/.ssh/id_ed25519"}).status == 1);
+        const json report = json::parse(slurp(loop.project() + "/r.json"));
+        CHECK(report.at("violations").size() >= 1);
+    }
+}

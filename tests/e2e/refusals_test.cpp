@@ -125,3 +125,13 @@ TEST_CASE("a report does not follow a link that an earlier run may have planted"
     CHECK(done.status == 126);
     CHECK(slurp(loop.home() + "/.bashrc") == "# start-up\n");
 }
+
+TEST_CASE("a directory as standard input is a refusal", "[e2e][refusal]") {
+    const Loop loop;
+    loop.write(".treadline/profile.yaml", minimal);
+    const Finished done = loop.shell("treadline enforce -- touch ran < .");
+    INFO(done.err);
+    CHECK(done.status == 126);
+    CHECK(done.err.find("standard input") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(loop.project() + "/ran"));
+}

@@ -31,8 +31,31 @@ struct EnforceOptions : Options {
 struct ReportTarget {
     enum class Format { Json, Text } format = Format::Json;
     std::string file;
+    unique_fd directory;
     unique_fd fd; // opened before the command starts: a report that cannot be written is a refusal
 };
+
+// The command may have removed the report's file, or put one of its own in its place.
+bool still_in_place(const ReportTarget& target) {
+    struct stat opened {};
+    struct stat named {};
+    return ::fstat(target.fd.get(), &opened) == 0 &&
+           ::fstatat(target.directory.get(), std::string(file_name(target.file)).c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+result<ok> write_report(ReportTarget& target, const std::string& text) {
+    const std::string name(file_name(target.file));
+    if (!still_in_place(target)) {
+        say("the command removed or replaced the report " + printable(target.file) + "; it is written anew");
+        ::unlinkat(target.directory.get(), name.c_str(), 0);
+        target.fd = TRY(sys::openat(target.directory.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+    }
+    if (::ftruncate(target.fd.get(), 0) != 0 && errno != EINVAL) { // EINVAL: a pipe or a device
+        return fail_errno("cannot empty the file");
+    }
+    return sys::write_all(target.fd.get(), text);
+}
 
 result<std::vector<ReportTarget>> open_reports(const EnforceOptions& options, const Context& context, const Policy& policy) {
     std::vector<ReportTarget> targets;
@@ -50,6 +73,7 @@ result<std::vector<ReportTarget>> open_reports(const EnforceOptions& options, co
             return fail(fmt::format("the report's path leads through '{}', a link that the command may have made; name another file",
                                     printable(link)));
         }
+        target.directory = TRY(sys::open(std::string(parent_path(target.file)), O_PATH | O_DIRECTORY));
         target.fd = TRY(sys::open(target.file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
         targets.push_back(std::move(target));
     }
@@ -124,12 +148,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     int status = outcome->exit_status;
     for (ReportTarget& target : reports) {
         const std::string text = target.format == ReportTarget::Format::Json ? as_json : to_text(report);
-        const auto written = [&]() -> result<ok> {
-            if (::ftruncate(target.fd.get(), 0) != 0 && errno != EINVAL) { // EINVAL: a pipe or a device
-                return fail_errno("cannot empty the file");
-            }
-            return sys::write_all(target.fd.get(), text);
-        }();
+        const auto written = write_report(target, text);
         if (!written) {
             status = complain(error{written.error().code, "cannot write the report " + target.file}, exit_failed);
         }

@@ -74,7 +74,7 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
     std::vector<Trace> traces = TRY(read_traces(context, [&](const RunInfo& run) {
         return run.id == summary.run || (run.command == command && run.project == context.project);
     }));
-    TRY(write_profile_from(context, std::move(traces)));
+    TRY(write_profile_from(context, whole_runs(std::move(traces), summary.run)));
     return outcome.exit_status;
 }
 

@@ -1,4 +1,5 @@
 // treadline: parse the words, hand over to a subcommand, report an error once.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -79,6 +80,11 @@ int main(int argc, char** argv) {
         // A library threw where no file of ours caught it, or memory ran out.
         say(std::string("internal error: ") + problem.what());
         return exit_failed;
+    }
+    if (invocation.status == 128 + SIGINT) {
+        // The command died of Ctrl-C: so do we, so that a shell's loop around us ends as it would around the command.
+        ::signal(SIGINT, SIG_DFL);
+        ::raise(SIGINT);
     }
     return invocation.status;
 }

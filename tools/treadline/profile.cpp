@@ -24,7 +24,8 @@ result<ok> profile(const ProfileOptions& options) {
             return fail(fmt::format("there is no stored run {}; 'treadline runs' lists them", run));
         }
     }
-    return write_profile_from(context, std::move(traces));
+    // Runs asked for by number are used as they are.
+    return write_profile_from(context, wanted.empty() ? whole_runs(std::move(traces), 0) : std::move(traces));
 }
 
 } // namespace

@@ -126,6 +126,15 @@ result<std::vector<Trace>> read_traces(const Context& context, const std::functi
     return traces;
 }
 
+std::vector<Trace> whole_runs(std::vector<Trace> traces, int64_t always) {
+    const auto whole = [&](const Trace& trace) { return trace.run.complete || trace.run.id == always; };
+    if (std::any_of(traces.begin(), traces.end(), whole)) {
+        traces.erase(std::remove_if(traces.begin(), traces.end(), [&](const Trace& trace) { return !whole(trace); }),
+                     traces.end());
+    }
+    return traces;
+}
+
 Reduction::Reduction(const Context& context, std::vector<Trace> traces) : disk_(std::make_unique<RealDisk>()) {
     input.traces = std::move(traces);
     // Stored runs are this user's and, for a store of the project's own, this project's.

@@ -15,6 +15,10 @@ namespace treadline {
 // Stored runs, oldest first; those `wanted` says yes to.
 result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted);
 
+// Without the runs that were cut short, where there is a whole one: what a partial run saw is not wrong, but its gaps
+// would mark the profile as incomplete for good. `always` is a run to keep all the same (0: none).
+std::vector<Trace> whole_runs(std::vector<Trace> traces, int64_t always);
+
 // What reduce() needs, on this machine. Holds the disk it looks at.
 class Reduction {
 public:
