@@ -69,8 +69,11 @@ public:
             return unless(has_socket(rule.text), rule);
         case Section::Syscalls:
             return unless(has_syscalls(rule.text), rule);
-        case Section::Environment:
-            return unless(allowed(Operation::Environment, rule.text), rule);
+        case Section::Environment: {
+            ProposedRule bare = rule;
+            bare.evidence = {}; // every variable was there for the command itself: nothing to say
+            return unless(allowed(Operation::Environment, rule.text), bare);
+        }
         }
         return rule;
     }

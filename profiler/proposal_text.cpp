@@ -8,6 +8,7 @@
 #include "profiles/invisible.h"
 #include "profiles/pattern.h"
 #include "profiles/profile_reader.h"
+#include "profiles/text_layout.h"
 #include "profiles/yaml_tree.h"
 
 namespace treadline {
@@ -84,29 +85,16 @@ void Writer::block(const std::string& indent, const std::string& key, Section se
 
 void Writer::list(const std::string& indent, const std::string& key, Section section) {
     const auto chosen = rules(section);
-    std::string text = indent + key + ": [";
-    const std::string next_line = "\n" + std::string(text.size(), ' ');
-    size_t line_start = 0;
+    std::vector<std::string> words;
     bool withheld = false;
     for (const ProposedRule* rule : chosen) {
-        const std::string item =
-            section == Section::Listen ? rule->text : yaml_scalar(rule->text, YamlContext::Flow);
-        if (rule != chosen.front()) {
-            text += ",";
-            if (text.size() - line_start + item.size() > longest_line) {
-                line_start = text.size();
-                text += next_line;
-            } else {
-                text += " ";
-            }
-        }
-        text += item;
+        words.push_back(section == Section::Listen ? rule->text : yaml_scalar(rule->text, YamlContext::Flow));
         withheld = withheld || !rule->withheld.empty();
     }
     if (withheld) {
         block(indent, key, section, true);
     } else if (!chosen.empty()) {
-        out_ += text + "]\n";
+        out_ += wrapped_list(indent + key + ": [", words, longest_line) + "\n";
     }
 }
 

@@ -6,12 +6,14 @@
 #include <utility>
 
 #include "base/text.h"
+#include "profiles/text_layout.h"
 #include "profiles/yaml_tree.h"
 
 namespace treadline {
 namespace {
 
 constexpr size_t line_width = 110;
+constexpr size_t wrapped_width = 100;
 
 std::string flow_list(const std::vector<std::string>& texts) {
     std::vector<std::string> words;
@@ -85,12 +87,23 @@ void write_network(std::string& out, const Network& network) {
     }
 }
 
+// Names of variables say little each; more of them on lines of their own would bury the rest of the profile.
+constexpr size_t names_a_line_each = 3;
+
 void write_environment(std::string& out, const Environment& environment) {
     if (environment == Environment{}) {
         return;
     }
     out += "environment:\n";
-    write_list(out, "  ", "pass", texts_of(environment.pass));
+    if (environment.pass.size() > names_a_line_each) {
+        std::vector<std::string> words;
+        for (const Entry& entry : environment.pass) {
+            words.push_back(yaml_scalar(entry.text, YamlContext::Flow));
+        }
+        out += wrapped_list("  pass: [", words, wrapped_width) + "\n";
+    } else {
+        write_list(out, "  ", "pass", texts_of(environment.pass));
+    }
     if (!environment.set.empty()) {
         out += "  set:\n";
         for (const auto& [name, value] : environment.set) {

@@ -12,6 +12,7 @@ namespace treadline {
 namespace {
 
 constexpr size_t line_width = 110;
+constexpr size_t wrapped_width = 100;
 constexpr size_t longest_simple_key = 1000; // see profile_writer.cpp
 
 bool is_live(const SectionRule& rule) {
@@ -176,6 +177,10 @@ private:
     }
 
     [[nodiscard]] std::string flow_words(const std::vector<SectionRule>& rules) const {
+        return join(flow_texts(rules), ", ");
+    }
+
+    [[nodiscard]] std::vector<std::string> flow_texts(const std::vector<SectionRule>& rules) const {
         std::vector<std::string> texts;
         for (const SectionRule& rule : rules) {
             if (!rule.withheld) {
@@ -183,7 +188,37 @@ private:
                                 (files_ ? ": " + to_string(rule.modes) : ""));
             }
         }
-        return join(texts, ", ");
+        return texts;
+    }
+
+    // Behind the last entry of a list in brackets, on new lines below the first one where it gets too long.
+    [[nodiscard]] std::string flow_continued(const FlowLayout& layout, size_t open,
+                                             const std::vector<SectionRule>& rules) const {
+        const std::string indent(open + 1 - line_start(text_, open), ' ');
+        const size_t line_end = std::min(text_.find_first_of("\r\n", layout.close), text_.size());
+        const size_t tail = line_end - layout.content_end; // the brackets, and a comment of the person's
+        size_t column = layout.content_end - line_start(text_, layout.content_end);
+        std::string added;
+        bool comma = layout.needs_comma;
+        bool space = !layout.empty;
+        const std::vector<std::string> texts = flow_texts(rules);
+        for (const std::string& text : texts) {
+            const size_t behind = &text == &texts.back() ? std::min<size_t>(tail, wrapped_width / 2) : 1;
+            added += comma ? "," : "";
+            column += comma ? 1 : 0;
+            if (!layout.empty && column + 1 + text.size() + behind > wrapped_width &&
+                indent.size() + text.size() < wrapped_width) {
+                added += end_ + indent;
+                column = indent.size();
+            } else if (space) {
+                added += ' ';
+                ++column;
+            }
+            added += text;
+            column += text.size();
+            comma = space = true;
+        }
+        return added;
     }
 
     // Comments cannot stand inside a line in brackets: withheld rules follow it.
@@ -203,7 +238,9 @@ private:
         TextEdits edits;
         if (std::any_of(rules.begin(), rules.end(), is_live)) {
             const char* between = layout.needs_comma ? ", " : layout.empty ? "" : " ";
-            edits.insert(layout.content_end, between + flow_words(rules));
+            edits.insert(layout.content_end, outer_ == "environment"
+                                                 ? flow_continued(layout, node.offset, rules)
+                                                 : between + flow_words(rules));
         }
         withhold_after(edits, layout.close, rules);
         text_ = edits.apply(std::move(text_));
@@ -217,6 +254,9 @@ private:
         const std::string one_line = indent + key + ": [" + flow_words(rules) + "]";
         if (bare && !files_ && one_line.size() <= line_width) {
             return one_line + end_;
+        }
+        if (bare && outer_ == "environment" && rules.size() > 3) {
+            return wrapped_list(indent + key + ": [", flow_texts(rules), wrapped_width, end_) + end_;
         }
         std::string out = hash_unless_live(rules) + indent + key + ":" + end_;
         for (const SectionRule& rule : rules) {

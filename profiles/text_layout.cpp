@@ -54,6 +54,28 @@ FlowLayout flow_layout(std::string_view text, size_t open) {
     return layout;
 }
 
+std::string wrapped_list(std::string head, const std::vector<std::string>& words, size_t width,
+                         std::string_view line_end) {
+    const std::string indent(head.size(), ' ');
+    std::string text = std::move(head);
+    size_t start = 0; // of the last line
+    for (size_t i = 0; i < words.size(); ++i) {
+        if (i > 0) {
+            text += ',';
+            const size_t after = 1; // a comma or the bracket
+            if (text.size() - start + 1 + words[i].size() + after > width) {
+                text += line_end;
+                start = text.size();
+                text += indent;
+            } else {
+                text += ' ';
+            }
+        }
+        text += words[i];
+    }
+    return text + "]";
+}
+
 size_t line_start(std::string_view text, size_t offset) {
     const size_t newline = offset == 0 ? std::string_view::npos : text.rfind('\n', offset - 1);
     return newline == std::string_view::npos ? 0 : newline + 1;

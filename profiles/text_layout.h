@@ -35,6 +35,11 @@ struct FlowLayout {
 // Of the collection whose opening bracket stands at `open`, in a text that has been parsed already.
 FlowLayout flow_layout(std::string_view text, size_t open);
 
+// `head` is "  key: [": the words behind it, separated by commas, in as many lines of at most `width` bytes
+// as it takes (one word may be longer), then the bracket.
+std::string wrapped_list(std::string head, const std::vector<std::string>& words, size_t width,
+                         std::string_view line_end = "\n");
+
 size_t line_start(std::string_view text, size_t offset);
 size_t next_line(std::string_view text, size_t offset);      // its start, or the text's end
 std::string indent_of(std::string_view text, size_t offset); // the spaces its line starts with

@@ -124,3 +124,16 @@ TEST_CASE("groups and lists are compared by what they allow", "[profiler][missin
     CHECK(test::lines_of(proposal, Section::Syscalls) == Lines{"@file", "@network"}); // for the TCP socket
     CHECK(test::lines_of(proposal, Section::Environment).empty());
 }
+
+TEST_CASE("a variable is added without a comment, so that its list stays in brackets",
+          "[profiler][missing]") {
+    const Proposal missing = added(by_hand, "environment 1 CC CXX CFLAGS LDFLAGS A_TOKEN");
+    const auto lines = test::lines_of(missing, Section::Environment);
+    REQUIRE(lines == Lines{"# A_TOKEN", "CC", "CFLAGS", "CXX", "LDFLAGS"});
+    for (const ProposedRule& rule : missing.rules) {
+        if (rule.section == Section::Environment) {
+            CHECK(short_evidence(rule.evidence).empty());
+            CHECK(rule.withheld.empty() == (rule.text != "A_TOKEN")); // the reason stays
+        }
+    }
+}

@@ -1,5 +1,8 @@
 #include "profiles/profile_editor.h"
 
+#include <algorithm>
+
+#include "base/text.h"
 #include "profiles/profile_writer.h"
 #include "tests/profiles/example.h"
 
@@ -51,6 +54,34 @@ TEST_CASE("an unsorted section gets its rule at the end", "[profiles][editor]") 
     const std::string before = "treadline: 1\nfiles:\n  /z: r\n  /a: r\nsyscalls: [\"@base\"]\n";
     CHECK(added_lines(before, inserted(before, {{"files", "/m: r", "", false}})) == "  /m: r\n");
     CHECK(contains(inserted(before, {{"files", "/m: r", "", false}}), "  /a: r\n  /m: r\nsyscalls"));
+}
+
+TEST_CASE("many variables are written on few lines, and learning again goes on there", "[profiles][editor]") {
+    std::vector<Insertion> names;
+    for (int i = 10; i < 40; ++i) {
+        names.push_back({"environment.pass", "VARIABLE_" + std::to_string(i), "", false});
+    }
+    std::string text = inserted("treadline: 1\n", names);
+    const auto check_lines = [&] {
+        for (const std::string_view line : split(text, '\n')) {
+            INFO(text);
+            CHECK(line.size() <= 100);
+        }
+    };
+    check_lines();
+    CHECK(std::count(text.begin(), text.end(), '\n') <= 7);
+    CHECK(contains(text, "environment:\n  pass: [VARIABLE_10, "));
+    // Again and again: each on the last line, or on a new one below the first name.
+    for (int i = 40; i < 60; ++i) {
+        text = inserted(text, {{"environment.pass", "VARIABLE_" + std::to_string(i), "", false}});
+        check_lines();
+    }
+    CHECK(test::read(text).environment.pass.size() == 50);
+    CHECK(contains(text, ",\n         VARIABLE_"));
+    CHECK(inserted(text, {{"environment.pass", "VARIABLE_59", "", false}}) == text);
+    // One that waits for a person needs a line of its own, for the comment.
+    names.push_back({"environment.pass", "NPM_TOKEN", "a secret", true});
+    CHECK(contains(inserted("treadline: 1\n", names), "\n    - VARIABLE_10\n"));
 }
 
 TEST_CASE("a list in brackets stays in brackets", "[profiles][editor]") {

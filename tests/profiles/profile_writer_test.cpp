@@ -226,3 +226,16 @@ TEST_CASE("limits are written in their largest exact unit", "[profiles][yaml]") 
     CHECK(duration_text(3600) == "1h");
     CHECK(to_string(Modes(Mode::Execute) | Mode::Read) == "rx");
 }
+
+TEST_CASE("many variables are written on few lines", "[profiles][writer]") {
+    Profile profile;
+    for (int i = 10; i < 40; ++i) {
+        profile.environment.pass.push_back({"VARIABLE_" + std::to_string(i), {}});
+    }
+    const std::string text = write_profile(profile);
+    CHECK(test::read(text) == profile);
+    CHECK(std::count(text.begin(), text.end(), '\n') <= 7);
+    for (size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
+        CHECK(text.find('\n', at) - at <= 100);
+    }
+}
