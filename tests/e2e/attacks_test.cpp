@@ -112,3 +112,18 @@ TEST_CASE("nothing leaves: no route, no name, no socket of the host", "[e2e][att
     CHECK(done.out.find("with 3") != std::string::npos);
     CHECK(done.out.find("REACHED") == std::string::npos);
 }
+
+TEST_CASE("what an earlier run hid from the search for secrets ends in a refusal, not in an open secret", "[e2e][attack]") {
+    const Loop loop;
+    loop.write(".env", "SECRET=1\n");
+    loop.write("sub/.env", "SECRET=2\n");
+    loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\ninclude: [base, shell]\nfiles:\n  ${project}/**: rwcx\nsyscalls: [\"@file\"]\n");
+    CHECK(loop.treadline({"enforce", "--", "sh", "-c", "cat sub/.env; ln sub/.env copy; cat copy"}).out.find("SECRET") == std::string::npos);
+    REQUIRE(loop.shell("chmod 300 sub").status == 0); // as a run could have done
+    const Finished hidden = loop.treadline({"enforce", "--", "sh", "-c", "cat sub/.env"});
+    INFO(hidden.err);
+    CHECK(hidden.status == 126);
+    CHECK(hidden.err.find("sub") != std::string::npos);
+    CHECK(hidden.out.find("SECRET") == std::string::npos);
+    CHECK(loop.shell("chmod 700 sub").status == 0);
+}
