@@ -112,6 +112,8 @@ void Guards::add(const CatalogueEntry& entry, GuardKind kind, const Variables& v
                 compiled.subtree = true;
                 compiled.parts.pop_back();
             }
+            compiled.fixed_length =
+                std::find(compiled.parts.begin(), compiled.parts.end(), "**") == compiled.parts.end();
             Place place{guard, "", "", compiled.subtree, false, {}};
             const std::string joined = join(compiled.parts, "/");
             if (compiled.floating) {
@@ -162,7 +164,15 @@ size_t Guards::match(const Compiled& compiled, const Components& path) {
             if (!starts_with(path, directory)) {
                 continue;
             }
-            for (size_t at = directory.size(); at < path.size() && !found(); ++at) {
+            // Where nothing below the guard counts and its length is known, it can only be the path's end.
+            size_t at = directory.size();
+            if (compiled.fixed_length && !compiled.subtree) {
+                if (path.size() < at + compiled.parts.size()) {
+                    continue;
+                }
+                at = path.size() - compiled.parts.size();
+            }
+            for (; at < path.size() && !found(); ++at) {
                 end = match_from(compiled.parts, 0, path, at);
             }
         }

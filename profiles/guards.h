@@ -64,6 +64,7 @@ private:
         std::vector<std::string> parts; // components; "**" stands for any number of them
         bool subtree = false;
         bool floating = false;
+        bool fixed_length = false;                    // no "**" among the parts
         std::vector<std::vector<std::string>> within; // components
         std::vector<std::vector<std::string>> except;
     };

@@ -25,6 +25,15 @@ bool is_protected(std::string_view path) {
 
 } // namespace
 
+TEST_CASE("a guard for a name counts at the end of a path, however often and wherever the name stands",
+          "[profiles][guards]") {
+    CHECK(is_protected("/home/ann/p/.git/config"));
+    CHECK(is_protected("/home/ann/p/.git/config/a/.git/config"));
+    CHECK_FALSE(is_protected("/home/ann/p/.git/config/a"));
+    CHECK_FALSE(is_protected("/srv/.git/config"));
+    CHECK(is_protected("/home/ann/p/.git/modules/a/b/config")); // "**" inside: at any depth
+}
+
 TEST_CASE("every catalogue entry says what it is and where that is written down", "[profiles][guards]") {
     const Variables with_profile = ann()
                                        .with("profile", "/home/ann/p/.treadline/profile.yaml")
