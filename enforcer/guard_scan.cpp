@@ -7,11 +7,15 @@
 #include <unordered_set>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/path.h"
+#include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/held_rules.h"
+#include "enforcer/outside.h"
 
 namespace treadline {
 namespace {
@@ -72,8 +76,29 @@ private:
                            [&](const auto& glob) { return matches_glob(glob, name); });
     }
 
+    // Why a directory cannot be listed, where the command could: it may have been made so by an earlier run, to hide
+    // what is in it from this search. One that belongs to somebody else is as closed to the command.
+    static int unreadable(const std::string& directory) {
+        const auto opened = sys::open(directory, O_RDONLY | O_DIRECTORY);
+        if (opened) {
+            return 0;
+        }
+        const int code = opened.error().code;
+        const auto status = look(directory);
+        const bool foreign = code == EACCES && status && status->st_uid != ::geteuid();
+        return foreign || code == ENOENT || code == ENOTDIR ? 0 : code;
+    }
+
+    // Stores of other people's files are large and hold no credentials of their own.
+    enum class Stores : uint8_t { Skip, Enter };
+
     template <class Visit>
-    void walk(const std::string& directory, const Visit& visit) {
+    void walk(const std::string& directory, const Visit& visit, Stores stores = Stores::Skip) {
+        if (const int code = unreadable(directory); code != 0) {
+            scan_.gaps.push_back("'" + printable(directory) + "' cannot be searched for guarded files (" +
+                                 errno_name(code) + "); make it readable, or move it out of the project");
+            return;
+        }
         for (const DirectoryEntry& entry : list_directory(directory)) {
             if (++entries_ > in_.max_entries) {
                 if (entries_ == in_.max_entries + 1) {
@@ -87,8 +112,8 @@ private:
             visit(path, entry);
             const bool store =
                 entry.name == "node_modules" || (entry.name == "objects" && file_name(directory) == ".git");
-            if (entry.directory && !store && !masked_.contains(path)) {
-                walk(path, visit);
+            if (entry.directory && (!store || stores == Stores::Enter) && !masked_.contains(path)) {
+                walk(path, visit, stores);
             }
         }
     }
@@ -127,8 +152,8 @@ private:
             policy_.guards().root(*guard, path) != path || !in_.writable(std::string(parent_path(path)))) {
             return;
         }
-        if (policy_.decide(Operation::Create, path).allowed &&
-            policy_.decide(Operation::Write, path).allowed) {
+        // What may be replaced may have any content, and must be no mount point, over which nothing can be renamed.
+        if (policy_.decide(Operation::Create, path).allowed) {
             return;
         }
         if (S_ISLNK(status->st_mode)) {
@@ -215,16 +240,18 @@ private:
         if (inodes.empty()) {
             return;
         }
+        const auto mask = [&](const std::string& path, const DirectoryEntry& entry) {
+            if (entry.directory || entry.symlink) {
+                return;
+            }
+            const auto status = look(path);
+            if (status && status->st_nlink > 1 && inodes.contains({status->st_dev, status->st_ino})) {
+                add(path, GuardedPath::Holding::Mask, false, "guard: another name of a credential");
+            }
+        };
+        entries_ = 0; // a search of its own
         for (const std::string& root : in_.roots) {
-            walk(root, [&](const std::string& path, const DirectoryEntry& entry) {
-                if (entry.directory || entry.symlink) {
-                    return;
-                }
-                const auto status = look(path);
-                if (status && status->st_nlink > 1 && inodes.contains({status->st_dev, status->st_ino})) {
-                    add(path, GuardedPath::Holding::Mask, false, "guard: another name of a credential");
-                }
-            });
+            walk(root, mask, Stores::Enter);
         }
     }
 
@@ -232,8 +259,10 @@ private:
     void place(const std::string& path, bool directory, const std::string& why) {
         const std::string parent(parent_path(path));
         const auto above = look(parent);
-        if (look(path) || !above || !S_ISDIR(above->st_mode) || !in_.visible(parent) ||
-            !in_.writable(parent) || placed_.contains(path)) {
+        const Placeholder placeholder{path, directory, why, directory ? std::nullopt : content_in(path)};
+        // One that is there may be another run's, or may have been left by one that was killed.
+        if ((look(path) && !is_untouched_placeholder(placeholder)) || !above || !S_ISDIR(above->st_mode) ||
+            !in_.visible(parent) || !in_.writable(parent) || placed_.contains(path)) {
             return;
         }
         if (scan_.placeholders.size() >= max_placeholders) {
@@ -244,7 +273,7 @@ private:
             return;
         }
         placed_.insert(path);
-        scan_.placeholders.push_back({path, directory, why, directory ? std::nullopt : content_in(path)});
+        scan_.placeholders.push_back(placeholder);
         add(path, GuardedPath::Holding::Seal, directory, why);
     }
 

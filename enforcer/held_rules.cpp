@@ -75,6 +75,12 @@ public:
 
     result<ok> hold(const PolicyRule& rule) {
         const Pattern& pattern = rule.pattern;
+        if (rule.modes == Modes(Mode::Execute) && pattern.extent == Extent::Subtree &&
+            std::any_of(policy_.private_directories().begin(), policy_.private_directories().end(),
+                        [&](const PolicyEntry& entry) { return entry.pattern.path == pattern.path; })) {
+            held_.executable_private.insert(pattern.path);
+            return ok{};
+        }
         if (is_within(pattern.path, "/proc")) {
             hold_proc(rule);
             return ok{};
@@ -190,6 +196,19 @@ private:
         add(rule, *real, extent, directory, status && S_ISCHR(status->st_mode));
     }
 
+    // The rule for a tree around a missing directory that grants all that `rule` does: the command makes the directory
+    // itself, and a clone or a worktree finds its place empty.
+    [[nodiscard]] const PolicyRule* made_inside(const PolicyRule& rule, const std::string& directory) const {
+        for (const PolicyRule& other : policy_.files()) {
+            const Pattern& tree = other.pattern;
+            if (tree.extent == Extent::Subtree && tree.path != directory && is_within(directory, tree.path) &&
+                other.modes.has(Mode::Create) && other.modes.covers(rule.modes)) {
+                return &other;
+            }
+        }
+        return nullptr;
+    }
+
     void hold_missing(const PolicyRule& rule, const std::string& written, Extent extent) {
         const std::string path = resolve_missing(written);
         if (!rule.modes.has(Mode::Create)) {
@@ -215,6 +234,10 @@ private:
             // A guard's own folder (a new repository's hooks) is made by the command, below a rule that lets it.
             if (policy_.guards().find(directory, true) != nullptr) {
                 note(rule, "does not exist; held by the rule for the directory the command makes it in");
+                return;
+            }
+            if (const PolicyRule* above = made_inside(rule, directory); above != nullptr) {
+                note(rule, "does not exist; held by " + above->text + " when the command makes it");
                 return;
             }
             held_.make_directories.push_back(directory);

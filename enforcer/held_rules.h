@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct HeldRules {
     std::map<std::string, std::string> aliases; // see Plan
     std::map<std::string, std::string> links;   // symbolic links on the way to rules: path -> text
     std::map<std::string, std::string> notes;   // by rule text: what is not held as written
+    // Private directories that a rule `DIRECTORY/**: x` lets programs run from; the host's own stays out of sight.
+    std::set<std::string> executable_private;
 };
 
 result<HeldRules> hold_rules(const Policy& policy);

@@ -23,7 +23,8 @@ namespace treadline {
 namespace {
 
 constexpr int max_links = 40; // as the kernel's own limit
-constexpr size_t max_arguments = 16 * 1024;
+constexpr size_t max_arguments = 1024; // bytes and words of a command line in a report
+constexpr size_t max_words = 32;
 
 int open_inside(int root, const char* path, int flags) {
     open_how how{};
@@ -58,22 +59,27 @@ bool InsideView::exists(const std::string& path) const {
     return file.valid();
 }
 
-bool InsideView::is_empty_directory(const std::string& path) const {
+std::optional<std::vector<std::string>> InsideView::entries(const std::string& path) const {
+    constexpr size_t enough = 64; // to know that it is not empty
     open_how how{};
     how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
     const auto fd = static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how));
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(fd >= 0 ? ::fdopendir(fd) : nullptr, ::closedir);
     if (stream == nullptr) {
-        return false;
+        return std::nullopt;
     }
+    std::vector<std::string> names;
     while (const dirent* entry = ::readdir(stream.get())) {
         const std::string_view name(entry->d_name);
         if (name != "." && name != "..") {
-            return false;
+            names.emplace_back(name);
+        }
+        if (names.size() > enough) {
+            break;
         }
     }
-    return true;
+    return names;
 }
 
 std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const std::string& raw,
@@ -213,6 +219,9 @@ InsideProcess describe_process(pid_t task) {
             line->pop_back();
         }
         for (const std::string_view word : split(*line, '\0')) {
+            if (process.argv.size() == max_words) {
+                break;
+            }
             process.argv.emplace_back(word);
         }
     }

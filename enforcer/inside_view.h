@@ -35,7 +35,8 @@ public:
                                                     LastLink last) const;
     // Of a normalised absolute path.
     [[nodiscard]] bool exists(const std::string& path) const;
-    [[nodiscard]] bool is_empty_directory(const std::string& path) const;
+    // The names in a directory; nothing where they cannot be listed.
+    [[nodiscard]] std::optional<std::vector<std::string>> entries(const std::string& path) const;
 
 private:
     explicit InsideView(unique_fd root) : root_(std::move(root)) {}

@@ -102,8 +102,11 @@ std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& po
         }
     }
     for (const PolicyEntry& entry : policy.private_directories()) {
-        rights.grant(entry.pattern.path, Modes(Mode::Read) | Mode::Write | Mode::Create,
-                     LandlockObject::Directory, "private: " + entry.text);
+        Modes modes = Modes(Mode::Read) | Mode::Write | Mode::Create;
+        if (held.executable_private.contains(entry.pattern.path)) {
+            modes |= Mode::Execute;
+        }
+        rights.grant(entry.pattern.path, modes, LandlockObject::Directory, "private: " + entry.text);
     }
     return rights.needed();
 }

@@ -202,12 +202,31 @@ result<ok> Supervisor::await_ready() {
     return ok{};
 }
 
+namespace {
+
+// A directory handed down as a standard stream is the host's own mount: nothing of the mount view lies over what is
+// reached through it.
+result<ok> check_inherited(const Plan& plan) {
+    constexpr std::array names = {"standard input", "standard output", "standard error"};
+    for (int fd = STDIN_FILENO; plan.new_root && fd <= STDERR_FILENO; ++fd) {
+        struct stat status {};
+        if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+            return fail(std::string(names[static_cast<size_t>(fd)]) +
+                        " is a directory, through which the command would reach what the profile hides; redirect it");
+        }
+    }
+    return ok{};
+}
+
+} // namespace
+
 result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
     auto page = TRY(StatusPage::make());
     auto outside = TRY(Outside::make(plan));
     auto gate = TRY(SignalGate::close());
     std::unique_ptr<Supervisor> self(
         new Supervisor(plan, std::move(page), std::move(gate), std::move(outside)));
+    TRY(check_inherited(self->plan_));
     self->program_ = TRY(find_program(self->plan_.command));
     ChildPlan child;
     TRY(self->prepare(child));
@@ -250,6 +269,9 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
         self->command_pidfd_ = TRY(sys::pidfd_open(self->first_));
     }
     TRY(self->await_ready());
+    if (self->plan_.namespaces && !self->plan_.mounts.empty()) {
+        self->guards_ = TRY(GuardWatch::start(self->plan_, self->command_));
+    }
     TRY(self->outside_.confine(self->command_));
     return self;
 }

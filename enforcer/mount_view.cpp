@@ -105,6 +105,9 @@ private:
                                          ? sys::realpath(entry.pattern.path).value_or(entry.pattern.path)
                                          : entry.pattern.path;
             private_[path] = "private: " + entry.text;
+            if (held_.executable_private.contains(entry.pattern.path)) {
+                executable_private_.insert(path);
+            }
         }
     }
 
@@ -314,12 +317,19 @@ private:
         step({MountStep::Kind::MaskDirectory, "", guarded.path, false, false, guarded.why});
     }
 
-    // Rules that name something below a guard open just that.
+    // Rules that name something below a guard open just that. Below a pinned directory that is writable everything is
+    // open already, and a file that may be replaced must be no mount point: nothing can be renamed over one.
     bool reopened_below(const GuardedPath& guarded) {
         bool any = false;
+        const auto pinned = binds_.find(guarded.path);
+        const bool open = guarded.holding == GuardedPath::Holding::Pin && pinned != binds_.end() && pinned->second.writable;
         for (const HeldRule& rule : held_.rules) {
             if (rule.path == guarded.path || !is_within(rule.path, guarded.path) ||
-                !policy_.decide(Operation::Read, rule.path).allowed) {
+                !policy_.decide(Operation::Read, rule.path).allowed || (!rule.directory && !look(rule.path))) {
+                continue;
+            }
+            if (open && !rule.directory && rule.modes.has(Mode::Create)) {
+                any = true;
                 continue;
             }
             if (guarded.holding == GuardedPath::Holding::Mask || changes(rule)) {
@@ -400,7 +410,7 @@ private:
 
     MountView finish() {
         for (const auto& [path, why] : private_) {
-            step({MountStep::Kind::Tmpfs, "", path, true, executed_in(path), why});
+            step({MountStep::Kind::Tmpfs, "", path, true, executable_private_.contains(path) || executed_in(path), why});
         }
         for (const auto& [path, bind] : binds_) {
             step({MountStep::Kind::Bind, path, path, bind.writable, bind.executable, bind.why});
@@ -421,6 +431,7 @@ private:
     MountView view_;
     std::map<std::string, Bind> binds_;
     std::map<std::string, std::string> private_;
+    std::set<std::string> executable_private_;
     std::map<std::string, std::vector<const HeldRule*>> opened_; // directories in which names are made
     std::set<std::string> kept_;
     std::set<std::string> hidden_in_bound_;

@@ -1,8 +1,12 @@
-// What a run changes outside the sandbox, and takes back: missing directories that a `c` rule names (they
-// stay), placeholders for guards (removed if still the empty object that was made), a cgroup of the run's
-// own.
+// What a run changes outside the sandbox, and takes back: missing directories that a `c` rule names (where they are
+// still empty), placeholders for guards (where they are still as they were made), a cgroup of the run's own.
+//
+// Overlapping runs of one project share what they make: each holds a shared lock on the project's directory, and only
+// one that is alone takes anything back. What a run finds already made by another, or left by one that was killed, is
+// its own, too.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,8 +18,8 @@
 
 namespace treadline {
 
-// Removes an empty directory, following no symbolic link on the way to it; anything else stays as it is.
-void remove_empty_directory(const std::string& path);
+// Whether what is at `placeholder.path` is one that Treadline made and nobody has changed since.
+bool is_untouched_placeholder(const Placeholder& placeholder);
 
 class Outside {
 public:
@@ -27,20 +31,29 @@ public:
     // Puts a process into the run's cgroup, if there is one.
     result<ok> confine(pid_t pid) const;
 
+    // The command made this one of the plan's directories itself: it stays, even if it is empty.
+    void keep_directory(const std::string& path);
+    // Removes, deepest first, those that are empty, unless another run of the project lasts.
+    void remove_directories(const std::set<std::string>& paths);
+
 private:
     Outside() = default;
+    result<ok> lock_project(const Plan& plan);
+    [[nodiscard]] bool alone() const;
+    result<ok> make_missing_directory(const std::string& path, uid_t uid, gid_t gid);
     result<ok> make_placeholder(const Placeholder& placeholder, uid_t uid, gid_t gid);
     result<ok> make_cgroup(const Plan& plan);
     result<ok> start_janitor();
     void remove_made() const;
 
     struct Made {
-        std::string path;
-        bool directory = false;
+        Placeholder what;
+        bool placeholder = false; // else a directory that a rule names
         dev_t device = 0;
         ino_t inode = 0;
     };
-    std::vector<Made> made_;
+    std::vector<Made> made_; // what lies in another comes after it
+    unique_fd lock_;         // the project's directory; none where there is no project or no lock
     // A process that removes the placeholders when this one is killed: it waits for the pipe to close.
     unique_fd janitor_pipe_;
     pid_t janitor_ = -1;

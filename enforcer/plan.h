@@ -100,7 +100,7 @@ struct Plan {
     bool new_root = true;          // false: the host's view stays, `mounts` holds only masks
     std::vector<MountStep> mounts; // in order
     std::vector<Placeholder> placeholders;
-    std::vector<std::string> make_directories; // missing directories a `c` rule names, made outside
+    std::vector<std::string> make_directories; // missing directories a `c` rule names, and theirs, made outside
     int landlock_abi = 0;                      // 0: no Landlock
     std::vector<LandlockRule> landlock_rules;
     std::vector<uint16_t> bind_ports; // TCP ports that may be bound

@@ -1,6 +1,7 @@
 // Policy + machine -> plan. Decides nothing itself: it asks the policy, and says what cannot be held.
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -121,6 +122,18 @@ std::string wider_than(const PolicyRule& rule, const HeldRules& held, const Moun
     return "";
 }
 
+// Sorted: what lies in another comes after it.
+std::vector<std::string> with_missing_parents(const std::vector<std::string>& directories) {
+    std::set<std::string> all;
+    for (const std::string& directory : directories) {
+        struct stat status {};
+        for (std::string at = directory; ::lstat(at.c_str(), &status) != 0; at = std::string(parent_path(at))) {
+            all.insert(at);
+        }
+    }
+    return {all.begin(), all.end()};
+}
+
 void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, const MountView& view) {
     for (const PolicyRule& rule : policy.files()) {
         const bool writes = rule.modes.has(Mode::Write) || rule.modes.has(Mode::Create);
@@ -194,9 +207,8 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     plan.mounts = std::move(view.steps);
     plan.placeholders = std::move(view.placeholders);
     plan.landlock_rules = landlock_rules(held, *policy, machine.landlock_abi);
-    plan.make_directories = std::move(held.make_directories);
-    plan.make_directories.insert(plan.make_directories.end(), view.make_directories.begin(),
-                                 view.make_directories.end());
+    held.make_directories.insert(held.make_directories.end(), view.make_directories.begin(), view.make_directories.end());
+    plan.make_directories = with_missing_parents(held.make_directories);
     plan.aliases = std::move(held.aliases);
     plan.degraded.insert(plan.degraded.end(), gaps.sentences.begin(), gaps.sentences.end());
     return plan;

@@ -161,9 +161,7 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
         }
         if (exit_status_) {
             watch_ended();
-            for (const std::string& directory : removed_) {
-                remove_empty_directory(directory);
-            }
+            outside_.remove_directories(removed_);
             return Outcome{*exit_status_, log_.all()};
         }
         TRY(turn(-1));
@@ -180,13 +178,15 @@ int Supervisor::poll_timeout_ms() const {
 }
 
 result<ok> Supervisor::turn(int exec_pipe) {
-    enum : size_t { Listener, Signals, Socket, Child, Executed, Count };
+    enum : size_t { Listener, Signals, Socket, Child, Executed, Mounts, Moves, Count };
     std::array<pollfd, Count> fds{};
     fds[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
     fds[Signals] = {gate_.fd(), POLLIN, 0};
     fds[Socket] = {socket_.get(), POLLIN, 0};
     fds[Child] = {first_pidfd_.get(), POLLIN, 0};
     fds[Executed] = {exec_pipe, POLLIN, 0};
+    fds[Mounts] = {guards_ ? guards_->mounts() : -1, POLLPRI, 0};
+    fds[Moves] = {guards_ ? guards_->moves() : -1, POLLIN, 0};
     const int ready = ::poll(fds.data(), fds.size(), poll_timeout_ms());
     if (ready < 0 && errno != EINTR) {
         return fail_errno("cannot wait for the command");
@@ -197,7 +197,13 @@ result<ok> Supervisor::turn(int exec_pipe) {
         }
         return ok{};
     }
-    if ((fds[Listener].revents & POLLIN) != 0) {
+    // Before any call is let through.
+    if (fds[Mounts].revents != 0 || fds[Moves].revents != 0) {
+        on_changed_mounts();
+    }
+    if (guard_lost_ && plan_.isolate_processes) {
+        // Killed: no call of its is answered any more.
+    } else if ((fds[Listener].revents & POLLIN) != 0) {
         TRY(watch_->serve(log_));
     } else if (fds[Listener].revents != 0) {
         watch_ended(); // nothing under the filter is left
@@ -221,6 +227,11 @@ void Supervisor::watch_ended() {
     if (watch_ != nullptr) {
         removed_ = watch_->removed();
         watch_.reset();
+        for (const std::string& directory : plan_.make_directories) {
+            if (!removed_.contains(directory)) {
+                outside_.keep_directory(directory); // the command's own, by its mkdir
+            }
+        }
     }
 }
 
@@ -276,9 +287,32 @@ void Supervisor::on_child() {
     exec_pipe_.reset();
     if (plan_.isolate_processes) {
         const int inner = page_.get()->wait_status;
-        status = inner >= 0 ? inner : SIGKILL; // init died first: killed, and everything inside with it
+        // Init died first: killed, and everything inside with it.
+        status = inner >= 0 && !guard_lost_ ? inner : SIGKILL;
     }
     exit_status_ = shell_status(status);
+}
+
+// Fail closed: with its guard gone, a replaced file is only what the watch makes of it, and that can be outrun. A
+// learning run is not held to anything; it only says so.
+void Supervisor::on_changed_mounts() {
+    const auto path = guards_->lost();
+    if (!path || guard_lost_) {
+        return;
+    }
+    guard_lost_ = true;
+    guards_.reset();
+    if (plan_.isolate_processes) {
+        kill_everything();
+    }
+    Violation violation;
+    violation.layer = "mount";
+    violation.operation = "guard";
+    violation.object = *path;
+    violation.reason = "something outside replaced a guarded file (" + printable(*path) + ") while the run lasted; " +
+                       (plan_.isolate_processes ? "the run was ended, because its guard went with it"
+                                                : "its guard went with it, so the run may have read it");
+    log_.record(std::move(violation));
 }
 
 void Supervisor::on_time_limit() {

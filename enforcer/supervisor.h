@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "enforcer/child.h"
+#include "enforcer/guard_watch.h"
 #include "enforcer/outside.h"
 #include "enforcer/plan.h"
 #include "enforcer/sandbox.h"
@@ -77,6 +78,7 @@ private:
     void on_message();
     void on_child(); // the first child stopped or ended
     void on_time_limit();
+    void on_changed_mounts();
     void kill_everything() const;
     void signal_command(int number) const;
     static void stop_with_command();
@@ -93,6 +95,8 @@ private:
     pid_t command_ = -1;
     unique_fd command_pidfd_;
     bool filtered_ = false;
+    std::optional<GuardWatch> guards_;
+    bool guard_lost_ = false;
     std::unique_ptr<Watch> watch_;
     std::set<std::string> removed_; // what the watch counted as removed; see Watch::change_mount_point()
     ViolationLog log_;

@@ -24,7 +24,7 @@ constexpr size_t max_known = 65'536;
 std::string asked_of(const WatchedPath& path) {
     const int bits = (path.read ? 1 : 0) | (path.write ? 2 : 0) | (path.create ? 4 : 0) |
                      (path.remove ? 8 : 0) | (path.execute ? 16 : 0) | (path.create_if_missing ? 32 : 0) |
-                     (path.only_if_missing ? 64 : 0);
+                     (path.only_if_missing ? 64 : 0) | (path.link_source ? 128 : 0);
     return std::to_string(bits);
 }
 
@@ -49,16 +49,12 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
         if (step.writable) {
             watch->writable_.push_back(step.target);
         }
-        if (step.writable && step.kind == MountStep::Kind::Bind && step.source == step.target) {
+        if (step.kind == MountStep::Kind::Bind && step.source == step.target) {
             watch->mount_points_.insert(step.target);
         }
     }
     // Made so that rules have something to lie on; to the command they are not there yet.
-    for (const std::string& directory : plan.make_directories) {
-        if (watch->mount_points_.contains(directory)) {
-            watch->removed_.insert(directory);
-        }
-    }
+    watch->removed_.insert(plan.make_directories.begin(), plan.make_directories.end());
     // Linux 6.6; without it every notification costs a wake-up on another processor, nothing worse.
     ::ioctl(watch->listener_.get(), seccomp_notif_set_flags, seccomp_notif_sync_wake_up);
     return watch;
@@ -159,6 +155,16 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         if (!inside) {
             continue;
         }
+        // Fails by itself, whatever the profile says; git tries it on every directory it empties.
+        if (path.remove_directory && inside->exists && inside->directory && !verdict) {
+            const auto entries = view_.entries(inside->path);
+            if (entries && std::any_of(entries->begin(), entries->end(), [&](const std::string& entry) {
+                    return !removed_.contains(join_path(inside->path, entry));
+                })) {
+                verdict = ENOTEMPTY;
+                continue;
+            }
+        }
         std::vector<Violation> denials;
         const std::string key = asked_of(path) + inside->path;
         if (!known_allowed_.contains(key)) {
@@ -198,12 +204,15 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
 // point cannot be removed (EBUSY), and one made anew would carry no rule. So an empty one counts as removed, is there
 // again when the command makes it, and is removed for real at the end if it was not. In between it can still be seen.
 std::optional<int> Watch::change_mount_point(const WatchedPath& asked, const InsidePath& inside) {
-    if (!inside.exists || !inside.directory || !mount_points_.contains(inside.path)) {
+    if (!inside.exists || !inside.directory) {
         return std::nullopt;
     }
     if (asked.remove_directory) {
-        if (!view_.is_empty_directory(inside.path)) {
-            return ENOTEMPTY;
+        // look() has seen that nothing is in it but, perhaps, what counts as removed.
+        const auto entries = view_.entries(inside.path);
+        const bool ours = mount_points_.contains(inside.path) || removed_.contains(inside.path);
+        if (!entries || (!ours && entries->empty())) {
+            return std::nullopt;
         }
         return removed_.insert(inside.path).second ? 0 : ENOENT;
     }

@@ -59,7 +59,7 @@ private:
     std::vector<bool> watched_;                      // by number: listed and looked at
     std::vector<std::string> names_;                 // by number
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
-    std::set<std::string> mount_points_;             // directories bound writable, which no rmdir can remove
+    std::set<std::string> mount_points_;             // directories bound onto themselves, which no rmdir can remove
     std::set<std::string> removed_;
     std::unordered_set<std::string> known_readable_; // absolute paths as asked for, see look()
     // Resolved paths, each behind a letter for what was asked of it: a policy does not change its mind.

@@ -30,7 +30,7 @@ void set_open_flags(WatchedPath& path, uint64_t flags) {
     }
 }
 
-enum class Use : uint8_t { Create, Replace, MakeDirectory, Remove, RemoveDirectory, Write, WriteLink, Execute };
+enum class Use : uint8_t { Create, Replace, MakeDirectory, Remove, RemoveDirectory, Write, WriteLink, Execute, LinkSource };
 
 // The calls whose paths are plain arguments: which argument is the path, and which the directory (-1: none).
 struct PlainCall {
@@ -43,8 +43,8 @@ constexpr std::array plain_calls = std::to_array<PlainCall>({
     {"execve", -1, 0, Use::Execute},   {"execveat", 0, 1, Use::Execute}, {"unlink", -1, 0, Use::Remove},
     {"unlinkat", 0, 1, Use::Remove},   {"rmdir", -1, 0, Use::RemoveDirectory},    {"mkdir", -1, 0, Use::MakeDirectory},
     {"mkdirat", 0, 1, Use::MakeDirectory},    {"mknod", -1, 0, Use::Create},    {"mknodat", 0, 1, Use::Create},
-    {"symlink", -1, 1, Use::Create},   {"symlinkat", 1, 2, Use::Create}, {"link", -1, 1, Use::Create},
-    {"linkat", 2, 3, Use::Create},     {"rename", -1, 0, Use::Remove},   {"rename", -1, 1, Use::Replace},
+    {"symlink", -1, 1, Use::Create},   {"symlinkat", 1, 2, Use::Create}, {"link", -1, 0, Use::LinkSource}, {"link", -1, 1, Use::Create},
+    {"linkat", 0, 1, Use::LinkSource}, {"linkat", 2, 3, Use::Create},     {"rename", -1, 0, Use::Remove},   {"rename", -1, 1, Use::Replace},
     {"renameat", 0, 1, Use::Remove},   {"renameat", 2, 3, Use::Replace},  {"renameat2", 0, 1, Use::Remove},
     {"renameat2", 2, 3, Use::Replace},  {"truncate", -1, 0, Use::Write},  {"chmod", -1, 0, Use::Write},
     {"fchmodat", 0, 1, Use::Write},    {"fchmodat2", 0, 1, Use::Write},  {"chown", -1, 0, Use::Write},
@@ -63,7 +63,9 @@ WatchedPath plain_path(const PlainCall& call, const seccomp_data& data, std::str
     path.remove = call.use == Use::Remove || path.remove_directory;
     path.write = call.use == Use::Write || call.use == Use::WriteLink;
     path.execute = call.use == Use::Execute;
-    const bool names_the_link = path.create || path.remove || call.use == Use::WriteLink;
+    path.link_source = call.use == Use::LinkSource;
+    path.read = path.link_source;
+    const bool names_the_link = path.create || path.remove || path.link_source || call.use == Use::WriteLink;
     path.last = names_the_link ? LastLink::Keep : LastLink::Follow;
     return path;
 }
