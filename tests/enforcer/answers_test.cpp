@@ -89,3 +89,67 @@ TEST_CASE("making a directory that is there is no violation", "[enforcer][sandbo
     REQUIRE_NAMESPACES();
     CHECK(answered("files:\n  ${project}/**: r\nsyscalls: [\"@base\", \"@file\"]\n", "mkdir -p /usr/lib; mkdir -p ..; mkdir /usr").violations.empty());
 }
+
+TEST_CASE("removing a directory that is not empty fails by itself, and is no violation", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    Arena arena;
+    arena.answer_refusals = true;
+    arena.write("project/.git/HEAD", "ref: refs/heads/main\n");
+    arena.write("project/full/file", "x");
+    std::filesystem::create_directories(arena.project("empty"));
+    const std::string rules = "files:\n  ${project}/**: r\n  ${project}/.git/**: rwc\nsyscalls: [\"@base\", \"@file\"]\n";
+    const Held full = arena.run(rules, {"sh", "-c", "rmdir .git full"});
+    CHECK(full.out.find("not empty") != std::string::npos);
+    CHECK(full.violations.empty());
+    CHECK(arena.run(rules, {"rmdir", "empty"}).about(arena.project("empty")).size() == 1);
+    CHECK(exists(arena, "empty"));
+}
+
+TEST_CASE("every directory whose name may be deleted can be removed, mount point or not", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    Arena arena;
+    arena.answer_refusals = true;
+    const std::string rules = "files:\n  ${project}/: rwc\n  ${project}/*: r\n  ${project}/dist/bin/**: rwc\nsyscalls: [\"@base\", \"@file\"]\n";
+    std::filesystem::create_directories(arena.project("sub.d"));
+    const Held held = arena.run(rules, {"sh", "-c", "rmdir sub.d && mkdir -p dist/bin && echo x > dist/bin/p && rm -r dist"});
+    INFO(held.out);
+    CHECK(held.status == 0);
+    CHECK_FALSE(exists(arena, "sub.d"));
+    CHECK_FALSE(exists(arena, "dist"));
+}
+
+TEST_CASE("a rule below a directory that the command makes itself makes nothing beforehand", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    Arena arena;
+    arena.answer_refusals = true;
+    const std::string rules = "files:\n  ${project}/**: rwc\n  ${project}/wt-x/.git: wc\n  ${project}/sub/hooks/post-update: wc\n"
+                              "syscalls: [\"@base\", \"@file\"]\n";
+    const Held held = arena.run(rules, {"sh", "-c", "[ ! -e wt-x ] && mkdir wt-x && echo x > wt-x/.git && echo x > wt-x/f"});
+    INFO(held.error << held.out);
+    CHECK(held.status == 0);
+    CHECK(exists(arena, "wt-x/.git"));
+    CHECK_FALSE(exists(arena, "sub"));
+}
+
+TEST_CASE("a run that is refused leaves no directory behind", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    const Arena arena;
+    const std::string rules = "files:\n  ${project}/**: r\n  ${project}/new/deep/**: rwc\nsyscalls: [\"@base\", \"@file\"]\n";
+    CHECK_FALSE(arena.run(rules, {"nothing-of-that-name"}).error.empty());
+    CHECK_FALSE(exists(arena, "new"));
+    CHECK(arena.run(rules, {"sh", "-c", "echo x > new/deep/file"}).status == 0);
+    CHECK(exists(arena, "new/deep/file"));
+}
+
+TEST_CASE("a private directory runs programs only where a rule `x` says so, and never shows the host's", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    Arena arena;
+    arena.write("cache/secret", "x");
+    const std::string rules = "private: [\"${home}/cache\"]\nfiles:\n  ${project}/**: r\n";
+    const std::string calls = "syscalls: [\"@base\", \"@file\", \"@process\"]\n";
+    const std::string script = "printf '#!/bin/sh\\necho ran; ls' > ~/cache/t && chmod +x ~/cache/t && cd ~/cache && ./t";
+    CHECK(arena.run(rules + calls, {"sh", "-c", script}).out.find("ran") == std::string::npos);
+    const Held held = arena.run(rules + "  ${home}/cache/**: x\n" + calls, {"sh", "-c", script});
+    INFO(held.error);
+    CHECK(held.out == "ran\nt\n");
+}

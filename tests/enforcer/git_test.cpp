@@ -46,3 +46,19 @@ TEST_CASE("neither hooks nor configuration change by git's own hand", "[enforcer
     CHECK(slurp(arena.project(".git/commondir")).empty());
     CHECK_FALSE(held.about(arena.project(".git/config")).empty());
 }
+
+TEST_CASE("an accepted rule for git's configuration lets git write and rename it", "[enforcer][sandbox][git]") {
+    REQUIRE_NAMESPACES();
+    REQUIRE_CAPABILITY(run({"git", "--version"}).status == 0, "git");
+    for (const char* modes : {"rwc", "c"}) {
+        Arena arena;
+        arena.answer_refusals = true;
+        REQUIRE(run({"git", "init", "-q", arena.project()}).status == 0);
+        const Held held = arena.run("files:\n  ${project}/**: r\n  ${project}/.git/**: rwc\n  ${project}/.git/config: " +
+                                        std::string(modes) + "\nsyscalls: [\"@base\", \"@file\", \"@process\"]\n",
+                                    {"git", "config", "foo.bar", "1"});
+        INFO(modes << held.error << held.out);
+        CHECK(held.status == 0);
+        CHECK(slurp(arena.project(".git/config")).find("bar = 1") != std::string::npos);
+    }
+}

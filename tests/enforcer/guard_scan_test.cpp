@@ -79,6 +79,20 @@ TEST_CASE("a second name of a credential's inode is masked, too", "[enforcer][gu
     CHECK(found.at(arena.project("other")) == nullptr);
 }
 
+TEST_CASE("a second name of a credential is found in stores that are not searched otherwise", "[enforcer][guards]") {
+    const Arena arena;
+    const std::string key = arena.write(".ssh/id_ed25519", "key");
+    for (const std::string directory : {"node_modules/x", ".git/objects"}) {
+        arena.write("project/" + directory + "/plain", "plain");
+        REQUIRE(::link(key.c_str(), arena.project(directory + "/k").c_str()) == 0);
+    }
+    const Scanned found = scan(arena, all, false);
+    for (const std::string directory : {"node_modules/x", ".git/objects"}) {
+        CHECK(found.at(arena.project(directory + "/k")) != nullptr);
+        CHECK(found.at(arena.project(directory + "/plain")) == nullptr);
+    }
+}
+
 TEST_CASE("protected files are sealed where they could be written, and left alone elsewhere",
           "[enforcer][guards]") {
     const Arena arena;
