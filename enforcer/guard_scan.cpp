@@ -95,14 +95,14 @@ private:
     template <class Visit>
     void walk(const std::string& directory, const Visit& visit, Stores stores = Stores::Skip) {
         if (const int code = unreadable(directory); code != 0) {
-            scan_.gaps.push_back("'" + printable(directory) + "' cannot be searched for guarded files (" +
+            scan_.unsearched.push_back("'" + printable(directory) + "' cannot be searched for guarded files (" +
                                  errno_name(code) + "); make it readable, or move it out of the project");
             return;
         }
         for (const DirectoryEntry& entry : list_directory(directory)) {
             if (++entries_ > in_.max_entries) {
                 if (entries_ == in_.max_entries + 1) {
-                    scan_.gaps.push_back("'" + printable(directory) +
+                    scan_.unsearched.push_back("'" + printable(directory) +
                                          "' and what follows was not searched for credentials: more than " +
                                          std::to_string(in_.max_entries) + " files");
                 }

@@ -28,7 +28,8 @@ struct GuardedPath {
 struct GuardScan {
     std::vector<GuardedPath> guarded; // sorted by path, none below a masked one
     std::vector<Placeholder> placeholders;
-    std::vector<std::string> gaps; // sentences: what could not be looked through or held
+    std::vector<std::string> gaps;       // sentences: what cannot be held
+    std::vector<std::string> unsearched; // sentences: where guarded files may lie unseen; a refusal
 };
 
 struct GuardScanInput {

@@ -292,6 +292,7 @@ private:
         }
         view_.placeholders = std::move(scan.placeholders);
         view_.gaps.insert(view_.gaps.end(), scan.gaps.begin(), scan.gaps.end());
+        view_.unsearched = std::move(scan.unsearched);
     }
 
     void guard(const GuardedPath& guarded) {

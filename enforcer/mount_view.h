@@ -19,6 +19,7 @@ struct MountView {
     std::vector<Placeholder> placeholders;
     std::vector<std::string> make_directories; // mount points for private directories, made outside
     std::vector<std::string> gaps;             // sentences: what the view cannot hold
+    std::vector<std::string> unsearched; // see GuardScan
 };
 
 result<MountView> plan_mounts(const HeldRules& held, const Policy& policy, const Command& command);

@@ -198,10 +198,8 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
 
     HeldRules held = TRY(hold_rules(*policy));
     MountView view = TRY(plan_mounts(held, *policy, plan.command));
-    for (const std::string& gap : view.gaps) {
-        if (gap.find("was not searched") != std::string::npos) {
-            TRY(gaps.add(gap));
-        }
+    for (const std::string& gap : view.unsearched) {
+        TRY(gaps.add(gap));
     }
     explain_rules(plan, *policy, held, view);
     plan.mounts = std::move(view.steps);

@@ -85,6 +85,12 @@ private:
         TextMap<PathTrie::Node> directories; // absolute parent path -> node
         std::vector<std::string> variable_values;
         std::unordered_map<int64_t, uint16_t> program_of; // by process image
+
+        // Whether a file the run wrote to belongs to the project or the user, not to the system.
+        [[nodiscard]] bool may_be_missing(std::string_view path) const {
+            return is_within(path, variables.get("project")) || is_within(path, variables.get("home")) ||
+                   is_within(path, variables.get("cache"));
+        }
     };
     struct Draft {
         NodeFacts facts;
@@ -204,7 +210,7 @@ void Collector::add_file(RunState& state, const FileAccess& access) {
     if (access.path.empty() || access.path.front() != '/') {
         return; // no object of the file system
     }
-    const Modes modes = modes_of(access.access);
+    Modes modes = modes_of(access.access);
     if (access.access == AccessKind::Connect) {
         if (access.result == 0) {
             const auto program = state.program_of.find(access.process);
@@ -224,6 +230,10 @@ void Collector::add_file(RunState& state, const FileAccess& access) {
     if (const Guard* guard = guard_of(state, draft, access.path, writing)) {
         add_guarded(state, access, *guard, modes);
         return;
+    }
+    // What was there to be written to is not there in a fresh checkout or with cold caches, and then it is made.
+    if (access.access == AccessKind::Write && !access.directory && state.may_be_missing(access.path)) {
+        modes |= Mode::Create;
     }
     NodeFacts& facts = draft.facts;
     facts.created = (facts.touched ? facts.created : true) && access.created_by_run;

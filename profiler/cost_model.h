@@ -45,6 +45,9 @@ inline constexpr double lost_result = 0.7;
 inline constexpr double volatile_name = 8.0;
 // Holds here until an upgrade, and not on the next machine.
 inline constexpr double version_name = 0.5;
+// A program the run makes and executes is another file next time, and a rule held for the old one does not reach it:
+// dearer than a rule for its directory, yet possible where no directory may be folded.
+inline constexpr double replaced_program = 30.0;
 // Made and removed by the run: lock and temporary files, whose neighbours come next time.
 inline constexpr double transient_name = 1.5;
 // Seen in some runs and not in others, as other names beside it: the next run may bring a third.

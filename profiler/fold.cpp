@@ -140,6 +140,10 @@ double Folding::own_cost(Node node, Bits granted, bool in_private) const {
     }
     if (left != 0) {
         sum += cost::rule + costs_.name_penalty(node);
+        const bool made = set_.facts[node].seen.has(Mode::Write) || set_.facts[node].seen.has(Mode::Create);
+        if (made && (left & static_cast<Bits>(Mode::Execute)) != 0 && !set_.facts[node].directory) {
+            sum += cost::replaced_program;
+        }
     }
     return sum;
 }

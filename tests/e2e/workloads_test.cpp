@@ -122,3 +122,11 @@ TEST_CASE("what was learned in one place still passes when the caches are cold",
     loop.write("run.sh", "mkdir -p ~/.cache/tool && test -e ~/.cache/tool/x || date > ~/.cache/tool/x; cat ~/.cache/tool/x\n");
     learn_then_enforce(loop, "sh run.sh", "rm -rf ~/.cache");
 }
+
+TEST_CASE("what was learned with outputs in place holds where they are missing, and the reverse", "[e2e]") {
+    const Loop loop;
+    loop.write("run.sh", "#!/bin/sh\nset -e\nmkdir -p out\necho x > out/r.json\necho y > log.txt\nrm -f prog\ncp /bin/true prog\n./prog\n", 0755);
+    REQUIRE(loop.shell("./run.sh").status == 0);
+    learn_then_enforce(loop, "./run.sh", "rm -rf out log.txt prog");
+    CHECK(loop.enforce("./run.sh").status == 0); // and with them in place again
+}

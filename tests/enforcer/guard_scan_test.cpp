@@ -148,8 +148,8 @@ TEST_CASE("a tree too large to search is said, never passed over", "[enforcer][g
     for (int i = 0; i < 20; ++i) {
         arena.write("project/f" + std::to_string(i), "");
     }
-    CHECK(scan(arena, all, false).scan.gaps.empty());
-    const auto gaps = scan(arena, all, false, 10).scan.gaps;
+    CHECK(scan(arena, all, false).scan.unsearched.empty());
+    const auto gaps = scan(arena, all, false, 10).scan.unsearched;
     REQUIRE_FALSE(gaps.empty());
     CHECK(gaps[0].find("was not searched for credentials") != std::string::npos);
 }

@@ -42,7 +42,7 @@ TEST_CASE("a few reads in the project become the project's files, one stays one"
 TEST_CASE("reading fails to fold into writing", "[profiler][fold]") {
     const Lines rules =
         files("file 1 read {project}/a {project}/b {project}/src/c\nfile 1 write {project}/log/out");
-    CHECK(rules == Lines{"${project}/**: r", "${project}/log/out: w"});
+    CHECK(rules == Lines{"${project}/**: r", "${project}/log/out: wc"});
 }
 
 TEST_CASE("a directory the run made is its own, whatever it put there", "[profiler][fold]") {

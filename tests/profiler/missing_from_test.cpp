@@ -99,13 +99,13 @@ TEST_CASE("a rule a person commented out is not proposed again", "[profiler][mis
     CHECK(test::lines_of(added(text, "file 1 read {project}/b2"), Section::Files) ==
           Lines{"${project}/b2: r"});
     CHECK(test::lines_of(added(text, "file 1 write {project}/b"), Section::Files) ==
-          Lines{"${project}/b: w"});
+          Lines{"${project}/b: wc"});
 }
 
 TEST_CASE("a rule for a path that has one carries the modes of both", "[profiler][missing]") {
     const std::string text = by_hand + "files:\n  ${project}/a: r\n";
     CHECK(test::lines_of(added(text, "file 1 write {project}/a"), Section::Files) ==
-          Lines{"${project}/a: rw"});
+          Lines{"${project}/a: rwc"});
 }
 
 TEST_CASE("an abstraction the profile lacks is proposed, one it has is not", "[profiler][missing]") {
