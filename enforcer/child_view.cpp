@@ -70,8 +70,8 @@ bool bind_from(int host, const char* source, const char* target, uint64_t attrib
 }
 
 // The mount point of something that is no directory. In a bound tree it exists already.
-bool make_file(const char* path) {
-    const int fd = ::open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
+bool make_file(const char* path, mode_t mode = 0400) {
+    const int fd = ::open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0) {
         return errno == EEXIST || errno == EROFS;
     }
@@ -215,6 +215,8 @@ bool apply_mount(const ChildPlan& plan, const ChildMount& step, int host, Masks&
         return make_directory(step.target, 0755) && make_proc(plan.uid);
     case MountStep::Kind::Devices:
         return make_directory(step.target, 0755) && make_devices(host, plan.terminal);
+    case MountStep::Kind::Decoy:
+        return make_file(step.target, 0);
     case MountStep::Kind::MaskFile:
         return apply_mask(masks.file, masks.file_at, step.target);
     case MountStep::Kind::MaskDirectory:

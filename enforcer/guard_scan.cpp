@@ -40,6 +40,8 @@ std::string beside(const std::string& directory, const std::string& name) {
     return (directory == "/" ? "" : directory) + "/" + name;
 }
 
+constexpr size_t max_links = 256;
+
 class Scan {
 public:
     explicit Scan(const GuardScanInput& input) : in_(input), policy_(*input.policy) {
@@ -61,6 +63,9 @@ public:
             walk(root, [&](const std::string& path, const DirectoryEntry& entry) {
                 if (may_be_guarded(entry.name)) {
                     consider(path);
+                }
+                if (entry.symlink && scan_.links.size() < max_links) {
+                    scan_.links.push_back(path);
                 }
             });
         }

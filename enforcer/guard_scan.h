@@ -28,6 +28,7 @@ struct GuardedPath {
 struct GuardScan {
     std::vector<GuardedPath> guarded; // sorted by path, none below a masked one
     std::vector<Placeholder> placeholders;
+    std::vector<std::string> links;      // symbolic links met on the way, at most 256
     std::vector<std::string> gaps;       // sentences: what cannot be held
     std::vector<std::string> unsearched; // sentences: where guarded files may lie unseen; a refusal
 };

@@ -293,6 +293,21 @@ private:
         view_.placeholders = std::move(scan.placeholders);
         view_.gaps.insert(view_.gaps.end(), scan.gaps.begin(), scan.gaps.end());
         view_.unsearched = std::move(scan.unsearched);
+        decoys(scan.links);
+    }
+
+    // A link in the project that leads to a hidden file would dangle, and programs that look at every name stumble over
+    // that before they get to what they were asked for. So something is there, and opening it is a denial with a name.
+    void decoys(const std::vector<std::string>& links) {
+        for (const std::string& link : links) {
+            const auto target = sys::realpath(link);
+            const auto status = target ? look(*target) : std::nullopt;
+            if (status && (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) && !steps_.contains(*target) &&
+                base_of(*target, true).first == Base::Hidden) {
+                const auto kind = S_ISDIR(status->st_mode) ? MountStep::Kind::Directory : MountStep::Kind::Decoy;
+                step({kind, "", *target, false, false, "'" + link + "' leads here"});
+            }
+        }
     }
 
     void guard(const GuardedPath& guarded) {

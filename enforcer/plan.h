@@ -57,6 +57,7 @@ struct MountStep {
         Device,    // one device node of the host's /dev, the only kind of mount that is not nodev
         Proc,
         Devices,  // a minimal /dev
+        Decoy,    // an empty file nobody can read, where nothing else is: a link in view leads to a hidden file
         MaskFile, // an empty file nobody can read or write over `target`
         MaskDirectory,
     };

@@ -5,9 +5,11 @@
 #include <string>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/path.h"
+#include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/guard_scan.h"
 #include "enforcer/held_rules.h"
@@ -212,6 +214,28 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     return plan;
 }
 
+namespace {
+
+// The files below a directory; false if they are many, or not all can be seen or masked one by one.
+bool list_files(const std::string& directory, std::vector<std::string>& files) {
+    constexpr size_t most = 64;
+    if (!sys::open(directory, O_RDONLY | O_DIRECTORY)) {
+        return false;
+    }
+    for (const DirectoryEntry& entry : list_directory(directory)) {
+        const std::string path = join_path(directory, entry.name);
+        if (entry.symlink || files.size() == most || (entry.directory && !list_files(path, files))) {
+            return false;
+        }
+        if (!entry.directory) {
+            files.push_back(path);
+        }
+    }
+    return true;
+}
+
+} // namespace
+
 result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
                               bool allow_credentials) {
     Plan plan;
@@ -244,10 +268,27 @@ result<Plan> compile_learning(const Variables& variables, const Machine& machine
     }
     const GuardScan scan = scan_guards(input);
     for (const GuardedPath& guarded : scan.guarded) {
-        if (guarded.holding == GuardedPath::Holding::Mask) {
-            const auto kind = guarded.directory ? MountStep::Kind::MaskDirectory : MountStep::Kind::MaskFile;
-            plan.mounts.push_back({kind, "", guarded.path, false, false, guarded.why});
+        if (guarded.holding != GuardedPath::Holding::Mask) {
+            continue;
         }
+        // File by file where they are few, so that a program may look at their names, as it may without Treadline.
+        std::vector<std::string> files;
+        if (guarded.directory && !list_files(guarded.path, files)) {
+            plan.mounts.push_back({MountStep::Kind::MaskDirectory, "", guarded.path, false, false, guarded.why});
+            continue;
+        }
+        if (!guarded.directory) {
+            files.push_back(guarded.path);
+        }
+        for (const std::string& file : files) {
+            plan.mounts.push_back({MountStep::Kind::MaskFile, "", file, false, false, guarded.why});
+        }
+    }
+    // What a person wrote in the profile must not be the command's to change before it is extended.
+    const std::string folder = join_path(variables.get("project"), ".treadline");
+    struct stat status {};
+    if (::lstat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+        plan.mounts.push_back({MountStep::Kind::Bind, folder, folder, false, true, "the profile"});
     }
     return plan;
 }

@@ -127,3 +127,37 @@ TEST_CASE("what an earlier run hid from the search for secrets ends in a refusal
     CHECK(hidden.out.find("SECRET") == std::string::npos);
     CHECK(loop.shell("chmod 700 sub").status == 0);
 }
+
+TEST_CASE("a link to a key in the project stops neither learning nor the tests, and reading through it is listed", "[e2e][attack]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    const Loop loop;
+    loop.write("package.json", R"({"name": "d", "version": "1.0.0", "scripts": {"test": "node --test"}})");
+    loop.write("test/good.test.js", "require('node:test')('good', () => {});\n");
+    REQUIRE(loop.shell("ln -s ~/.ssh/id_ed25519 link").status == 0);
+    const Finished learned = loop.treadline({"learn", "--", "npm", "test"});
+    INFO(learned.out << learned.err << loop.profile());
+    REQUIRE(learned.status == 0);
+    const Finished enforced = loop.treadline({"enforce", "--strict", "--", "npm", "test"});
+    INFO(enforced.out << enforced.err);
+    CHECK(enforced.status == 0);
+    loop.write("test/steal.test.js", "require('node:test')('steal', () => { console.log(require('fs').readFileSync('link', 'utf8')); });\n");
+    const Finished stolen = loop.treadline({"enforce", "--", "npm", "test"});
+    INFO(stolen.out << stolen.err);
+    CHECK(stolen.status == 1);
+    CHECK(stolen.out.find("the secret key") == std::string::npos);
+    const json violation = find(loop.violations({"npm", "test"}), loop.home() + "/.ssh/id_ed25519");
+    REQUIRE_FALSE(violation.is_null());
+    CHECK(violation.at("rule") == "${home}/.ssh/id_ed25519: r");
+}
+
+TEST_CASE("while learning, the profile is not the command's to change", "[e2e][attack]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    const Loop loop;
+    const std::string mine = "treadline: 1\nname: mine\ninclude: [base, shell]\nfiles:\n  ${project}/**: r\n";
+    loop.write(".treadline/profile.yaml", mine);
+    const Finished learned = loop.learn("echo '  /**: rwcx' >> .treadline/profile.yaml; rm -f .treadline/profile.yaml; true");
+    INFO(learned.err);
+    CHECK(learned.status == 0);
+    CHECK(loop.profile().find("\n  /**: rwcx") == std::string::npos);
+    CHECK(loop.profile().find("name: mine") != std::string::npos);
+}

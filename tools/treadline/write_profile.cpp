@@ -90,14 +90,13 @@ result<ok> create(const Context& context, const Proposal& proposal) {
 }
 
 // Returns whether anything but `learned` changed.
-result<bool> extend(const Context& context, const Proposal& proposal, const Policy& policy) {
-    const std::string before = TRY(sys::read_file(context.profile));
+result<bool> extend(const Context& context, const std::string& before, const Proposal& missing) {
     std::vector<Insertion> insertions;
-    for (const ProposedRule& rule : missing_from(proposal, policy, before).rules) {
+    for (const ProposedRule& rule : missing.rules) {
         insertions.push_back(insertion_of(rule));
     }
     const std::string extended = TRY(insert_rules(before, insertions, context.profile));
-    const std::string text = TRY(update_learned(extended, proposal.learned, context.profile));
+    const std::string text = TRY(update_learned(extended, missing.learned, context.profile));
     if (text != before) {
         struct stat status {};
         const mode_t mode = ::stat(context.profile.c_str(), &status) == 0 ? status.st_mode & 07777 : 0644;
@@ -159,15 +158,20 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces)
         policy = TRY(load_context_policy(context));
         reduction.input.existing = &*policy;
     }
-    const Proposal proposal = TRY(reduce(reduction.input));
+    Proposal proposal = TRY(reduce(reduction.input));
     for (const std::string& warning : proposal.warnings) {
         say(printable(warning));
+    }
+    std::string before;
+    if (policy) {
+        before = TRY(sys::read_file(context.profile));
+        proposal = missing_from(proposal, *policy, before);
     }
     const auto withheld = static_cast<size_t>(std::count_if(proposal.rules.begin(), proposal.rules.end(), [](const ProposedRule& rule) {
         return !rule.withheld.empty();
     }));
     if (policy) {
-        const bool changed = TRY(extend(context, proposal, *policy));
+        const bool changed = TRY(extend(context, before, proposal));
         say(changed ? fmt::format("added what was missing to {} ({})", described(context), count_of(runs, "run"))
                     : fmt::format("{} allows everything that was seen ({})", described(context), count_of(runs, "run")));
     } else {
