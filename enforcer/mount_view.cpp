@@ -300,8 +300,14 @@ private:
     // that before they get to what they were asked for. So something is there, and opening it is a denial with a name.
     void decoys(const std::vector<std::string>& links) {
         for (const std::string& link : links) {
+            if (!is_within(link, project_)) {
+                continue;
+            }
             const auto target = sys::realpath(link);
-            const auto status = target ? look(*target) : std::nullopt;
+            if (!target || is_within(*target, "/proc") || is_within(*target, "/dev") || is_within(*target, "/sys")) {
+                continue;
+            }
+            const auto status = look(*target);
             if (status && (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)) && !steps_.contains(*target) &&
                 base_of(*target, true).first == Base::Hidden) {
                 const auto kind = S_ISDIR(status->st_mode) ? MountStep::Kind::Directory : MountStep::Kind::Decoy;

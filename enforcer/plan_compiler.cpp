@@ -216,6 +216,18 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
 
 namespace {
 
+// Whether the user can get to a path. Root in a user namespace of its own has no rights over other users' directories,
+// so what lies in them can be neither read nor masked by it.
+bool reachable_by(unsigned uid, const std::string& path) {
+    for (std::string at(parent_path(path)); at != "/"; at = std::string(parent_path(at))) {
+        struct stat status {};
+        if (::stat(at.c_str(), &status) != 0 || (status.st_uid != uid && (status.st_mode & (S_IXGRP | S_IXOTH)) == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // The files below a directory; false if they are many, or not all can be seen or masked one by one.
 bool list_files(const std::string& directory, std::vector<std::string>& files) {
     constexpr size_t most = 64;
@@ -268,7 +280,7 @@ result<Plan> compile_learning(const Variables& variables, const Machine& machine
     }
     const GuardScan scan = scan_guards(input);
     for (const GuardedPath& guarded : scan.guarded) {
-        if (guarded.holding != GuardedPath::Holding::Mask) {
+        if (guarded.holding != GuardedPath::Holding::Mask || !reachable_by(command.uid, guarded.path)) {
             continue;
         }
         // File by file where they are few, so that a program may look at their names, as it may without Treadline.

@@ -47,7 +47,7 @@ TEST_CASE("under sudo the command runs as the invoking user, and so is all that 
     REQUIRE_CAPABILITY(::geteuid() == 0 && !user.empty(), "root and a test user; tests/run makes them");
     const std::string uid = run({"id", "-u", user}).out;
     // As sudo leaves it: root, with the invoking user's number in the environment.
-    const Finished learned = as_user(user, "rm -rf ~/sudo; mkdir ~/sudo");
+    const Finished learned = as_user(user, "rm -rf ~/sudo ~/.local/state/treadline; mkdir ~/sudo");
     REQUIRE(learned.status == 0);
     const std::string home = run({"sh", "-c", "getent passwd " + user + " | cut -d: -f6"}).out;
     const std::string directory = home.substr(0, home.size() - 1) + "/sudo";
