@@ -54,7 +54,7 @@ void describe_outside(std::string& out, const Plan& plan) {
     if (!plan.placeholders.empty() || !plan.make_directories.empty()) {
         out += "Made on the host for the run\n";
         for (const std::string& path : plan.make_directories) {
-            line(out, "directory " + printable(path) + "   # stays");
+            line(out, "directory " + printable(path) + "   # removed afterwards if empty");
         }
         for (const Placeholder& placeholder : plan.placeholders) {
             line(out, "placeholder " + printable(placeholder.path) + "   # " + printable(placeholder.why) +

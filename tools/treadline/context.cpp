@@ -167,8 +167,4 @@ int complain(const error& problem, int status) {
     return status;
 }
 
-bool colour_wanted(int fd) {
-    return ::isatty(fd) == 1 && std::getenv("NO_COLOR") == nullptr;
-}
-
 } // namespace treadline

@@ -57,6 +57,4 @@ std::string described(const Context& context);
 void say(std::string_view line);
 int complain(const error& problem, int status);
 
-bool colour_wanted(int fd);
-
 } // namespace treadline

@@ -60,7 +60,9 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
     Sandbox sandbox = TRY(Sandbox::start(plan));
     TRY(session.begin(sandbox.pidfd(), context.store, describe_run(context, command, machine)));
     TRY(sandbox.release());
-    const Outcome outcome = TRY(sandbox.wait([](const Violation&) {}));
+    const Outcome outcome = TRY(sandbox.wait([](const Violation& violation) {
+        say(violation.reason); // a mask that was lost: the only thing a learning run is held to
+    }));
     const CollectorSummary summary = TRY(session.finish(outcome.exit_status));
 
     for (const std::string& reason : summary.incomplete_because) {
