@@ -1,43 +1,13 @@
 #include "base/text.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
+#include "base/invisible.h"
+
 namespace treadline {
 namespace {
-
-// Length of the valid UTF-8 sequence at the start of `text`, 0 if there is none. Refuses overlong forms and
-// surrogates (RFC 3629).
-size_t utf8_length(std::string_view text) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-    const unsigned char lead = byte(0);
-    size_t length = 0;
-    unsigned low = 0x80;
-    unsigned high = 0xBF;
-    if (lead < 0x80) {
-        return 1;
-    }
-    if (lead >= 0xC2 && lead <= 0xDF) {
-        length = 2;
-    } else if (lead >= 0xE0 && lead <= 0xEF) {
-        length = 3;
-        low = lead == 0xE0 ? 0xA0 : 0x80;
-        high = lead == 0xED ? 0x9F : 0xBF;
-    } else if (lead >= 0xF0 && lead <= 0xF4) {
-        length = 4;
-        low = lead == 0xF0 ? 0x90 : 0x80;
-        high = lead == 0xF4 ? 0x8F : 0xBF;
-    }
-    if (length == 0 || text.size() < length || byte(1) < low || byte(1) > high) {
-        return 0;
-    }
-    for (size_t i = 2; i < length; ++i) {
-        if ((byte(i) & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return length;
-}
 
 void append_escaped(std::string& out, unsigned char byte) {
     char buffer[5];
@@ -51,24 +21,16 @@ std::string printable(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
-        const size_t length = utf8_length(text);
-        const auto lead = static_cast<unsigned char>(text[0]);
-        // U+0080..U+009F are control characters too: some terminals take U+009B as an escape sequence.
-        const bool control = lead < 0x20 || lead == 0x7F ||
-                             (lead == 0xC2 && length == 2 && static_cast<unsigned char>(text[1]) < 0xA0);
-        if (length == 0) {
-            append_escaped(out, lead);
-            text.remove_prefix(1);
-            continue;
-        }
-        if (control) {
-            for (size_t i = 0; i < length; ++i) {
-                append_escaped(out, static_cast<unsigned char>(text[i]));
+        const size_t length = std::max<size_t>(1, utf8_sequence_length(text));
+        const std::string_view character = text.substr(0, length);
+        if (is_invisible(character)) {
+            for (const char byte : character) {
+                append_escaped(out, static_cast<unsigned char>(byte));
             }
-        } else if (lead == '\\') {
+        } else if (character == "\\") {
             out += "\\\\";
         } else {
-            out += text.substr(0, length);
+            out += character;
         }
         text.remove_prefix(length);
     }

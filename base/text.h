@@ -7,8 +7,9 @@
 
 namespace treadline {
 
-// The text with control characters (C0, DEL, C1 in UTF-8) and bytes that are not valid UTF-8 written as \xNN,
-// backslash as \\: safe to print on a terminal or in a report, whatever a hostile program named its files.
+// The text with what a person would not see, or would see as something else (control characters, line separators,
+// bidirectional and zero-width formatting: base/invisible.h) and bytes that are not valid UTF-8 written as \xNN, backslash
+// as \\: safe to print on a terminal or in a report, whatever a hostile program named its files.
 std::string printable(std::string_view text);
 
 // A command as a person could paste it into a shell; also printable().

@@ -8,7 +8,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 #include "profiles/variables.h"
 
 namespace treadline {

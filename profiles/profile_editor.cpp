@@ -5,7 +5,7 @@
 #include <map>
 
 #include "base/text.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 #include "profiles/profile_reader.h"
 #include "profiles/profile_writer.h"
 #include "profiles/section_editor.h"

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/text.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 #include "profiles/pattern.h"
 #include "profiles/yaml_tree.h"
 

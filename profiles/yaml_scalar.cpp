@@ -2,7 +2,7 @@
 #include <array>
 #include <cstdio>
 
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 #include "profiles/yaml_tree.h"
 
 namespace treadline {

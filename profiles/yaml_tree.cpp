@@ -12,7 +12,7 @@
 #include <yaml-cpp/parser.h>
 
 #include "base/text.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 
 namespace treadline {
 namespace {

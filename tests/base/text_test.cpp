@@ -15,12 +15,21 @@ TEST_CASE("a hostile file name cannot drive the terminal", "[text]") {
     CHECK(printable("back\\slash") == "back\\\\slash");
 }
 
+TEST_CASE("a name cannot turn the line around, break it, or hide in it", "[text]") {
+    CHECK(printable("gpj\xE2\x80\xAE.sh") == "gpj\\xE2\\x80\\xAE.sh"); // U+202E, right to left from here
+    CHECK(printable("a\xE2\x81\xA6z") == "a\\xE2\\x81\\xA6z");         // U+2066, an isolate
+    CHECK(printable("a\xE2\x80\xA8z") == "a\\xE2\\x80\\xA8z");         // U+2028, a line separator
+    CHECK(printable("a\xE2\x80\x8Bz") == "a\\xE2\\x80\\x8Bz");         // U+200B, no width
+    CHECK(printable("\xEF\xBB\xBFz") == "\\xEF\\xBB\\xBFz");           // U+FEFF, a byte order mark
+    CHECK(printable("\xE2\x80\x90") == "\xE2\x80\x90");                // U+2010, a hyphen like any other
+}
+
 TEST_CASE("valid UTF-8 is printed, bytes that are none are escaped", "[text]") {
     CHECK(printable("h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\x89") == "h\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x8E\x89");
     CHECK(printable("\xFF") == "\\xFF");
-    CHECK(printable("\xC0\xAF") == "\\xC0\\xAF");             // overlong '/'
-    CHECK(printable("\xED\xA0\x80") == "\\xED\\xA0\\x80");     // surrogate
-    CHECK(printable("\xE2\x82") == "\\xE2\\x82");              // cut short
+    CHECK(printable("\xC0\xAF") == "\\xC0\\xAF");          // overlong '/'
+    CHECK(printable("\xED\xA0\x80") == "\\xED\\xA0\\x80"); // surrogate
+    CHECK(printable("\xE2\x82") == "\\xE2\\x82");          // cut short
 }
 
 TEST_CASE("a command can be pasted back into a shell", "[text]") {

@@ -1,4 +1,4 @@
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 
 #include <algorithm>
 
