@@ -5,16 +5,8 @@
 
 #include "maps.bpf.h"
 
-struct finished_call {
-	u64 args[6];
-	s64 result; /* negative errno */
-	u64 image;
-	u32 number; /* below TL_CALLS */
-	u32 pad;
-};
-
 /* One of the arguments, by an index that is not known when the program is verified. */
-static __always_inline u64 argument(const struct finished_call *call, s8 index)
+static __always_inline u64 argument(const struct tl_finished_call *call, s8 index)
 {
 	switch (index) {
 	case 0:
@@ -34,7 +26,7 @@ static __always_inline u64 argument(const struct finished_call *call, s8 index)
 	}
 }
 
-#define AT_FDCWD (-100)
+#define PROT_EXEC 4
 #define EFAULT 14
 #define EINPROGRESS 115
 /* Never seen by a program: the call is started again or becomes EINTR. */
@@ -42,9 +34,15 @@ static __always_inline u64 argument(const struct finished_call *call, s8 index)
 #define ERESTART_RESTARTBLOCK 516
 
 /* Verified by themselves, so that sys_exit stays small. */
-int path_finished(struct finished_call *call);
-int open_finished(struct finished_call *call);
-int socket_finished(struct finished_call *call);
-int exec_failed(struct finished_call *call);
+int path_finished(struct tl_finished_call *call);
+int open_finished(struct tl_finished_call *call);
+int socket_finished(struct tl_finished_call *call);
+int exec_failed(struct tl_finished_call *call);
+int traffic_finished(struct tl_finished_call *call);
+int mapping_finished(struct tl_finished_call *call);
+int report_inherited(u64 image);
+
+extern __u32 resolver_seen; /* whether anything of the tree has contacted a resolver */
+int ptrace_finished(struct tl_finished_call *call);
 
 #endif

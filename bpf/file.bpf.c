@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Paths that system calls work on: opens, and everything that changes names or attributes. */
-#include "path.bpf.h"
+#include "access.bpf.h"
+#include "start.bpf.h"
 #include "calls.bpf.h"
 
 #define S_IFMT 0170000
 #define S_IFDIR 0040000
 #define O_PATH 010000000
+#define O_CREAT 0100
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_SYMLINK_FOLLOW 0x400
+#if defined(__TARGET_ARCH_arm64)
+#define O_NOFOLLOW 0100000
+#else
+#define O_NOFOLLOW 0400000
+#endif
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_CREATED 0x100000 /* Linux 4.19 */
@@ -16,128 +25,152 @@ struct open_how { /* openat2(2) */
 	u64 resolve;
 };
 
-/* One access that is named by a path argument. */
-struct named {
-	u64 image;
-	u64 address; /* of the path in the program's memory; 0: the descriptor itself is the object */
-	s32 fd;
-	s32 result; /* 0 or errno */
-	u32 call_flags;
-	u16 op;
-	u16 flags; /* TL_PATH_* */
-};
-
-static __always_inline void base_of(int fd, u64 *mnt, u64 *dentry)
+/*
+ * Reads what the program asked for into s->text and finds where that starts. False if there is nothing to be
+ * read (again): no loss, where the object itself is known.
+ */
+static __always_inline bool read_asked(struct scratch *s, struct named *n, struct start *start)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file;
+	s->text_size = 0;
+	if (!n->address || !read_text(s, n->address, n->kernel_text))
+		return false;
+	return find_start(s, 0, n->fd, n->image, true, start);
+}
 
-	*mnt = *dentry = 0;
-	if (fd == AT_FDCWD) {
-		*mnt = (u64)BPF_CORE_READ(task, fs, pwd.mnt);
-		*dentry = (u64)BPF_CORE_READ(task, fs, pwd.dentry);
-		return;
+/* Whether a link in the last component is followed. */
+static __always_inline bool follows(const struct named *n)
+{
+	if (n->op == TL_OPEN)
+		return !(n->call_flags & O_NOFOLLOW);
+	if (n->op == TL_LINK_OLD)
+		return n->call_flags & AT_SYMLINK_FOLLOW;
+	return n->flags & TL_PATH_FOLLOW && !(n->call_flags & AT_SYMLINK_NOFOLLOW);
+}
+
+int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
+{
+	struct tl_seen_key *key;
+	struct start *start;
+	struct scratch *s = scratch_at(slot);
+	struct tl_path *record;
+	bool has_text;
+
+	if (!s || !n || !object)
+		return 0;
+	key = &s->key;
+	__builtin_memset(key, 0, sizeof(*key));
+	start = &s->start;
+	__builtin_memset(start, 0, sizeof(*start));
+	key->image = n->image;
+	key->detail = n->op | n->call_flags << 8;
+	key->result = n->result;
+	key->object = object;
+	if (seen_before(key))
+		return 0;
+	has_text = read_asked(s, n, start);
+	record = begin_record(s, struct tl_path, TL_PATH, n->image);
+	record->result = n->result;
+	record->op = n->op;
+	record->flags = TL_PATH_RESOLVED | (deleted ? TL_PATH_DELETED : 0);
+	record->call_flags = n->call_flags;
+	record->inode_mode = mode;
+	record->detail = key->detail;
+	record->object = object;
+	if (has_text) {
+		record->base = start->base;
+		record->root = start->root;
+		record->flags |= TL_PATH_TEXT | start->flags;
+		record->text_size = append_text(s);
 	}
-	file = file_of(fd);
-	if (file) {
-		*mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
-		*dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
-	}
+	if (send_record(s, false))
+		remember(key);
+	return 0;
 }
 
 /* The object is what a descriptor (or the working directory) refers to. */
-static __noinline int report_object(struct scratch *s, struct named *n, u64 mnt, u64 dentry)
+static __always_inline int report_place(struct scratch *s, struct named *n, u64 mnt, u64 dentry)
 {
-	struct tl_seen_key key = {.image = n->image, .detail = n->op, .result = n->result};
-	struct tl_path *record;
-	long size;
-
 	if (!dentry || has_no_path(dentry))
 		return 0;
-	if (walk_path(s, mnt, dentry, false) < 0)
-		return 0;
-	key.object = s->walk.hash;
-	if (seen_before(&key))
-		return 0;
-	record = begin_record(s, struct tl_path, TL_PATH, n->image);
-	record->result = n->result;
-	record->op = n->op;
-	record->flags = TL_PATH_RESOLVED;
-	if (is_deleted(dentry))
-		record->flags |= TL_PATH_DELETED;
-	record->call_flags = n->call_flags;
-	record->inode_mode = BPF_CORE_READ((struct dentry *)dentry, d_inode, i_mode);
-	record->detail = key.detail;
-	size = walk_path(s, mnt, dentry, true);
-	if (size < 0)
-		return 0;
-	record->names_size = size;
-	record->object = key.object = s->walk.hash;
-	if (send_record(s, false))
-		remember(&key);
-	return 0;
+	return report_object(s->slot, n, name_path(s, mnt, dentry, n->image),
+			     BPF_CORE_READ((struct dentry *)dentry, d_inode, i_mode), is_deleted(dentry));
 }
 
-static __noinline int report_named(struct scratch *s, struct named *n)
+int report_named(u32 slot, struct named *n)
 {
-	struct tl_seen_key key = {.image = n->image, .detail = n->op, .result = n->result};
-	u64 mnt = 0, dentry = 0, text_hash;
+	struct tl_seen_key *key;
+	struct start *start;
+	struct scratch *s = scratch_at(slot);
 	struct tl_path *record;
-	bool relative;
-	long size;
 
+	if (!s || !n)
+		return 0;
+	key = &s->key;
+	__builtin_memset(key, 0, sizeof(*key));
+	start = &s->start;
+	__builtin_memset(start, 0, sizeof(*start));
 	s->text_size = 0;
-	if (n->address && !read_user_text(s, n->address)) {
+	if (n->address && !read_text(s, n->address, n->kernel_text)) {
 		count_loss(TL_LOSS_USER_MEMORY);
 		return 0;
 	}
-	relative = s->text_size == 0 || s->text[0] != '/';
-	if (relative) {
-		base_of(n->fd, &mnt, &dentry);
-		if (!dentry) {
-			if (n->result == 0)
-				count_loss(TL_LOSS_NO_DESCRIPTOR);
-			return 0;
-		}
-	}
 	if (s->text_size == 0) { /* AT_EMPTY_PATH, or a call that takes no path */
-		if (n->address && n->result)
-			return 0; /* an empty path names nothing */
-		return report_object(s, n, mnt, dentry);
-	}
-	key.detail |= (u32)n->call_flags << 8;
-	s->hash = mix(hash_seed, n->flags);
-	hash_text(s);
-	text_hash = s->hash;
-	if (relative) {
-		if (walk_path(s, mnt, dentry, false) < 0)
+		/* An empty path names nothing, and what is asked of an open file is no access by name. */
+		if ((n->address && n->result) || n->op == TL_STAT)
 			return 0;
-		key.object = mix(text_hash, s->walk.hash);
-	} else {
-		key.object = text_hash;
+		base_of(n->fd, &start->mnt, &start->dentry);
+		if (!start->dentry && n->result == 0)
+			count_loss(TL_LOSS_NO_DESCRIPTOR);
+		return report_place(s, n, start->mnt, start->dentry);
 	}
-	if (seen_before(&key))
+	if (!find_start(s, 0, n->fd, n->image, follows(n), start)) {
+		if (!start->dentry && n->result == 0)
+			count_loss(TL_LOSS_NO_DESCRIPTOR);
+		return 0;
+	}
+	if (start->whole && start->dentry)
+		return report_place(s, n, start->mnt, start->dentry);
+	s->hash = mix(mix(mix(hash_seed, n->flags), start->base), start->root);
+	hash_text(s);
+	key->image = n->image;
+	key->object = s->hash;
+	key->detail = n->op | n->call_flags << 8;
+	key->result = n->result;
+	if (seen_before(key))
 		return 0;
 
 	record = begin_record(s, struct tl_path, TL_PATH, n->image);
 	record->result = n->result;
 	record->op = n->op;
-	record->flags = n->flags | TL_PATH_TEXT;
+	record->flags = n->flags | TL_PATH_TEXT | start->flags;
 	record->call_flags = n->call_flags;
-	record->detail = key.detail;
-	if (relative) {
-		size = walk_path(s, mnt, dentry, true);
-		if (size < 0)
-			return 0;
-		record->base_size = size;
-		key.object = mix(text_hash, s->walk.hash);
-	}
-	record->object = key.object;
+	record->detail = key->detail;
+	record->base = start->base;
+	record->root = start->root;
+	record->object = key->object;
 	record->text_size = append_text(s);
 	/* What changed a name is resolved by the collector: at once, before the next change. */
-	if (send_record(s, n->result == 0))
-		remember(&key);
+	if (send_record(s, n->result == 0 && n->op != TL_STAT))
+		remember(key);
 	return 0;
+}
+
+/* A path argument, or the object that a security hook was shown for it. */
+static __always_inline int report_argument(struct scratch *s, struct named *n, u32 index)
+{
+	struct tl_pending *pending;
+	struct tl_task *state;
+
+	if (security_hooks) {
+		state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+		if (state) {
+			pending = &state->pending[index & 1];
+			if (pending->object && pending->op == n->op)
+				return report_object(s->slot, n, pending->object, pending->mode,
+						     pending->deleted);
+		}
+	}
+	return report_named(s->slot, n);
 }
 
 static __always_inline bool restarts(s64 result)
@@ -145,14 +178,17 @@ static __always_inline bool restarts(s64 result)
 	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
 }
 
-int path_finished(struct finished_call *call)
+int path_finished(struct tl_finished_call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct scratch *s = get_scratch();
 	const volatile struct tl_call *rule;
 	struct named n = {};
+	struct scratch *s;
 
-	if (!call || !s || restarts(call->result))
+	if (!call || restarts(call->result))
+		return 0;
+	s = get_scratch();
+	if (!s)
 		return 0;
 	rule = &calls[call->number & (TL_CALLS - 1)];
 	n.image = call->image;
@@ -163,24 +199,30 @@ int path_finished(struct finished_call *call)
 	n.fd = rule->fd < 0 ? AT_FDCWD : (s32)argument(call, rule->fd);
 	n.address = rule->path < 0 ? 0 : argument(call, rule->path);
 	if (n.op == TL_CHDIR && !n.result)
-		return report_object(s, &n, (u64)BPF_CORE_READ(task, fs, pwd.mnt),
-				     (u64)BPF_CORE_READ(task, fs, pwd.dentry));
-	report_named(s, &n);
-	if (!rule->op2)
-		return 0;
-	n.op = rule->op2;
-	n.fd = rule->fd2 < 0 ? AT_FDCWD : (s32)argument(call, rule->fd2);
-	n.address = argument(call, rule->path2);
-	return report_named(s, &n);
+		report_place(s, &n, (u64)BPF_CORE_READ(task, fs, pwd.mnt),
+			     (u64)BPF_CORE_READ(task, fs, pwd.dentry));
+	else
+		report_argument(s, &n, 0);
+	if (rule->op2) {
+		n.op = rule->op2;
+		n.fd = rule->fd2 < 0 ? AT_FDCWD : (s32)argument(call, rule->fd2);
+		n.address = argument(call, rule->path2);
+		report_argument(s, &n, 1);
+	}
+	put_scratch(s);
+	return 0;
 }
 
-int exec_failed(struct finished_call *call)
+int exec_failed(struct tl_finished_call *call)
 {
-	struct scratch *s = get_scratch();
 	const volatile struct tl_call *rule;
 	struct named n = {};
+	struct scratch *s;
 
-	if (!call || !s || restarts(call->result))
+	if (!call || restarts(call->result))
+		return 0;
+	s = get_scratch();
+	if (!s)
 		return 0;
 	rule = &calls[call->number & (TL_CALLS - 1)];
 	n.image = call->image;
@@ -189,88 +231,92 @@ int exec_failed(struct finished_call *call)
 	n.flags = TL_PATH_FOLLOW;
 	n.fd = rule->fd < 0 ? AT_FDCWD : (s32)argument(call, rule->fd);
 	n.address = argument(call, rule->path);
-	return report_named(s, &n);
+	report_named(s->slot, &n);
+	put_scratch(s);
+	return 0;
 }
 
-static __noinline int report_opened(struct scratch *s, struct named *n, int fd)
+int report_opened(u32 slot, struct named *n, u64 opened)
 {
-	struct tl_seen_key key = {.image = n->image};
-	struct file *file = file_of(fd);
-	u64 mnt, dentry, base_mnt, base_dentry;
+	struct tl_seen_key *key;
+	struct start *start;
+	struct scratch *s = scratch_at(slot);
+	struct file *file = (struct file *)opened;
+	u64 mnt, dentry;
 	struct tl_path *record;
 	u32 mode, inode_mode;
-	long size;
+	bool has_text;
 
-	if (!file) {
-		count_loss(TL_LOSS_NO_DESCRIPTOR);
+	if (!s || !n)
 		return 0;
-	}
-	if (BPF_CORE_READ(file, f_flags) & O_PATH)
-		return 0;
+	key = &s->key;
+	__builtin_memset(key, 0, sizeof(*key));
+	start = &s->start;
+	__builtin_memset(start, 0, sizeof(*start));
 	mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
 	dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
 	if (has_no_path(dentry))
 		return 0;
-	mode = BPF_CORE_READ(file, f_mode);
 	inode_mode = BPF_CORE_READ(file, f_inode, i_mode);
-	key.detail = TL_OPEN | (mode & FMODE_READ ? 0x100 : 0) | (mode & FMODE_WRITE ? 0x200 : 0) |
-		     (mode & FMODE_CREATED ? 0x400 : 0) | ((inode_mode & S_IFMT) == S_IFDIR ? 0x800 : 0) |
-		     (is_deleted(dentry) ? 0x1000 : 0);
+	if (BPF_CORE_READ(file, f_flags) & O_PATH) { /* gives no access to what is in it */
+		n->op = TL_STAT;
+		n->call_flags = 0;
+		return report_place(s, n, mnt, dentry);
+	}
+	mode = BPF_CORE_READ(file, f_mode);
+	key->image = n->image;
+	key->detail = TL_OPEN | (mode & FMODE_READ ? TL_OPENED_READ : 0) |
+		      (mode & FMODE_WRITE ? TL_OPENED_WRITE : 0) |
+		      (mode & FMODE_CREATED ? TL_OPENED_CREATED : 0) |
+		      ((inode_mode & S_IFMT) == S_IFDIR ? TL_OPENED_DIRECTORY : 0) |
+		      (is_deleted(dentry) ? TL_OPENED_DELETED : 0);
+	if (!(mode & FMODE_CREATED) && n->call_flags & O_CREAT)
+		key->detail |= TL_OPENED_WOULD_CREATE;
 	if (walk_path(s, mnt, dentry, false) < 0)
 		return 0;
-	key.object = s->walk.hash;
-	if (seen_before(&key))
+	key->object = s->walk.hash;
+	if (seen_before(key))
 		return 0;
-
+	key->object = send_name(s, mnt, dentry, n->image, key->object);
+	if (!key->object)
+		return 0;
+	has_text = read_asked(s, n, start);
 	record = begin_record(s, struct tl_path, TL_PATH, n->image);
 	record->op = TL_OPEN;
-	record->flags = TL_PATH_RESOLVED | (is_deleted(dentry) ? TL_PATH_DELETED : 0);
-	record->call_flags = BPF_CORE_READ(file, f_flags);
-	record->file_mode = mode;
+	record->flags = TL_PATH_RESOLVED | (key->detail & TL_OPENED_DELETED ? TL_PATH_DELETED : 0);
+	record->call_flags = n->call_flags;
 	record->inode_mode = inode_mode;
-	record->detail = key.detail;
-	size = walk_path(s, mnt, dentry, true);
-	if (size < 0)
-		return 0;
-	record->names_size = size;
-	record->object = key.object = s->walk.hash;
-	/* As the program asked for it; a path that cannot be read again is no loss here. */
-	if (n->address && read_user_text(s, n->address)) {
-		if (s->text[0] != '/') {
-			base_of(n->fd, &base_mnt, &base_dentry);
-			if (base_dentry) {
-				size = walk_path(s, base_mnt, base_dentry, true);
-				if (size < 0)
-					return 0;
-				record->base_size = size;
-			}
-		}
-		record->flags |= TL_PATH_TEXT;
+	record->detail = key->detail;
+	record->object = key->object;
+	if (has_text) {
+		record->base = start->base;
+		record->root = start->root;
+		record->flags |= TL_PATH_TEXT | start->flags;
 		record->text_size = append_text(s);
 	}
 	if (send_record(s, false))
-		remember(&key);
+		remember(key);
 	return 0;
 }
 
-int open_finished(struct finished_call *call)
+int open_finished(struct tl_finished_call *call)
 {
-	struct scratch *s = get_scratch();
 	const volatile struct tl_call *rule;
 	struct open_how how = {};
 	struct named n = {};
+	struct scratch *s;
+	struct file *file;
 
-	if (!call || !s || restarts(call->result))
+	if (!call || restarts(call->result))
+		return 0;
+	s = get_scratch();
+	if (!s)
 		return 0;
 	rule = &calls[call->number & (TL_CALLS - 1)];
 	n.image = call->image;
 	n.op = TL_OPEN;
 	n.fd = rule->fd < 0 ? AT_FDCWD : (s32)argument(call, rule->fd);
 	n.address = rule->path < 0 ? 0 : argument(call, rule->path);
-	if (call->result >= 0)
-		return report_opened(s, &n, call->result);
-	if (!n.address)
-		return 0;
 	if (rule->flags & TL_CALL_OPEN_HOW) {
 		if (bpf_probe_read_user(&how, sizeof(how), (void *)argument(call, rule->call_flags)))
 			count_loss(TL_LOSS_USER_MEMORY);
@@ -280,9 +326,17 @@ int open_finished(struct finished_call *call)
 	} else {
 		n.call_flags = argument(call, rule->call_flags);
 	}
-	if (n.call_flags & O_PATH)
-		return 0;
-	n.result = -call->result;
-	n.flags = TL_PATH_FOLLOW;
-	return report_named(s, &n);
+	if (call->result >= 0) {
+		file = file_of(call->result);
+		if (file)
+			report_opened(s->slot, &n, (u64)file);
+		else
+			count_loss(TL_LOSS_NO_DESCRIPTOR);
+	} else if (n.address) {
+		n.result = -call->result;
+		n.flags = TL_PATH_FOLLOW;
+		report_named(s->slot, &n);
+	}
+	put_scratch(s);
+	return 0;
 }

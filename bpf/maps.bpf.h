@@ -21,6 +21,11 @@
 		(variable) &= (mask);                                                                        \
 	})
 
+#define RING_SIZE (16 * 1024 * 1024) /* bytes */
+
+/* Working memory: so many programs can be at work on one processor, each having interrupted the one before. */
+#define SCRATCH_SLOTS 4
+
 struct walk {
 	u64 dentry;
 	u64 mnt;
@@ -34,9 +39,22 @@ struct walk {
 
 enum walk_state { WALK_ON = 0, WALK_DONE = 1, WALK_OVERFLOW = 2 };
 
-/* Working memory of one CPU: programs on tracepoints are not preempted by one another. */
+/* Where the text of a path starts: see start.bpf.h. */
+struct start {
+	u64 mnt, dentry; /* what the text starts from; 0: the root */
+	u64 base;	 /* hash of that */
+	u64 root;	 /* hash of the process's root; 0: that of the run */
+	u32 flags;	 /* TL_PATH_PROC */
+	u32 whole;	 /* the text names that, and nothing in it */
+};
+
 struct scratch {
+	u32 busy;
+	u32 slot;
 	struct walk walk;
+	/* These two for want of stack. */
+	struct start start;
+	struct tl_seen_key key;
 	u64 hash;
 	u32 cursor; /* bytes of the record filled so far */
 	u32 text_size;
@@ -63,7 +81,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 32 * 1024 * 1024);
+	__uint(max_entries, RING_SIZE);
 } events SEC(".maps") __weak;
 
 struct {
@@ -75,28 +93,73 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SCRATCH_SLOTS);
 	__type(key, u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps") __weak;
 
+/* Paths whose TL_NAME was sent. One that falls out is sent again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 128 * 1024);
+	__type(key, u64);
+	__type(value, u8);
+} named_paths SEC(".maps") __weak;
+
+/* Records begun on each processor; the sequence number of the next one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} sequences SEC(".maps") __weak;
+
+/* Set by the collector before it has any task followed. */
+extern __u32 watched_uid;
+
 /* Set by the collector between open and load. */
-extern const volatile __u32 watched_uid;
 extern const volatile __u64 hash_seed;
+extern const volatile bool security_hooks; /* the `lsm` set is loaded */
 extern const volatile struct tl_call calls[TL_CALLS];
 extern __u64 last_image;
+/* What "/" is to the run's first program: where paths end. 0 before it is executed. */
+extern __u64 run_root_mnt, run_root_dentry;
 
-static __always_inline struct scratch *get_scratch(void)
+/* For the callbacks of bpf_loop, which cannot be handed a pointer into a map on Linux 6.1. */
+static __always_inline struct scratch *scratch_at(u32 slot)
 {
-	u32 zero = 0;
-	return bpf_map_lookup_elem(&scratches, &zero);
+	return bpf_map_lookup_elem(&scratches, &slot);
 }
 
 static __always_inline void count_loss(u32 cause)
 {
 	u64 *count = bpf_map_lookup_elem(&losses, &cause);
 	if (count)
-		(*count)++;
+		__sync_fetch_and_add(count, 1);
 }
+
+/*
+ * To be given back with put_scratch. Programs on tracepoints do not interrupt one another before Linux 6.19 or
+ * so; those on trampolines do wherever the kernel is preemptible.
+ */
+static __always_inline struct scratch *get_scratch(void)
+{
+	struct scratch *s;
+	u32 slot;
+
+#pragma unroll
+	for (u32 i = 0; i < SCRATCH_SLOTS; i++) {
+		slot = i;
+		s = bpf_map_lookup_elem(&scratches, &slot);
+		if (s && !__sync_lock_test_and_set(&s->busy, 1)) {
+			s->slot = i;
+			return s;
+		}
+	}
+	count_loss(TL_LOSS_NESTED);
+	return NULL;
+}
+
+static __always_inline void put_scratch(struct scratch *s) { *(volatile u32 *)&s->busy = 0; }
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* The process tree: fork, exec, exit. */
-#include "path.bpf.h"
+#include "start.bpf.h"
 #include "calls.bpf.h"
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
@@ -23,13 +23,13 @@ SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	struct tl_task *state = bpf_task_storage_get(&tasks, parent, NULL, 0);
-	struct tl_task *copy, fresh = {};
+	struct tl_task *copy;
 	struct tl_fork *record;
 	struct scratch *s;
 
 	if (!state)
 		return 0;
-	copy = bpf_task_storage_get(&tasks, child, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	copy = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!copy) {
 		count_loss(TL_LOSS_NO_STORAGE);
 		return 0;
@@ -49,12 +49,13 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	record->child_image = copy->image;
 	record->child_pid = child->tgid;
 	send_record(s, false);
+	put_scratch(s);
 	return 0;
 }
 
-static long name_byte(u32 i, void *unused)
+static long name_byte(u32 i, void *slot)
 {
-	struct scratch *s = get_scratch();
+	struct scratch *s = scratch_at(*(u32 *)slot);
 	u32 at;
 	char c;
 
@@ -82,15 +83,23 @@ static long name_byte(u32 i, void *unused)
 	return 0;
 }
 
-static long environment_chunk(u32 i, void *end)
+struct environment {
+	u64 end;
+	u32 slot;
+	u32 pad;
+};
+
+static long environment_chunk(u32 i, void *data)
 {
-	struct scratch *s = get_scratch();
+	struct environment *all = data;
+	struct scratch *s = scratch_at(all->slot);
+	u32 slot = all->slot;
 	u64 left;
 	u32 size;
 
-	if (!s || s->env_at >= *(u64 *)end)
+	if (!s || s->env_at >= all->end)
 		return 1;
-	left = *(u64 *)end - s->env_at;
+	left = all->end - s->env_at;
 	size = left < TL_TEXT_MAX ? left : TL_TEXT_MAX - 1;
 	bound(size, TL_TEXT_MAX - 1);
 	if (bpf_probe_read_user(s->text, size, (void *)s->env_at)) {
@@ -98,7 +107,7 @@ static long environment_chunk(u32 i, void *end)
 		return 1;
 	}
 	s->env_end = size;
-	bpf_loop(TL_TEXT_MAX, name_byte, NULL, 0);
+	bpf_loop(TL_TEXT_MAX, name_byte, &slot, 0);
 	s->env_at += size;
 	return 0;
 }
@@ -107,10 +116,11 @@ static long environment_chunk(u32 i, void *end)
 static __noinline int send_environment(struct scratch *s, u64 image, u64 start, u64 end)
 {
 	struct tl_environment *record = begin_record(s, struct tl_environment, TL_ENVIRONMENT, image);
+	struct environment all = {.end = end, .slot = s->slot};
 
 	s->env_at = start;
 	s->env_in_name = 1;
-	bpf_loop(64, environment_chunk, &end, 0); /* 256 KiB */
+	bpf_loop(64, environment_chunk, &all, 0); /* 256 KiB */
 	if (s->env_at < end)
 		count_loss(TL_LOSS_ENVIRONMENT);
 	record->names_size = s->cursor - sizeof(*record);
@@ -137,19 +147,16 @@ static __noinline u32 append_arguments(struct scratch *s, u64 start, u64 end)
 	return size;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+static __noinline int report_exec(struct scratch *s, struct tl_task *state, struct linux_binprm *bprm)
 {
-	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	struct scratch *s = get_scratch();
-	u64 previous, dentry, mnt;
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 previous, dentry, mnt, program = 0;
+	struct start start = {};
 	struct tl_exec *record;
 	u32 flags = 0;
 	long size;
 	int i;
 
-	if (!state || !s)
-		return 0;
 	previous = state->image;
 	if (previous)
 		send_calls_of(s, state);
@@ -158,6 +165,9 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	if (state->flags & TL_TASK_WAITING) {
 		flags |= TL_EXEC_FIRST;
 		state->flags &= ~TL_TASK_WAITING;
+		/* A canary is never held. */
+		run_root_mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
+		run_root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
 	}
 	state->image = new_image(previous);
 
@@ -165,7 +175,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	dentry = (u64)BPF_CORE_READ(bprm, file, f_path.dentry);
 	if (has_no_path(dentry))
 		flags |= TL_EXEC_UNREACHABLE;
-	if (bprm->interp != bprm->filename)
+	if (BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename))
 		flags |= TL_EXEC_INTERPRETED;
 	if (task->cred->euid.val != watched_uid && !(state->flags & TL_TASK_CANARY)) {
 		flags |= TL_EXEC_OTHER_USER;
@@ -176,6 +186,19 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		state->flags &= ~TL_TASK_OTHER_USER;
 	}
 
+	s->text_size = 0;
+	if (!(flags & (TL_EXEC_HIDDEN | TL_EXEC_UNREACHABLE)))
+		program = name_path(s, mnt, dentry, state->image);
+	if (flags & TL_EXEC_INTERPRETED && !(flags & TL_EXEC_HIDDEN)) {
+		size = bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, BPF_CORE_READ(bprm, filename));
+		s->text_size = size > 0 ? size - 1 : 0;
+		find_start(s, 0, AT_FDCWD, state->image, true, &start);
+		flags |= start.flags ? TL_EXEC_PROC : 0;
+	} else if (!(flags & TL_EXEC_HIDDEN) && has_other_root(task)) {
+		start.root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
+				       (u64)BPF_CORE_READ(task, fs, root.dentry), state->image);
+	}
+
 	record = begin_record(s, struct tl_exec, TL_EXEC, state->image);
 	record->previous_image = previous;
 	record->flags = flags;
@@ -184,36 +207,44 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		send_record(s, false);
 		return 0;
 	}
+	record->program = program;
+	record->base = start.base;
+	record->root = start.root;
 	if (flags & TL_EXEC_UNREACHABLE) {
 		size = bpf_probe_read_kernel_str(s->record + sizeof(*record), 256,
 						 BPF_CORE_READ((struct dentry *)dentry, d_name.name));
-		if (size > 0)
-			s->cursor = sizeof(*record) + (u32)size;
-	} else {
-		size = walk_path(s, mnt, dentry, true);
-	}
-	if (size > 0)
-		record->names_size = size;
-	else
-		s->cursor = sizeof(*record);
-	if (flags & TL_EXEC_INTERPRETED) {
-		size = bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, bprm->filename);
-		s->text_size = size > 0 ? size - 1 : 0;
-		if (s->text[0] != '/') {
-			size = walk_path(s, (u64)BPF_CORE_READ(task, fs, pwd.mnt),
-					 (u64)BPF_CORE_READ(task, fs, pwd.dentry), true);
-			if (size > 0)
-				record->base_size = size;
+		if (size > 1) {
+			record->name_size = size - 1;
+			s->cursor = sizeof(*record) + (u32)size - 1;
 		}
-		record->filename_size = append_text(s);
 	}
+	if (flags & TL_EXEC_INTERPRETED)
+		record->filename_size = append_text(s);
 	record->argv_size =
 	    append_arguments(s, BPF_CORE_READ(task, mm, arg_start), BPF_CORE_READ(task, mm, arg_end));
 	send_record(s, true);
 
-	if (flags & TL_EXEC_FIRST)
+	if (flags & TL_EXEC_FIRST) {
 		send_environment(s, state->image, BPF_CORE_READ(task, mm, env_start),
 				 BPF_CORE_READ(task, mm, env_end));
+		report_inherited(state->image);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct scratch *s;
+
+	if (!state)
+		return 0;
+	s = get_scratch();
+	if (!s)
+		return 0;
+	report_exec(s, state, bprm);
+	put_scratch(s);
 	return 0;
 }
 
@@ -221,17 +252,21 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	struct scratch *s = get_scratch();
 	struct tl_exit *record;
+	struct scratch *s;
 
-	if (!state || !state->image || !s)
+	if (!state || !state->image)
+		return 0;
+	s = get_scratch();
+	if (!s)
 		return 0;
 	send_calls_of(s, state);
-	if (task->signal->live.counter != 0)
-		return 0;
-	record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
-	record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
-								 : task->group_leader->exit_code;
-	send_record(s, false);
+	if (task->signal->live.counter == 0) {
+		record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
+		record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
+									 : task->group_leader->exit_code;
+		send_record(s, false);
+	}
+	put_scratch(s);
 	return 0;
 }

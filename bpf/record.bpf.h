@@ -20,20 +20,57 @@
 		record_;                                                                                     \
 	})
 
+/* Bytes. Above the first the collector is told at once, above the second the command is slowed down. */
+#define RING_WAKE (RING_SIZE / 8)
+#define RING_SLOW (RING_SIZE / 2)
+#define SLOWEST_NS 200000
+
+static long until_then(u32 i, void *then) { return bpf_ktime_get_ns() >= *(u64 *)then; }
+
+/*
+ * Back-pressure. These programs may not sleep, so a command that makes records faster than they are stored is
+ * made to wait on the spot, the longer the fuller the buffer is. With all its processors waiting, the collector
+ * still gets its share of time, and more of it than the records then made in that time need.
+ */
+static __always_inline int slow_down(u64 filled)
+{
+	u64 then;
+
+	if (filled <= RING_SLOW)
+		return 0;
+	then = bpf_ktime_get_ns() + (filled - RING_SLOW) * SLOWEST_NS / (RING_SIZE - RING_SLOW);
+	bpf_loop(1 << 20, until_then, &then, 0);
+	return 0;
+}
+
+static __always_inline u32 next_sequence(void)
+{
+	u32 zero = 0;
+	u64 *next = bpf_map_lookup_elem(&sequences, &zero);
+
+	return next ? __sync_fetch_and_add(next, 1) : 0;
+}
+
 /* Wakes the collector when its delay could matter; otherwise it looks every few milliseconds by itself. */
 static __noinline bool send_record(struct scratch *s, bool urgent)
 {
 	u32 size = s->cursor;
 	struct tl_header *header = (struct tl_header *)s->record;
+	u64 filled;
 
 	if (size > RECORD_MAX || size < sizeof(*header)) {
 		count_loss(TL_LOSS_PATH_TOO_DEEP);
 		return false;
 	}
 	bound(size, RECORD_MAX);
+	filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	if (filled > RING_WAKE) {
+		urgent = true;
+		slow_down(filled);
+	}
 	header->size = size;
-	if (!urgent)
-		urgent = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > 4 * 1024 * 1024;
+	header->cpu = bpf_get_smp_processor_id();
+	header->sequence = next_sequence();
 	if (bpf_ringbuf_output(&events, s->record, size, urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
 		count_loss(TL_LOSS_RING_FULL);
 		return false;
@@ -64,9 +101,9 @@ static __always_inline u32 append_text(struct scratch *s)
 	return size;
 }
 
-static long hash_word(u32 i, void *unused)
+static long hash_word(u32 i, void *slot)
 {
-	struct scratch *s = get_scratch();
+	struct scratch *s = scratch_at(*(u32 *)slot);
 	u32 at = i * 8;
 	u64 word;
 	u32 left;
@@ -87,20 +124,20 @@ static long hash_word(u32 i, void *unused)
 /* Adds s->text to s->hash; eight bytes a step, since most texts are short. */
 static __always_inline void hash_text(struct scratch *s)
 {
+	u32 slot = s->slot;
+
 	s->hash = mix(s->hash, s->text_size);
-	bpf_loop(TL_TEXT_MAX / 8, hash_word, NULL, 0);
+	bpf_loop(TL_TEXT_MAX / 8, hash_word, &slot, 0);
 }
 
-/* Reads a string of the program into s->text; false if it cannot be read. */
-static __always_inline bool read_user_text(struct scratch *s, u64 address)
+/* Reads a string into s->text: of the program, or the kernel's copy of it. False if it cannot be read. */
+static __always_inline bool read_text(struct scratch *s, u64 address, bool in_kernel)
 {
-	long size = bpf_probe_read_user_str(s->text, TL_TEXT_MAX, (void *)address);
+	long size = in_kernel ? bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, (void *)address)
+			      : bpf_probe_read_user_str(s->text, TL_TEXT_MAX, (void *)address);
 
-	s->text_size = 0;
-	if (size <= 0)
-		return false;
-	s->text_size = size - 1;
-	return true;
+	s->text_size = size > 0 ? size - 1 : 0; /* an empty string of the program is 0 long until Linux 6.15 or so */
+	return size >= 0;
 }
 
 /* Whether this access was reported before; then it is only counted. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Sockets: connect, bind, listen, and datagrams that carry an address. */
-#include "path.bpf.h"
+#include "start.bpf.h"
 #include "calls.bpf.h"
 
 #define S_IFMT 0170000
@@ -11,6 +11,8 @@
 #define AF_INET6 10
 #define SOCK_BINDPORT_LOCK 8 /* include/net/sock.h: the program asked for this port */
 #define MESSAGES_MAX 64
+#define SOCK_STREAM 1
+#define MSG_FASTOPEN 0x20000000
 
 struct contact {
 	u64 image;
@@ -18,24 +20,36 @@ struct contact {
 	s32 result; /* 0 or errno */
 	u16 op;
 	u16 address_size; /* bytes of s->text */
+	u32 send_flags;	  /* MSG_* */
+	u32 pad;
 };
 
 /* s->text holds the address. Inlined fields that do not identify a peer are zeroed, so that repeats are seen.
  */
 static __noinline int report_contact(struct scratch *s, struct contact *c)
 {
-	struct tl_seen_key key = {.image = c->image, .detail = c->op, .result = c->result};
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct tl_seen_key *key;
+	struct start *start;
 	struct sock *sk = (struct sock *)c->sk;
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	u16 type = BPF_CORE_READ(sk, sk_type);
 	u16 protocol = BPF_CORE_READ(sk, sk_protocol);
 	u16 named_family = 0;
-	bool relative = false;
-	u64 mnt = 0, dentry = 0, address_hash;
 	struct tl_socket *record;
-	long size;
 
+	key = &s->key;
+	__builtin_memset(key, 0, sizeof(*key));
+	start = &s->start;
+	__builtin_memset(start, 0, sizeof(*start));
+	key->image = c->image;
+	key->detail = c->op;
+	key->result = c->result;
+	/* tcp(7): the address is used to connect, or not at all. */
+	if (c->op == TL_SEND && type == SOCK_STREAM && family != AF_UNIX) {
+		if (!(c->send_flags & MSG_FASTOPEN))
+			return 0;
+		key->detail = c->op = TL_CONNECT;
+	}
 	s->text_size = c->address_size & (TL_ADDRESS_MAX - 1);
 	if (c->address_size >= 2)
 		named_family = *(u16 *)s->text;
@@ -44,42 +58,34 @@ static __noinline int report_contact(struct scratch *s, struct contact *c)
 		if (c->address_size < 2 || (named_family == AF_UNSPEC && c->op == TL_CONNECT))
 			return 0;
 	}
-	if (family == AF_UNIX && c->address_size > 2) {
-		relative = s->text[2] != '/' && s->text[2] != 0;
+	if (family == AF_UNIX && c->address_size > 2 && s->text[2] != 0) {
+		s->text[s->text_size & (TL_ADDRESS_MAX - 1)] = 0; /* not all paths end in one */
+		if (!find_start(s, 2, AT_FDCWD, c->image, c->op != TL_BIND, start))
+			return 0;
 	} else if (family == AF_INET6 && c->address_size >= 8) {
 		*(u32 *)(s->text + 4) = 0; /* flow label */
 	}
-	s->hash = mix(mix(hash_seed, ((u64)family << 32) | ((u64)type << 16) | protocol), 0);
+	s->hash = mix(mix(mix(hash_seed, ((u64)family << 32) | ((u64)type << 16) | protocol), start->base),
+		      start->root);
 	hash_text(s);
-	address_hash = s->hash;
-	if (relative) {
-		mnt = (u64)BPF_CORE_READ(task, fs, pwd.mnt);
-		dentry = (u64)BPF_CORE_READ(task, fs, pwd.dentry);
-		if (walk_path(s, mnt, dentry, false) < 0)
-			return 0;
-		address_hash = mix(address_hash, s->walk.hash);
-	}
-	key.object = address_hash;
-	if (seen_before(&key))
+	key->object = s->hash;
+	if (seen_before(key))
 		return 0;
 
 	record = begin_record(s, struct tl_socket, TL_SOCKET, c->image);
-	record->object = key.object;
+	record->object = key->object;
 	record->result = c->result;
-	record->detail = key.detail;
+	record->detail = key->detail;
 	record->op = c->op;
 	record->family = family;
 	record->type = type;
 	record->protocol = protocol;
+	record->base = start->base;
+	record->root = start->root;
+	record->flags = start->flags;
 	record->address_size = append_text(s);
-	if (relative) {
-		size = walk_path(s, mnt, dentry, true);
-		if (size < 0)
-			return 0;
-		record->base_size = size;
-	}
 	if (send_record(s, family == AF_UNIX))
-		remember(&key);
+		remember(key);
 	return 0;
 }
 
@@ -95,6 +101,24 @@ static __always_inline bool read_address(struct scratch *s, struct contact *c, u
 		count_loss(TL_LOSS_USER_MEMORY);
 		return false;
 	}
+	return true;
+}
+
+/* The kernel's own copy of the address, where a security hook saw it. */
+static __always_inline bool noted_address(struct scratch *s, struct contact *c)
+{
+	struct tl_task *state;
+	u32 size;
+
+	if (!security_hooks)
+		return false;
+	state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	if (!state || state->address_op != c->op)
+		return false;
+	size = state->address_size;
+	c->address_size = size;
+	bound(size, TL_ADDRESS_MAX - 1);
+	bpf_probe_read_kernel(s->text, size, state->address);
 	return true;
 }
 
@@ -142,14 +166,14 @@ struct messages {
 	struct contact contact;
 	u64 at;
 	u32 count;
-	u32 pad;
+	u32 slot;
 };
 
 static long one_message(u32 i, void *data)
 {
 	struct messages *m = data;
 	struct user_msghdr header;
-	struct scratch *s = get_scratch();
+	struct scratch *s = scratch_at(m->slot);
 
 	if (!s || i >= m->count)
 		return 1;
@@ -163,20 +187,60 @@ static long one_message(u32 i, void *data)
 	return 0;
 }
 
-int socket_finished(struct finished_call *call)
+static __always_inline int report_call(struct scratch *s, struct tl_finished_call *call, struct messages *m)
 {
-	struct scratch *s = get_scratch();
-	const volatile struct tl_call *rule;
-	struct messages m = {};
-	struct file *file;
+	const volatile struct tl_call *rule = &calls[call->number & (TL_CALLS - 1)];
+	struct file *file = file_of((s32)call->args[0]);
 	struct socket *socket;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK) {
+		if (!m->contact.result)
+			count_loss(TL_LOSS_NO_DESCRIPTOR);
+		return 0;
+	}
+	socket = BPF_CORE_READ(file, private_data);
+	m->contact.sk = (u64)BPF_CORE_READ(socket, sk);
+	if (!m->contact.sk)
+		return 0;
+
+	if (m->contact.op == TL_SEND)
+		m->contact.send_flags = rule->flags & TL_CALL_MESSAGE ? call->args[2] : call->args[3];
+	if (m->contact.op == TL_LISTEN) {
+		local_address(s, &m->contact);
+		return report_contact(s, &m->contact);
+	}
+	if (rule->flags & TL_CALL_MESSAGES) {
+		m->at = call->args[1];
+		m->count = call->result > 0 ? call->result : 1;
+		if (m->count > MESSAGES_MAX)
+			count_loss(TL_LOSS_MANY_MESSAGES);
+		bpf_loop(MESSAGES_MAX, one_message, m, 0);
+		return 0;
+	}
+	if (rule->flags & TL_CALL_MESSAGE && noted_address(s, &m->contact))
+		return report_contact(s, &m->contact);
+	if (rule->flags & TL_CALL_MESSAGE) {
+		m->at = call->args[1];
+		m->count = 1;
+		bpf_loop(1, one_message, m, 0);
+		return 0;
+	}
+	if (noted_address(s, &m->contact) ||
+	    read_address(s, &m->contact, argument(call, rule->path), (u32)argument(call, rule->call_flags)))
+		report_contact(s, &m->contact);
+	return 0;
+}
+
+int socket_finished(struct tl_finished_call *call)
+{
+	struct messages m = {};
+	struct scratch *s;
 	s64 result;
 
-	if (!call || !s)
+	if (!call)
 		return 0;
-	rule = &calls[call->number & (TL_CALLS - 1)];
 	result = call->result;
-	m.contact.op = rule->op;
+	m.contact.op = calls[call->number & (TL_CALLS - 1)].op;
 	/* An attempt that goes on in the background is one that was let through. */
 	if (result >= 0 || result == -EINPROGRESS)
 		result = 0;
@@ -185,38 +249,13 @@ int socket_finished(struct finished_call *call)
 			return 0;
 		result = 0;
 	}
+	s = get_scratch();
+	if (!s)
+		return 0;
+	m.slot = s->slot;
 	m.contact.image = call->image;
 	m.contact.result = -result;
-	file = file_of((s32)call->args[0]);
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK) {
-		if (!result)
-			count_loss(TL_LOSS_NO_DESCRIPTOR);
-		return 0;
-	}
-	socket = BPF_CORE_READ(file, private_data);
-	m.contact.sk = (u64)BPF_CORE_READ(socket, sk);
-	if (!m.contact.sk)
-		return 0;
-
-	if (m.contact.op == TL_LISTEN) {
-		local_address(s, &m.contact);
-		return report_contact(s, &m.contact);
-	}
-	if (rule->flags & TL_CALL_MESSAGES) {
-		m.at = call->args[1];
-		m.count = call->result > 0 ? call->result : 1;
-		if (m.count > MESSAGES_MAX)
-			count_loss(TL_LOSS_MANY_MESSAGES);
-		bpf_loop(MESSAGES_MAX, one_message, &m, 0);
-		return 0;
-	}
-	if (rule->flags & TL_CALL_MESSAGE) {
-		m.at = call->args[1];
-		m.count = 1;
-		bpf_loop(1, one_message, &m, 0);
-		return 0;
-	}
-	if (read_address(s, &m.contact, argument(call, rule->path), (u32)argument(call, rule->call_flags)))
-		return report_contact(s, &m.contact);
+	report_call(s, call, &m);
+	put_scratch(s);
 	return 0;
 }

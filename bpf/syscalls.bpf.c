@@ -3,10 +3,13 @@
 #include "record.bpf.h"
 #include "calls.bpf.h"
 
-const volatile __u32 watched_uid = 0;
+__u32 watched_uid = 0;
 const volatile __u64 hash_seed = 0;
+const volatile bool security_hooks = false;
 const volatile struct tl_call calls[TL_CALLS] = {};
 __u64 last_image = 0;
+__u64 run_root_mnt = 0;
+__u64 run_root_dentry = 0;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -17,7 +20,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return task->thread_info.status & TS_COMPAT;
 }
 static __always_inline long call_number(struct pt_regs *regs) { return regs->orig_ax; }
-static __always_inline void copy_arguments(struct finished_call *call, struct pt_regs *regs)
+static __always_inline u64 third_argument(struct pt_regs *regs) { return regs->dx; }
+static __always_inline void copy_arguments(struct tl_finished_call *call, struct pt_regs *regs)
 {
 	call->args[0] = regs->di;
 	call->args[1] = regs->si;
@@ -33,7 +37,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return task->thread_info.flags & TIF_32BIT;
 }
 static __always_inline long call_number(struct pt_regs *regs) { return regs->syscallno; }
-static __always_inline void copy_arguments(struct finished_call *call, struct pt_regs *regs)
+static __always_inline u64 third_argument(struct pt_regs *regs) { return regs->regs[2]; }
+static __always_inline void copy_arguments(struct tl_finished_call *call, struct pt_regs *regs)
 {
 	call->args[0] = regs->orig_x0; /* x0 holds the result by now */
 	call->args[1] = regs->regs[1];
@@ -59,6 +64,11 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 			count_loss(TL_LOSS_COMPAT);
 		return 0;
 	}
+	if (security_hooks) {
+		state->pending[0].object = 0;
+		state->pending[1].object = 0;
+		state->address_op = 0;
+	}
 	bit = 1ULL << (number & 63);
 	word = &state->calls[(number >> 6) & (TL_SYSCALL_WORDS - 1)];
 	if (*word & bit)
@@ -72,16 +82,20 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
-	struct finished_call call = {};
+	struct tl_finished_call *call;
 	long number = call_number(regs);
 	struct task_struct *task;
 	struct tl_task *state;
-	u8 family;
+	u8 family, traffic;
 
 	if ((u64)number >= TL_CALLS)
 		return 0;
 	family = calls[number & (TL_CALLS - 1)].family;
 	if (family == TL_FAMILY_NONE || family == TL_FAMILY_IO_URING)
+		return 0;
+	if (family == TL_FAMILY_TRAFFIC && !resolver_seen)
+		return 0;
+	if (family == TL_FAMILY_MAP && !(third_argument(regs) & PROT_EXEC))
 		return 0;
 	task = bpf_get_current_task_btf();
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
@@ -91,21 +105,30 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 		return 0;
 	/* A set-user-id program's accesses are not its caller's to see. */
 	if (task->cred->euid.val != watched_uid && !(state->flags & TL_TASK_CANARY)) {
-		count_loss(TL_LOSS_OTHER_USER);
+		if (family != TL_FAMILY_TRAFFIC && family != TL_FAMILY_MAP)
+			count_loss(TL_LOSS_OTHER_USER);
 		return 0;
 	}
-	copy_arguments(&call, regs);
-	call.result = result;
-	call.image = state->image;
-	call.number = number;
+	call = &state->call;
+	copy_arguments(call, regs);
+	call->result = result;
+	call->image = state->image;
+	call->number = number;
 	if (family == TL_FAMILY_OPEN)
-		open_finished(&call);
+		open_finished(call);
 	else if (family == TL_FAMILY_PATH)
-		path_finished(&call);
+		path_finished(call);
 	else if (family == TL_FAMILY_SOCKET)
-		socket_finished(&call);
+		socket_finished(call);
 	else if (family == TL_FAMILY_EXEC && result < 0)
-		exec_failed(&call);
+		exec_failed(call);
+	else if (family == TL_FAMILY_PTRACE)
+		ptrace_finished(call);
+	else if (family == TL_FAMILY_MAP)
+		mapping_finished(call);
+	traffic = calls[number & (TL_CALLS - 1)].traffic;
+	if (traffic && (resolver_seen || (traffic & (TL_TRAFFIC_CONNECTS | TL_TRAFFIC_ADDRESSED))))
+		traffic_finished(call);
 	return 0;
 }
 
@@ -125,12 +148,17 @@ int still_living(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct tl_task *state;
-	struct scratch *s = get_scratch();
+	struct scratch *s;
 
-	if (!task || !s)
+	if (!task)
 		return 0;
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
-	if (state && state->image && !(state->flags & TL_TASK_OTHER_USER))
-		send_calls(s, state, task);
+	if (!state || !state->image || state->flags & TL_TASK_OTHER_USER)
+		return 0;
+	s = get_scratch();
+	if (!s)
+		return 0;
+	send_calls(s, state, task);
+	put_scratch(s);
 	return 0;
 }

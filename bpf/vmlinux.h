@@ -95,6 +95,7 @@ struct super_block {
 
 struct inode {
 	unsigned short i_mode;
+	unsigned long i_ino;
 };
 
 struct dentry {
@@ -126,6 +127,10 @@ struct file {
 	unsigned int f_flags;
 	unsigned int f_mode;
 	void *private_data;
+};
+
+struct vm_area_struct {
+	struct file *vm_file;
 };
 
 struct fdtable {
@@ -164,6 +169,14 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct pid_namespace {
+	unsigned int level;
+};
+
+struct nsproxy {
+	struct pid_namespace *pid_ns_for_children;
+};
+
 struct signal_struct {
 	atomic_t live;
 	int group_exit_code;
@@ -180,7 +193,9 @@ struct task_struct {
 	const struct cred *cred;
 	struct fs_struct *fs;
 	struct files_struct *files;
+	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
+	char comm[16];
 };
 
 struct linux_binprm {
@@ -196,6 +211,7 @@ struct in6_addr {
 struct sock_common {
 	__be32 skc_rcv_saddr;
 	__u16 skc_num;
+	__be16 skc_dport;
 	unsigned short skc_family;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -211,6 +227,16 @@ struct socket {
 	struct sock *sk;
 };
 
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+};
+
+struct kernel_siginfo {
+	int si_signo;
+	int si_code;
+};
+
 struct sockaddr_un {
 	unsigned short sun_family;
 	char sun_path[108];
@@ -223,6 +249,7 @@ struct unix_address {
 
 struct unix_sock {
 	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct bpf_iter_meta {
