@@ -3,21 +3,32 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "collector/event_view.h"
 #include "collector/trace.h"
 
 namespace treadline {
 
+// Bit n: AccessKind n.
+using AccessKinds = uint8_t;
+static_assert(access_kinds <= 8);
+
+constexpr AccessKinds bit(AccessKind kind) {
+    return static_cast<AccessKinds>(1U << static_cast<unsigned>(kind));
+}
+
 struct PathAccess {
-    std::string path;      // resolved
-    std::string requested; // absolute, as the program asked; "" where it is the same
-    std::vector<AccessKind> kinds;
+    bool of_object = false; // the path is that of the record's object, and `path` is empty
+    std::string path;       // resolved
+    std::string requested;  // absolute, as the program asked; "" where it is the same
+    AccessKinds kinds = 0;
     bool directory = false;
+    bool would_create = false; // asked to make what was there already
 };
 
+// `object`, `base` and `root` are the paths the record's hashes stand for; "" where it has none.
 // None: the record is no access to a named file. Looks at the disk to resolve argument paths.
-std::optional<PathAccess> path_access(const PathEvent& event);
+std::optional<PathAccess> path_access(const PathEvent& event, const std::string& object,
+                                      const std::string& base, const std::string& root);
 
 } // namespace treadline

@@ -32,25 +32,40 @@ constexpr std::pair<int, const char*> recent_calls[] = {
 };
 constexpr int nr_fchmodat2 = 452;
 constexpr int nr_setxattrat = 463;
+constexpr int nr_getxattrat = 464;
+constexpr int nr_listxattrat = 465;
 constexpr int nr_removexattrat = 466;
 
 class Table {
 public:
     void open(long number, int fd, int path, int flags, uint8_t more = 0) {
-        set(number, {TL_FAMILY_OPEN, more, TL_OPEN, 0, s(fd), s(path), -1, -1, s(flags), {}});
+        set(number, {TL_FAMILY_OPEN, more, TL_OPEN, 0, s(fd), s(path), -1, -1, s(flags), -1, 0, {}});
     }
     void path(long number, uint8_t op, int fd, int path_argument, int flags = -1, uint8_t more = 0) {
-        set(number, {TL_FAMILY_PATH, more, op, 0, s(fd), s(path_argument), -1, -1, s(flags), {}});
+        set(number, {TL_FAMILY_PATH, more, op, 0, s(fd), s(path_argument), -1, -1, s(flags), -1, 0, {}});
     }
     void two(long number, uint8_t op, uint8_t op2, int fd, int path, int fd2, int path2, int flags = -1) {
-        set(number, {TL_FAMILY_PATH, 0, op, op2, s(fd), s(path), s(fd2), s(path2), s(flags), {}});
+        set(number, {TL_FAMILY_PATH, 0, op, op2, s(fd), s(path), s(fd2), s(path2), s(flags), -1, 0, {}});
     }
     // `address` and `size` are argument indexes.
     void socket(long number, uint8_t op, int address, int size, uint8_t more = 0) {
-        set(number, {TL_FAMILY_SOCKET, more, op, 0, 0, s(address), -1, -1, s(size), {}});
+        set(number, {TL_FAMILY_SOCKET, more, op, 0, 0, s(address), -1, -1, s(size), -1, 0, {}});
+    }
+    // How bytes pass, beside what the call already is; `flags` is the argument index of MSG_*.
+    void traffic(long number, uint8_t how, int flags = -1) {
+        tl_call& call = calls.at(static_cast<size_t>(number));
+        if (call.family == TL_FAMILY_NONE) {
+            call = {TL_FAMILY_TRAFFIC, 0, 0, 0, 0, -1, -1, -1, -1, -1, 0, {}};
+        }
+        call.traffic = how;
+        call.traffic_flags = s(flags);
+    }
+    // `fd`: argument index of the file that is mapped; -1: it is mapped already.
+    void mapping(long number, int fd = -1) {
+        set(number, {TL_FAMILY_MAP, 0, TL_LOAD, 0, s(fd), -1, -1, -1, -1, -1, 0, {}});
     }
     void other(long number, uint8_t family, int fd = -1, int path = -1, int flags = -1) {
-        set(number, {family, 0, TL_EXECUTE, 0, s(fd), s(path), -1, -1, s(flags), {}});
+        set(number, {family, 0, TL_EXECUTE, 0, s(fd), s(path), -1, -1, s(flags), -1, 0, {}});
     }
     std::array<tl_call, TL_CALLS> calls{};
 
@@ -97,8 +112,27 @@ std::array<tl_call, TL_CALLS> call_table() {
     t.path(nr_removexattrat, TL_ATTRIBUTES, 0, 1, 2, TL_CALL_FOLLOW);
     t.path(SYS_chdir, TL_CHDIR, cwd, 0, none, TL_CALL_FOLLOW);
     t.path(SYS_fchdir, TL_CHDIR, 0, none);
+    t.path(SYS_newfstatat, TL_STAT, 0, 1, 3, TL_CALL_FOLLOW);
+    t.path(SYS_statx, TL_STAT, 0, 1, 2, TL_CALL_FOLLOW);
+    t.path(SYS_faccessat, TL_STAT, 0, 1, none, TL_CALL_FOLLOW);
+    t.path(SYS_faccessat2, TL_STAT, 0, 1, 3, TL_CALL_FOLLOW);
+    t.path(SYS_readlinkat, TL_STAT, 0, 1);
+    t.path(SYS_statfs, TL_STAT, cwd, 0, none, TL_CALL_FOLLOW);
+    t.path(SYS_getxattr, TL_STAT, cwd, 0, none, TL_CALL_FOLLOW);
+    t.path(SYS_lgetxattr, TL_STAT, cwd, 0);
+    t.path(SYS_listxattr, TL_STAT, cwd, 0, none, TL_CALL_FOLLOW);
+    t.path(SYS_llistxattr, TL_STAT, cwd, 0);
+    t.path(nr_getxattrat, TL_STAT, 0, 1, 2, TL_CALL_FOLLOW);
+    t.path(nr_listxattrat, TL_STAT, 0, 1, 2, TL_CALL_FOLLOW);
+    t.path(SYS_name_to_handle_at, TL_STAT, 0, 1, none);
+    t.path(SYS_inotify_add_watch, TL_STAT, cwd, 1, none, TL_CALL_FOLLOW);
+    t.path(SYS_chroot, TL_STAT, cwd, 0, none, TL_CALL_FOLLOW);
     t.other(SYS_execve, TL_FAMILY_EXEC, cwd, 0);
     t.other(SYS_execveat, TL_FAMILY_EXEC, 0, 1, 4);
+    // `fd` is the argument that holds the pid, `flags` the one that holds the request.
+    t.other(SYS_ptrace, TL_FAMILY_PTRACE, 1, none, 0);
+    t.other(SYS_process_vm_readv, TL_FAMILY_PTRACE, 0);
+    t.other(SYS_process_vm_writev, TL_FAMILY_PTRACE, 0);
     t.other(SYS_io_uring_setup, TL_FAMILY_IO_URING);
     t.socket(SYS_connect, TL_CONNECT, 1, 2);
     t.socket(SYS_bind, TL_BIND, 1, 2);
@@ -106,6 +140,21 @@ std::array<tl_call, TL_CALLS> call_table() {
     t.socket(SYS_sendto, TL_SEND, 4, 5);
     t.socket(SYS_sendmsg, TL_SEND, none, none, TL_CALL_MESSAGE);
     t.socket(SYS_sendmmsg, TL_SEND, none, none, TL_CALL_MESSAGES);
+
+    t.mapping(SYS_mmap, 4);
+    t.mapping(SYS_mprotect);
+    t.mapping(SYS_pkey_mprotect);
+    t.traffic(SYS_connect, TL_TRAFFIC_CONNECTS);
+    t.traffic(SYS_sendto, TL_TRAFFIC_BUFFER | TL_TRAFFIC_ADDRESSED);
+    t.traffic(SYS_sendmsg, TL_TRAFFIC_MESSAGE | TL_TRAFFIC_ADDRESSED);
+    t.traffic(SYS_sendmmsg, TL_TRAFFIC_MESSAGES | TL_TRAFFIC_ADDRESSED);
+    t.traffic(SYS_write, TL_TRAFFIC_BUFFER);
+    t.traffic(SYS_writev, TL_TRAFFIC_VECTOR);
+    t.traffic(SYS_recvfrom, TL_TRAFFIC_BUFFER | TL_TRAFFIC_RECEIVES, 3);
+    t.traffic(SYS_recvmsg, TL_TRAFFIC_MESSAGE | TL_TRAFFIC_RECEIVES, 2);
+    t.traffic(SYS_recvmmsg, TL_TRAFFIC_MESSAGES | TL_TRAFFIC_RECEIVES, 3);
+    t.traffic(SYS_read, TL_TRAFFIC_BUFFER | TL_TRAFFIC_RECEIVES);
+    t.traffic(SYS_readv, TL_TRAFFIC_VECTOR | TL_TRAFFIC_RECEIVES);
 
     // Not on architectures younger than the *at calls.
 #ifdef SYS_open
@@ -124,6 +173,12 @@ std::array<tl_call, TL_CALLS> call_table() {
     t.path(SYS_utime, TL_ATTRIBUTES, cwd, 0, none, TL_CALL_FOLLOW);
     t.path(SYS_utimes, TL_ATTRIBUTES, cwd, 0, none, TL_CALL_FOLLOW);
     t.path(SYS_futimesat, TL_ATTRIBUTES, 0, 1, none, TL_CALL_FOLLOW);
+#endif
+#ifdef SYS_stat
+    t.path(SYS_stat, TL_STAT, cwd, 0, none, TL_CALL_FOLLOW);
+    t.path(SYS_lstat, TL_STAT, cwd, 0);
+    t.path(SYS_access, TL_STAT, cwd, 0, none, TL_CALL_FOLLOW);
+    t.path(SYS_readlink, TL_STAT, cwd, 0);
 #endif
 #ifdef SYS_renameat
     t.two(SYS_renameat, TL_RENAME_OLD, TL_RENAME_NEW, 0, 1, 2, 3);

@@ -6,11 +6,15 @@
 #include <vector>
 
 #include "base/result.h"
+#include "collector/event_view.h"
+#include "collector/probe_set.h"
 
 namespace treadline {
 
 // What a healthy set of probes reports of the canary, sorted.
-const std::vector<std::string>& expected_canaries();
+std::vector<std::string> expected_canaries(ProbeSet probes);
+// What one record of a canary shows to work; "" for one that shows nothing of its own.
+std::string canary_name(const Event& event);
 
 // Forks a child, has `follow` put it under observation, and lets it make one access through every hook.
 // Returns when it has ended; whether its records arrived is for the caller to see.

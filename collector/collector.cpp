@@ -4,6 +4,7 @@
 #include <chrono>
 #include <csignal>
 #include <ctime>
+#include <numeric>
 #include <optional>
 
 #include <linux/landlock.h>
@@ -131,6 +132,7 @@ public:
         TRY(probes_.read_repeats([this](const tl_seen_key& key, const tl_seen& seen) {
             return recorder_.add_repeats(key, seen);
         }));
+        TRY(recorder_.store_failed_lookups());
         TRY(recorder_.mark_gone(gone_limit));
         TRY(judge());
         TRY(writer_.finish_run(info_));
@@ -169,7 +171,7 @@ private:
         do {
             TRY(drain());
             arrived.assign(recorder_.canaries().begin(), recorder_.canaries().end());
-        } while (arrived != expected_canaries() && steady_clock::now() < deadline &&
+        } while (arrived != expected_canaries(probes_.choice().set) && steady_clock::now() < deadline &&
                  ::poll(nullptr, 0, 2) == 0);
         return ok{};
     }
@@ -180,9 +182,19 @@ private:
         for (const auto& [cause, count] : recorder_.lost()) {
             info_.lost[cause] += count;
         }
+        const std::vector<uint64_t> sent = TRY(probes_.sent());
+        const uint64_t begun = std::accumulate(sent.begin(), sent.end(), uint64_t{0});
+        const std::vector<uint64_t>& got = recorder_.arrived();
+        const uint64_t received = std::accumulate(got.begin(), got.end(), uint64_t{0});
+        const auto full = info_.lost.find("ring full");
+        const uint64_t refused = full == info_.lost.end() ? 0 : full->second;
         std::vector<std::string>& because = because_;
+        if (received + refused != begun) {
+            because.push_back("the probes sent " + std::to_string(begun) + " records, and " +
+                              std::to_string(received) + " arrived");
+        }
         for (const auto& [when, arrived] : {std::pair("before", &before_), std::pair("after", &after_)}) {
-            for (const std::string& hook : expected_canaries()) {
+            for (const std::string& hook : expected_canaries(probes_.choice().set)) {
                 if (std::find(arrived->begin(), arrived->end(), hook) == arrived->end()) {
                     because.push_back("a known access was not reported " + std::string(when) +
                                       " the command: " + hook);
@@ -200,8 +212,12 @@ private:
         info_.certificate = nlohmann::json{
             {"version", 1},
             {"probes", info_.probes},
+            {"probes_because", probes_.choice().because},
             {"attached", probes_.attached()},
             {"canaries", {{"before", before_}, {"after", after_}}},
+            {"environment_reads", probes_.getenv_problem().empty() ? "seen where programs call getenv"
+                                                                   : "not seen: " + probes_.getenv_problem()},
+            {"records", {{"sent", begun}, {"arrived", received}}},
             {"lost", info_.lost},
             {"kernel", info_.kernel},
             {"landlock_abi", info_.landlock_abi},
@@ -225,10 +241,13 @@ private:
 
 result<std::unique_ptr<Run>> prepare(int socket) {
     const Caller caller = TRY(caller_of(socket));
+    // Takes a tenth of a second, in which the caller prepares its sandbox. A failure is told in answer to its start.
+    auto loaded = Probes::load();
     Start start = TRY(receive_start(socket));
     const uid_t watched = TRY(watched_user(start.root.get(), caller));
     const Caller become = TRY(acting_user(caller, watched, start.store.get()));
-    Probes probes = TRY(Probes::load(watched));
+    Probes probes = TRY(std::move(loaded));
+    probes.watch(watched);
     ::setpriority(PRIO_PROCESS, 0, priority); // where it may
     TRY(drop_privileges(become));
 
@@ -237,10 +256,15 @@ result<std::unique_ptr<Run>> prepare(int socket) {
     start.run.uid = watched;
     start.run.kernel = kernel_release();
     start.run.landlock_abi = landlock_abi();
-    start.run.probes = "tracepoint";
+    start.run.probes = to_string(probes.choice().set);
     auto run = std::make_unique<Run>(socket, std::move(probes), std::move(writer), std::move(start.run));
     TRY(run->begin(start.root.get()));
     return run;
+}
+
+result<CollectorSummary> whole_run(Run& run) {
+    TRY(run.follow());
+    return run.finish();
 }
 
 } // namespace
@@ -254,11 +278,11 @@ result<ok> serve(int socket) {
         return ok{};
     }
     TRY(sys::send_fds(socket, protocol::ready((*run)->id()), {}));
-    TRY((*run)->follow());
-    const auto summary = TRY((*run)->finish());
-    // A peer that has gone cannot hear it; the store has it.
-    (void)sys::send_fds(socket, protocol::done(summary), {});
-    return ok{};
+    const auto summary = whole_run(**run);
+    const auto heard =
+        sys::send_fds(socket, summary ? protocol::done(*summary) : protocol::refused(summary.error()), {});
+    // A peer that has gone cannot hear a summary; the store has it.
+    return summary || heard ? result<ok>(ok{}) : failure(summary.error());
 }
 
 } // namespace treadline

@@ -49,6 +49,18 @@ result<Event> parse_event(std::string_view bytes) {
     bool whole = false;
     Event event;
     switch (header.kind) {
+    case TL_NAME: {
+        NameEvent name{};
+        whole = cursor.fixed(name.fixed) && cursor.part(name.names, name.fixed.names_size);
+        event = name;
+        break;
+    }
+    case TL_OTHER_TASK: {
+        OtherTaskEvent other{};
+        whole = cursor.fixed(other.fixed);
+        event = other;
+        break;
+    }
     case TL_FORK: {
         ForkEvent fork{};
         whole = cursor.fixed(fork.fixed);
@@ -57,8 +69,7 @@ result<Event> parse_event(std::string_view bytes) {
     }
     case TL_EXEC: {
         ExecEvent exec{};
-        whole = cursor.fixed(exec.fixed) && cursor.part(exec.names, exec.fixed.names_size) &&
-                cursor.part(exec.base, exec.fixed.base_size) &&
+        whole = cursor.fixed(exec.fixed) && cursor.part(exec.name, exec.fixed.name_size) &&
                 cursor.part(exec.filename, exec.fixed.filename_size) &&
                 cursor.part(exec.argv, exec.fixed.argv_size);
         event = exec;
@@ -72,15 +83,13 @@ result<Event> parse_event(std::string_view bytes) {
     }
     case TL_PATH: {
         PathEvent path{};
-        whole = cursor.fixed(path.fixed) && cursor.part(path.names, path.fixed.names_size) &&
-                cursor.part(path.base, path.fixed.base_size) && cursor.part(path.text, path.fixed.text_size);
+        whole = cursor.fixed(path.fixed) && cursor.part(path.text, path.fixed.text_size);
         event = path;
         break;
     }
     case TL_SOCKET: {
         SocketEvent socket{};
-        whole = cursor.fixed(socket.fixed) && cursor.part(socket.address, socket.fixed.address_size) &&
-                cursor.part(socket.base, socket.fixed.base_size);
+        whole = cursor.fixed(socket.fixed) && cursor.part(socket.address, socket.fixed.address_size);
         event = socket;
         break;
     }
@@ -97,6 +106,18 @@ result<Event> parse_event(std::string_view bytes) {
         event = environment;
         break;
     }
+    case TL_GETENV: {
+        GetenvEvent read{};
+        whole = cursor.fixed(read.fixed) && cursor.part(read.name, read.fixed.name_size);
+        event = read;
+        break;
+    }
+    case TL_ANSWER: {
+        AnswerEvent answer{};
+        whole = cursor.fixed(answer.fixed) && cursor.part(answer.bytes, answer.fixed.bytes_size);
+        event = answer;
+        break;
+    }
     default:
         return fail("a record is of the unknown kind " + std::to_string(header.kind));
     }
@@ -108,6 +129,12 @@ result<Event> parse_event(std::string_view bytes) {
 
 std::string path_from_names(std::string_view names) {
     std::string path;
+    path_from_names(names, path);
+    return path;
+}
+
+void path_from_names(std::string_view names, std::string& path) {
+    path.clear();
     while (!names.empty()) {
         names.remove_suffix(names.back() == '\0' ? 1 : 0);
         const size_t before = names.rfind('\0');
@@ -116,7 +143,9 @@ std::string path_from_names(std::string_view names) {
         path += names.substr(start);
         names = names.substr(0, start);
     }
-    return path.empty() ? "/" : path;
+    if (path.empty()) {
+        path = "/";
+    }
 }
 
 std::vector<std::string> texts_from(std::string_view terminated) {

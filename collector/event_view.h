@@ -14,30 +14,43 @@
 
 namespace treadline {
 
-static_assert(sizeof(tl_header) == 32 && offsetof(tl_header, time_ns) == 8 &&
-              offsetof(tl_header, image) == 16 && offsetof(tl_header, pid) == 24);
-static_assert(sizeof(tl_fork) == 48 && offsetof(tl_fork, child_image) == 32 &&
-              offsetof(tl_fork, child_pid) == 40);
-static_assert(sizeof(tl_exec) == 56 && offsetof(tl_exec, flags) == 40 &&
-              offsetof(tl_exec, names_size) == 44 && offsetof(tl_exec, argv_size) == 50);
-static_assert(sizeof(tl_exit) == 40 && offsetof(tl_exit, status) == 32);
-static_assert(sizeof(tl_path) == 72 && offsetof(tl_path, object) == 32 && offsetof(tl_path, result) == 40 &&
-              offsetof(tl_path, op) == 44 && offsetof(tl_path, call_flags) == 48 &&
-              offsetof(tl_path, names_size) == 64 && offsetof(tl_path, text_size) == 68);
-static_assert(sizeof(tl_socket) == 64 && offsetof(tl_socket, detail) == 44 && offsetof(tl_socket, op) == 48 &&
-              offsetof(tl_socket, address_size) == 56);
-static_assert(sizeof(tl_syscalls) == 96 && offsetof(tl_syscalls, words) == 32);
-static_assert(sizeof(tl_environment) == 40 && offsetof(tl_environment, names_size) == 32);
-static_assert(sizeof(tl_task) == 80 && sizeof(tl_seen_key) == 24 && sizeof(tl_seen) == 16 &&
-              sizeof(tl_call) == 16);
+static_assert(sizeof(tl_header) == 40 && offsetof(tl_header, sequence) == 4 &&
+              offsetof(tl_header, time_ns) == 8 && offsetof(tl_header, image) == 16 &&
+              offsetof(tl_header, pid) == 24 && offsetof(tl_header, cpu) == 32);
+static_assert(sizeof(tl_name) == 56 && offsetof(tl_name, object) == 40 && offsetof(tl_name, names_size) == 48);
+static_assert(sizeof(tl_fork) == 56 && offsetof(tl_fork, child_image) == 40 &&
+              offsetof(tl_fork, child_pid) == 48);
+static_assert(sizeof(tl_exec) == 88 && offsetof(tl_exec, program) == 48 && offsetof(tl_exec, root) == 64 &&
+              offsetof(tl_exec, flags) == 72 && offsetof(tl_exec, name_size) == 76 &&
+              offsetof(tl_exec, argv_size) == 80);
+static_assert(sizeof(tl_exit) == 48 && offsetof(tl_exit, status) == 40);
+static_assert(sizeof(tl_path) == 88 && offsetof(tl_path, object) == 40 && offsetof(tl_path, base) == 48 &&
+              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 && offsetof(tl_path, op) == 68 &&
+              offsetof(tl_path, call_flags) == 72 && offsetof(tl_path, inode_mode) == 80 &&
+              offsetof(tl_path, text_size) == 82);
+static_assert(sizeof(tl_socket) == 88 && offsetof(tl_socket, base) == 48 && offsetof(tl_socket, root) == 56 &&
+              offsetof(tl_socket, detail) == 68 && offsetof(tl_socket, op) == 72 &&
+              offsetof(tl_socket, address_size) == 80);
+static_assert(sizeof(tl_syscalls) == 104 && offsetof(tl_syscalls, words) == 40);
+static_assert(sizeof(tl_environment) == 48 && offsetof(tl_environment, names_size) == 40);
+static_assert(sizeof(tl_other_task) == 88 && offsetof(tl_other_task, other_pid) == 56 &&
+              offsetof(tl_other_task, comm) == 68);
+static_assert(sizeof(tl_getenv) == 48 && offsetof(tl_getenv, name_size) == 40);
+static_assert(sizeof(tl_answer) == 56 && offsetof(tl_answer, socket) == 40 &&
+              offsetof(tl_answer, bytes_size) == 52);
+static_assert(sizeof(tl_pending) == 16 && sizeof(tl_task) == 320 && sizeof(tl_seen_key) == 24 &&
+              sizeof(tl_seen) == 16 && sizeof(tl_call) == 16);
 
+struct NameEvent {
+    tl_name fixed;
+    std::string_view names;
+};
 struct ForkEvent {
     tl_fork fixed;
 };
 struct ExecEvent {
     tl_exec fixed;
-    std::string_view names;    // the running program
-    std::string_view base;     // working directory, if needed
+    std::string_view name;     // of a program without a path
     std::string_view filename; // the script, if one was interpreted
     std::string_view argv;
 };
@@ -46,14 +59,11 @@ struct ExitEvent {
 };
 struct PathEvent {
     tl_path fixed;
-    std::string_view names;
-    std::string_view base;
     std::string_view text;
 };
 struct SocketEvent {
     tl_socket fixed;
     std::string_view address;
-    std::string_view base;
 };
 struct SyscallsEvent {
     tl_syscalls fixed;
@@ -62,14 +72,26 @@ struct EnvironmentEvent {
     tl_environment fixed;
     std::string_view names;
 };
-using Event =
-    std::variant<ForkEvent, ExecEvent, ExitEvent, PathEvent, SocketEvent, SyscallsEvent, EnvironmentEvent>;
+struct OtherTaskEvent {
+    tl_other_task fixed;
+};
+struct GetenvEvent {
+    tl_getenv fixed;
+    std::string_view name;
+};
+struct AnswerEvent {
+    tl_answer fixed;
+    std::string_view bytes;
+};
+using Event = std::variant<NameEvent, ForkEvent, ExecEvent, ExitEvent, PathEvent, SocketEvent, SyscallsEvent,
+                           EnvironmentEvent, OtherTaskEvent, GetenvEvent, AnswerEvent>;
 
 // Refuses what is truncated, has parts that do not add up to its size, or is of an unknown kind.
 result<Event> parse_event(std::string_view bytes);
 
 // "c\0b\0a\0" -> "/a/b/c"; nothing -> "/".
 std::string path_from_names(std::string_view names);
+void path_from_names(std::string_view names, std::string& path); // the same, without a new string
 
 // "a\0b\0" -> {"a", "b"}; a last one without NUL (cut off) is kept.
 std::vector<std::string> texts_from(std::string_view terminated);

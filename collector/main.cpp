@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "collector/collector.h"
+#include "collector/probe_set.h"
 
 int main(int argc, char** argv) {
     if (argc == 2 && std::strcmp(argv[1], "--canary") == 0) {
@@ -11,6 +12,11 @@ int main(int argc, char** argv) {
     }
     if (argc == 2 && std::strcmp(argv[1], "--version") == 0) {
         std::puts("treadline-collector " TREADLINE_VERSION);
+        return 0;
+    }
+    if (argc == 2 && std::strcmp(argv[1], "--probes") == 0) { // for `treadline doctor`
+        const treadline::ProbeChoice choice = treadline::choose_probe_set();
+        std::printf("%s\n%s\n", treadline::to_string(choice.set).c_str(), choice.because.c_str());
         return 0;
     }
     if (argc != 1) {

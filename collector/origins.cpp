@@ -1,28 +1,35 @@
 #include "collector/origins.h"
 
-#include "base/path.h"
-
 namespace treadline {
 
-void Origins::created(const std::string& path) {
-    // One that was there, was removed and made again is still an object the run found.
-    made_.try_emplace(path, true);
-}
-
-void Origins::found(const std::string& path) {
-    if (!is_created(path)) {
-        made_.try_emplace(path, false);
+void Origins::note(uint32_t path, Origin origin) {
+    if (path >= origins_.size()) {
+        origins_.resize(paths_.size() + 1);
+    }
+    if (origins_[path] == Origin::Unknown) {
+        origins_[path] = origin;
     }
 }
 
-void Origins::renamed(const std::string& from, const std::string& to) {
-    made_.try_emplace(to, is_created(from));
+void Origins::created(uint32_t path) {
+    // One that was there, was removed and made again is still an object the run found.
+    note(path, Origin::Made);
 }
 
-bool Origins::is_created(std::string_view path) const {
-    for (std::string at(path); at != "/"; at = std::string(parent_path(at))) {
-        if (const auto entry = made_.find(at); entry != made_.end()) {
-            return entry->second;
+void Origins::found(uint32_t path) {
+    if (!is_created(path)) {
+        note(path, Origin::Before);
+    }
+}
+
+void Origins::renamed(uint32_t from, uint32_t to) {
+    note(to, is_created(from) ? Origin::Made : Origin::Before);
+}
+
+bool Origins::is_created(uint32_t path) const {
+    for (; path != 0; path = paths_.entry(path).parent) {
+        if (path < origins_.size() && origins_[path] != Origin::Unknown) {
+            return origins_[path] == Origin::Made;
         }
     }
     return false;

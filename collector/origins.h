@@ -4,21 +4,28 @@
 // run never touched before cannot be told from a rename to a new name.
 #pragma once
 
-#include <string>
-#include <string_view>
-#include <unordered_map>
+#include <cstdint>
+#include <vector>
+
+#include "collector/path_table.h"
 
 namespace treadline {
 
-class Origins {
+class Origins { // of paths by their numbers in a table, which outlives this
 public:
-    void created(const std::string& path);                        // it did not exist a moment ago
-    void found(const std::string& path);                          // used without being made
-    void renamed(const std::string& from, const std::string& to); // takes its origin with it
-    [[nodiscard]] bool is_created(std::string_view path) const;
+    explicit Origins(const PathTable& paths) : paths_(paths) {}
+
+    void created(uint32_t path);              // it did not exist a moment ago
+    void found(uint32_t path);                // used without being made
+    void renamed(uint32_t from, uint32_t to); // takes its origin with it
+    [[nodiscard]] bool is_created(uint32_t path) const;
 
 private:
-    std::unordered_map<std::string, bool> made_; // nearest entry upwards decides; false: there before the run
+    enum class Origin : uint8_t { Unknown, Made, Before };
+    void note(uint32_t path, Origin origin); // unless it is known
+
+    const PathTable& paths_;
+    std::vector<Origin> origins_; // by path; the nearest one upwards that is known decides
 };
 
 } // namespace treadline

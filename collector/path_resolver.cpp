@@ -1,8 +1,12 @@
 #include "collector/path_resolver.h"
 
+#include <climits>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <optional>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/path.h"
 #include "base/syscalls.h"
@@ -10,39 +14,13 @@
 namespace treadline {
 namespace {
 
-// Follows every link of an existing path, as the kernel does, without opening the object itself.
-std::optional<std::string> resolved(const std::string& path) {
-    const auto fd = sys::open(path, O_PATH);
-    if (!fd) {
-        return std::nullopt;
-    }
-    auto link = sys::readlink("/proc/self/fd/" + std::to_string(fd->get()));
-    struct stat about {};
-    if (!link || link->empty() || link->front() != '/' || ::fstat(fd->get(), &about) != 0 ||
-        about.st_nlink == 0) {
-        return std::nullopt;
-    }
-    return *link;
-}
+constexpr int links_max = 40; // path_resolution(7)
 
 std::string without_trailing_slashes(std::string path) {
     while (path.size() > 1 && path.back() == '/') {
         path.pop_back();
     }
     return path;
-}
-
-std::string resolve_directory(const std::string& path) {
-    if (path.empty() || path == "/") {
-        return "/";
-    }
-    if (auto found = resolved(path)) {
-        return *found;
-    }
-    const std::string trimmed = without_trailing_slashes(path);
-    const size_t slash = trimmed.rfind('/');
-    const std::string parent = slash == std::string::npos ? "/" : trimmed.substr(0, slash);
-    return join_path(resolve_directory(parent), "./" + trimmed.substr(slash + 1));
 }
 
 // The few names whose meaning depends on who asks.
@@ -64,22 +42,143 @@ std::string for_process(std::string path, pid_t pid) {
     return path;
 }
 
-} // namespace
+// An object of the disk, looked at without opening it.
+struct Object {
+    unique_fd fd;
+    std::string path;
+    bool directory = false;
+};
 
-std::string resolve_path(std::string_view base, std::string_view text, LastLink last, pid_t pid) {
-    std::string raw(text);
-    if (raw.empty() || raw.front() != '/') {
-        raw = std::string(base) + "/" + raw;
-    }
-    raw = for_process(without_trailing_slashes(std::move(raw)), pid);
-    const size_t slash = raw.rfind('/');
-    const std::string name = raw.substr(slash + 1);
-    if (last == LastLink::Follow || name == "." || name == "..") {
-        if (auto found = resolved(raw)) {
-            return *found;
+class Resolver {
+public:
+    explicit Resolver(const Start& start) : start_(start) {
+        if (start_.root != "/") {
+            if (auto root = sys::open(start_.root, O_PATH | O_DIRECTORY)) {
+                root_ = std::move(*root);
+            }
         }
     }
-    return join_path(resolve_directory(raw.substr(0, slash)), "./" + name);
+
+    // `raw` is absolute; nothing in it is resolved.
+    Resolution resolve(std::string raw, LastLink last) {
+        raw = without_trailing_slashes(std::move(raw));
+        const size_t slash = raw.rfind('/');
+        const std::string name = raw.substr(slash + 1);
+        if (last == LastLink::Follow || name.empty() || name == "." || name == "..") {
+            return whole(raw);
+        }
+        const Resolution parent = whole(raw.substr(0, slash));
+        Resolution found{join_path(parent.path, "./" + name), false};
+        struct stat about {};
+        found.directory = ::lstat(found.path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
+        return found;
+    }
+
+private:
+    // Every link is followed. What is missing at the end stays as it is written.
+    Resolution whole(const std::string& raw) {
+        std::string existing = raw;
+        std::string missing; // what comes after `existing`, without a slash in front
+        std::optional<Object> object = find(existing);
+        while (!object && existing != "/" && !existing.empty()) {
+            existing = without_trailing_slashes(existing);
+            const size_t slash = existing.rfind('/');
+            const std::string name = existing.substr(slash + 1);
+            missing = missing.empty() ? name : name + "/" + missing;
+            existing.resize(slash);
+            object = find(existing);
+        }
+        const std::string base = object ? object->path : "/";
+        if (missing.empty()) {
+            return {base, object && object->directory};
+        }
+        const size_t end = missing.find('/');
+        const std::string name = missing.substr(0, end);
+        // The links of /proc lead to objects, not to the paths they read as.
+        const auto target =
+            object && !is_within(base, "/proc") ? link_at(object->fd.get(), name) : std::nullopt;
+        if (target && links_++ < links_max) { // a link to nothing: follow it by hand
+            const std::string rest = end == std::string::npos ? "" : missing.substr(end);
+            return whole(absolute(base, *target + rest));
+        }
+        return {join_path(base, "./" + missing), false};
+    }
+
+    std::string absolute(const std::string& base, const std::string& text) const {
+        if (text.empty() || text.front() != '/') {
+            return base + "/" + text;
+        }
+        return start_.root == "/" ? text : start_.root + text;
+    }
+
+    static std::optional<std::string> link_at(int directory, const std::string& name) {
+        std::string target(PATH_MAX, '\0');
+        const ssize_t size = ::readlinkat(directory, name.c_str(), target.data(), target.size());
+        if (size <= 0) {
+            return std::nullopt;
+        }
+        target.resize(static_cast<size_t>(size));
+        return target;
+    }
+
+    std::optional<Object> find(const std::string& path) const {
+        auto fd = open(path.empty() ? "/" : path);
+        if (!fd) {
+            return std::nullopt;
+        }
+        auto name = sys::readlink("/proc/self/fd/" + std::to_string(fd->get()));
+        struct stat about {};
+        if (!name || name->empty() || name->front() != '/' || ::fstat(fd->get(), &about) != 0 ||
+            about.st_nlink == 0) {
+            return std::nullopt;
+        }
+        return Object{std::move(*fd), std::move(*name), S_ISDIR(about.st_mode)};
+    }
+
+    // As a process with that root would: no link and no `..` leads out of it.
+    std::optional<unique_fd> open(const std::string& path) const {
+        if (root_ && is_within(path, start_.root)) {
+            open_how how{};
+            how.flags = O_PATH | O_CLOEXEC;
+            how.resolve = RESOLVE_IN_ROOT;
+            const std::string inside = "." + path.substr(start_.root.size());
+            unique_fd fd(static_cast<int>(
+                ::syscall(SYS_openat2, root_.get(), inside.c_str(), &how, sizeof how))); // Linux 5.6
+            return fd ? std::optional(std::move(fd)) : std::nullopt;
+        }
+        auto fd = sys::open(path, O_PATH);
+        return fd ? std::optional(std::move(*fd)) : std::nullopt;
+    }
+
+    const Start& start_;
+    unique_fd root_; // only if it is not "/"
+    int links_ = 0;
+};
+
+} // namespace
+
+std::string_view after_proc_start(std::string_view text) {
+    for (const std::string_view start : {"/proc/self/", "/proc/thread-self/", "/dev/"}) {
+        if (text.substr(0, start.size()) == start) {
+            text.remove_prefix(start.size());
+            break;
+        }
+    }
+    if (text.substr(0, 3) == "fd/") {
+        text.remove_prefix(3);
+    }
+    const size_t end = text.find('/');
+    return end == std::string_view::npos ? "" : text.substr(end + 1);
+}
+
+Resolution resolve(const Start& start, std::string_view text, LastLink last) {
+    std::string raw(text);
+    if (raw.empty() || raw.front() != '/') {
+        raw = start.directory + "/" + raw;
+    } else if (start.root != "/") {
+        raw = start.root + raw;
+    }
+    return Resolver(start).resolve(for_process(std::move(raw), start.pid), last);
 }
 
 } // namespace treadline

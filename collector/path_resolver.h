@@ -13,8 +13,25 @@ namespace treadline {
 
 enum class LastLink { Follow, Keep };
 
-// Absolute and resolved; where something on the way does not exist, the rest stays as it was written. `pid`
-// is who asked: /proc/self and /dev/fd mean that process.
-std::string resolve_path(std::string_view base, std::string_view text, LastLink last, pid_t pid);
+struct Start {
+    std::string directory;  // absolute and resolved; where a relative text starts
+    pid_t pid = 0;          // who asked: /proc/self and /dev/fd mean that process
+    std::string root = "/"; // what "/" and ".." at the top mean to it; absolute and resolved
+};
+
+struct Resolution {
+    std::string path; // absolute and resolved; from what does not exist on, as it was written
+    bool directory = false;
+};
+
+Resolution resolve(const Start& start, std::string_view text, LastLink last);
+
+// What is left of a text whose start names a descriptor or directory of the process (TL_PATH_PROC): relative
+// to where that leads.
+std::string_view after_proc_start(std::string_view text);
+
+inline std::string resolve_path(std::string_view directory, std::string_view text, LastLink last, pid_t pid) {
+    return resolve({std::string(directory), pid, "/"}, text, last).path;
+}
 
 } // namespace treadline

@@ -151,7 +151,8 @@ result<std::string> store_path(int store, uid_t user) {
 
 void leave_terminal() {
     ::setsid(); // fails for a group's leader (under sudo); ignoring the signals is enough then
-    for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGHUP, SIGTTIN, SIGTTOU, SIGPIPE}) {
+    // SIGXFSZ: a store that may not grow any more is an error to report.
+    for (const int number : {SIGINT, SIGQUIT, SIGTSTP, SIGHUP, SIGTTIN, SIGTTOU, SIGPIPE, SIGXFSZ}) {
         ::signal(number, SIG_IGN);
     }
 }

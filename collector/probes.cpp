@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -13,6 +14,7 @@
 #include "base/syscalls.h"
 #include "collector/call_table.h"
 #include "collector/event_view.h"
+#include "collector/getenv_probe.h"
 #include "collector/tracing_support.h"
 
 #include "probes.skel.h"
@@ -29,7 +31,8 @@ constexpr std::array<const char*, TL_LOSS_COUNT> cause_names = {"ring full",
                                                                 "io_uring",
                                                                 "descriptor closed meanwhile",
                                                                 "too many messages",
-                                                                "environment unreadable"};
+                                                                "environment unreadable",
+                                                                "probes interrupted one another"};
 
 // libbpf's own words about the last failure, for the sentence; it prints nothing by itself.
 std::string last_words;
@@ -58,6 +61,9 @@ struct Probes::Loaded {
     std::unique_ptr<probes, DestroySkeleton> skeleton;
     std::unique_ptr<ring_buffer, FreeRing> ring;
     std::vector<std::string> attached;
+    std::optional<GetenvProbe> getenv;
+    std::string getenv_problem;
+    ProbeChoice choice;
     const OnRecord* on_record = nullptr;
     result<ok> outcome = ok{};
 
@@ -73,7 +79,7 @@ Probes::Probes(Probes&&) noexcept = default;
 Probes& Probes::operator=(Probes&&) noexcept = default;
 Probes::~Probes() = default;
 
-result<Probes> Probes::load(uid_t watched) {
+result<Probes> Probes::load() {
     const TracingSupport support = inspect_tracing();
     TRY(check_tracing(support));
     last_words.clear();
@@ -91,26 +97,53 @@ result<Probes> Probes::load(uid_t watched) {
         return refused(errno, "opening");
     }
     auto& settings = *loaded->skeleton->rodata;
-    settings.watched_uid = watched;
     if (::getrandom(&settings.hash_seed, sizeof settings.hash_seed, 0) != sizeof settings.hash_seed) {
         return fail_errno("cannot get random bytes");
     }
+    loaded->choice = choose_probe_set();
+    const std::string_view hooks = loaded->choice.set == ProbeSet::BpfLsm   ? "lsm_"
+                                   : loaded->choice.set == ProbeSet::Fentry ? "fentry_"
+                                                                            : "";
+    settings.security_hooks = !hooks.empty();
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, loaded->skeleton->obj) {
+        const std::string_view name = bpf_program__name(program);
+        if (!hooks.empty() && name.substr(0, hooks.size()) == hooks) {
+            bpf_program__set_autoload(program, true);
+        }
+        if (name == "on_getenv") {
+            // Not of the certificate's hooks: without it, variables are known to be present, not to be read.
+            bpf_program__set_autoload(program, GetenvProbe::prepare(program));
+        } else if (bpf_program__autoload(program)) {
+            loaded->attached.emplace_back(name);
+        }
+    }
     const auto table = call_table();
     std::memcpy(&settings.calls, table.data(), sizeof table);
+    last_words.clear();
     if (const int status = probes__load(loaded->skeleton.get()); status != 0) {
         return refused(-status, "loading");
     }
     if (const int status = probes__attach(loaded->skeleton.get()); status != 0) {
         return refused(-status, "attaching");
     }
-    loaded->attached = {"sys_enter", "sys_exit", "sched_process_fork", "sched_process_exec",
-                        "sched_process_exit"};
+    if (!bpf_program__autoload(loaded->skeleton->progs.on_getenv)) {
+        loaded->getenv_problem = "this kernel has no uprobes";
+    } else if (auto probe = GetenvProbe::attach(loaded->skeleton->progs.on_getenv)) {
+        loaded->getenv = std::move(*probe);
+    } else {
+        loaded->getenv_problem = probe.error().message();
+    }
     loaded->ring.reset(
         ring_buffer__new(bpf_map__fd(loaded->skeleton->maps.events), Loaded::receive, loaded.get(), nullptr));
     if (!loaded->ring) {
         return refused(errno, "the ring buffer");
     }
     return Probes(std::move(loaded));
+}
+
+void Probes::watch(uid_t user) {
+    loaded_->skeleton->bss->watched_uid = user;
 }
 
 result<ok> Probes::follow(int pidfd, const tl_task& state) {
@@ -172,6 +205,19 @@ result<ok> Probes::read_repeats(const OnRepeats& on_repeats) {
     }
 }
 
+result<std::vector<uint64_t>> Probes::sent() const {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 1) {
+        return fail_code(-cpus, "cannot count the processors");
+    }
+    std::vector<uint64_t> counts(static_cast<size_t>(cpus));
+    const uint32_t zero = 0;
+    if (bpf_map_lookup_elem(bpf_map__fd(loaded_->skeleton->maps.sequences), &zero, counts.data()) != 0) {
+        return fail_errno("cannot read the sequence numbers");
+    }
+    return counts;
+}
+
 result<std::map<std::string, uint64_t>> Probes::losses() const {
     std::map<std::string, uint64_t> lost;
     const int cpus = libbpf_num_possible_cpus();
@@ -204,6 +250,14 @@ result<std::map<std::string, uint64_t>> Probes::losses() const {
 
 const std::vector<std::string>& Probes::attached() const {
     return loaded_->attached;
+}
+
+const std::string& Probes::getenv_problem() const {
+    return loaded_->getenv_problem;
+}
+
+const ProbeChoice& Probes::choice() const {
+    return loaded_->choice;
 }
 
 std::string loss_sentence(const std::string& cause, uint64_t count) {

@@ -13,18 +13,20 @@
 
 #include "base/result.h"
 #include "bpf/events.h"
+#include "collector/probe_set.h"
 
 namespace treadline {
 
 class Probes {
 public:
-    // Loads and attaches; everything that needs privilege happens here. `watched`: whose accesses are
-    // reported.
-    static result<Probes> load(uid_t watched);
+    // Loads and attaches; everything that needs privilege happens here.
+    static result<Probes> load();
     Probes(Probes&&) noexcept;
     Probes& operator=(Probes&&) noexcept;
     ~Probes();
 
+    // Whose accesses are reported; to be said before any task is followed.
+    void watch(uid_t user);
     // From now on this task and everything it starts is followed.
     result<ok> follow(int pidfd, const tl_task& state);
 
@@ -37,7 +39,12 @@ public:
     using OnRepeats = std::function<result<ok>(const tl_seen_key&, const tl_seen&)>;
     result<ok> read_repeats(const OnRepeats& on_repeats);
     [[nodiscard]] result<std::map<std::string, uint64_t>> losses() const; // by cause; only what happened
+    // Records begun, by processor; those that found the buffer full among them.
+    [[nodiscard]] result<std::vector<uint64_t>> sent() const;
     [[nodiscard]] const std::vector<std::string>& attached() const;
+    // Why the environment variables that programs ask for are not seen; "" if they are.
+    [[nodiscard]] const std::string& getenv_problem() const;
+    [[nodiscard]] const ProbeChoice& choice() const;
 
 private:
     struct Loaded;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +13,7 @@
 #include "base/text.h"
 #include "collector/accesses.h"
 #include "collector/call_table.h"
+#include "collector/canary.h"
 #include "collector/path_resolver.h"
 #include "collector/scripts.h"
 #include "collector/socket_address.h"
@@ -22,9 +25,19 @@ const tl_header& header_of(const Event& event) {
     return std::visit([](const auto& e) -> const tl_header& { return e.fixed.header; }, event);
 }
 
-uint8_t bit(AccessKind kind) {
-    return static_cast<uint8_t>(1U << static_cast<unsigned>(kind));
+uint32_t hash_of(const tl_seen_key& key) {
+    // `object` is a hash already.
+    return mixed(key.object ^ key.image * 0x9e3779b97f4a7c15ULL ^ static_cast<uint64_t>(key.detail) << 32 ^
+                 static_cast<uint32_t>(key.result));
 }
+
+bool same(const tl_seen_key& a, const tl_seen_key& b) {
+    return a.image == b.image && a.object == b.object && a.detail == b.detail && a.result == b.result;
+}
+
+constexpr uint32_t processors_max = 8192; // CONFIG_NR_CPUS at its largest
+constexpr size_t lookup_limit = 100'000;
+constexpr size_t ancestor_limit = 256;
 
 std::string operation_name(uint16_t op) {
     switch (op) {
@@ -39,22 +52,28 @@ std::string operation_name(uint16_t op) {
     }
 }
 
+// "3 read-write pipe"
+std::string descriptor_text(uint32_t number, uint32_t flags, uint16_t mode) {
+    const char* may = (flags & O_PATH) != 0             ? " path-only"
+                      : (flags & O_ACCMODE) == O_RDONLY ? " read"
+                      : (flags & O_ACCMODE) == O_WRONLY ? " write"
+                                                        : " read-write";
+    const char* kind = S_ISREG(mode)    ? " file"
+                       : S_ISDIR(mode)  ? " directory"
+                       : S_ISFIFO(mode) ? " pipe"
+                       : S_ISSOCK(mode) ? " socket"
+                       : S_ISCHR(mode)  ? " character device"
+                       : S_ISBLK(mode)  ? " block device"
+                                        : " kernel object"; // epoll, eventfd, …
+    return std::to_string(number) + may + kind;
+}
+
 // Of the kernel's own file systems nothing can be gone in a sense that matters.
 bool is_kernel_file(const std::string& path) {
     return is_within(path, "/proc") || is_within(path, "/sys") || is_within(path, "/dev");
 }
 
 } // namespace
-
-size_t RunRecorder::KeyHash::operator()(const tl_seen_key& key) const {
-    // `object` is a hash already.
-    return key.object ^ (key.image * 0x9e3779b97f4a7c15ULL) ^ (static_cast<uint64_t>(key.detail) << 32) ^
-           static_cast<uint32_t>(key.result);
-}
-
-bool RunRecorder::KeyEqual::operator()(const tl_seen_key& a, const tl_seen_key& b) const {
-    return a.image == b.image && a.object == b.object && a.detail == b.detail && a.result == b.result;
-}
 
 int64_t RunRecorder::since_start(uint64_t time_ns) const {
     return time_ns > start_ns_ ? static_cast<int64_t>(time_ns - start_ns_) : 0;
@@ -105,14 +124,87 @@ result<ok> RunRecorder::on_record(std::string_view bytes) {
         ++lost_["unreadable record"];
         return ok{};
     }
+    const uint32_t cpu = header_of(*event).cpu;
+    if (cpu >= arrived_.size() && cpu < processors_max) {
+        arrived_.resize(cpu + 1);
+    }
+    if (cpu < arrived_.size()) {
+        ++arrived_[cpu];
+    }
+    if (const auto* name = std::get_if<NameEvent>(&*event); name != nullptr) {
+        return on(*name); // a path that the check met first may be met by the command as well
+    }
     if ((header_of(*event).image & TL_IMAGE_CANARY) != 0) {
-        note_canary(*event);
+        if (std::string name = canary_name(*event); !name.empty()) {
+            canaries_.insert(std::move(name));
+        }
         return ok{};
     }
     return std::visit([this](const auto& e) { return on(e); }, *event);
 }
 
+result<ok> RunRecorder::on(const NameEvent& event) {
+    const uint64_t hash = event.fixed.object;
+    const auto same_hash = [&](uint32_t number) { return objects_[number - 1].hash == hash; };
+    path_from_names(event.names, object_text_);
+    const auto path = static_cast<uint32_t>(TRY(writer_.path_id(object_text_)));
+    if (const uint32_t known = object_index_.find(mixed(hash), same_hash); known != 0) {
+        objects_[known - 1].path = path;
+        return ok{};
+    }
+    objects_.push_back({hash, path});
+    object_index_.insert(mixed(hash), static_cast<uint32_t>(objects_.size()));
+    return ok{};
+}
+
+std::optional<uint32_t> RunRecorder::path_of(uint64_t object) {
+    if (object == 0) {
+        return 0;
+    }
+    const auto same_hash = [&](uint32_t number) { return objects_[number - 1].hash == object; };
+    if (const uint32_t known = object_index_.find(mixed(object), same_hash); known != 0) {
+        return objects_[known - 1].path;
+    }
+    ++lost_["name of a path"];
+    return std::nullopt;
+}
+
+const std::string& RunRecorder::text_of(uint32_t path, std::string& buffer) const {
+    path != 0 ? writer_.paths().read_text(path, buffer) : buffer.clear();
+    return buffer;
+}
+
+result<ok> RunRecorder::on(const OtherTaskEvent& event) {
+    const tl_other_task& fixed = event.fixed;
+    const auto pid = static_cast<int32_t>(fixed.other_pid);
+    const bool own_numbers = (fixed.flags & TL_OTHER_TASK_NAMESPACE) != 0;
+    const bool inside = !own_numbers && std::any_of(images_.begin(), images_.end(), [&](const auto& entry) {
+        return entry.second.pid == pid && !entry.second.ended;
+    });
+    if (inside) {
+        return ok{};
+    }
+    image(fixed.header);
+    const int64_t process = TRY(row_of(fixed.header.image));
+    std::string value = std::to_string(pid);
+    if (const size_t size = ::strnlen(fixed.comm, sizeof fixed.comm); size != 0) {
+        value = printable(std::string(fixed.comm, size)) + " (" + value + ")";
+    }
+    if (fixed.op == TL_SIGNAL) {
+        value = "signal " + std::to_string(fixed.number) + " to " + value;
+    }
+    if (fixed.result != 0) {
+        value += ": " + errno_name(fixed.result);
+    }
+    return writer_.add_fact(process, fixed.op == TL_SIGNAL ? "signal outside" : "ptrace", 0, value);
+}
+
 result<ok> RunRecorder::on(const ForkEvent& event) {
+    // Images are numbered as they are made: nothing descends from itself.
+    if (event.fixed.child_image <= event.fixed.header.image) {
+        ++lost_["unreadable record"];
+        return ok{};
+    }
     const Image& parent = image(event.fixed.header);
     Image child;
     child.parent = event.fixed.header.image;
@@ -127,6 +219,10 @@ result<ok> RunRecorder::on(const ForkEvent& event) {
 result<ok> RunRecorder::on(const ExecEvent& event) {
     const tl_header& header = event.fixed.header;
     const uint64_t previous = event.fixed.previous_image;
+    if (previous >= header.image) {
+        ++lost_["unreadable record"];
+        return ok{};
+    }
     if (previous != 0) {
         Image& before = images_[previous];
         before.ended = true;
@@ -137,11 +233,13 @@ result<ok> RunRecorder::on(const ExecEvent& event) {
         }
     }
     const bool hidden = (event.fixed.flags & TL_EXEC_HIDDEN) != 0;
-    std::string exe = hidden ? "" : path_from_names(event.names);
     const bool unreachable = (event.fixed.flags & TL_EXEC_UNREACHABLE) != 0;
-    if (unreachable && !hidden) {
-        exe.erase(0, 1); // "memfd:name": no path, and not to be taken for one
-    }
+    const std::optional<uint32_t> program = path_of(event.fixed.program);
+    const std::optional<uint32_t> base = path_of(event.fixed.base);
+    const std::optional<uint32_t> root = path_of(event.fixed.root);
+    // "memfd:name": no path, and not to be taken for one.
+    const std::string exe =
+        unreachable ? std::string(event.name) : text_of(program.value_or(0), object_text_);
     Image now;
     now.parent = previous;
     now.pid = static_cast<int32_t>(header.pid);
@@ -150,35 +248,50 @@ result<ok> RunRecorder::on(const ExecEvent& event) {
     now.argv = std::make_shared<const std::vector<std::string>>(texts_from(event.argv));
     images_[header.image] = std::move(now);
     const int64_t row = TRY(row_of(header.image));
-    if (hidden) {
-        return ok{};
-    }
-    if (unreachable) {
+    if (unreachable && !hidden) {
         return writer_.add_fact(row, "executed without a path", 0, printable(exe));
     }
-    return add_executed(row, event, exe);
+    if (hidden || exe.empty() || !base || !root) {
+        return ok{};
+    }
+    return add_executed(row, event, exe, start_of(*base, *root, header));
 }
 
-result<ok> RunRecorder::add_executed(int64_t process, const ExecEvent& event, const std::string& exe) {
+Start RunRecorder::start_of(uint32_t base, uint32_t root, const tl_header& header) const {
+    const PathTable& paths = writer_.paths();
+    return {base == 0 ? "" : paths.text(base), static_cast<pid_t>(header.pid),
+            root == 0 ? "/" : paths.text(root)};
+}
+
+result<ok> RunRecorder::add_executed(int64_t process, const ExecEvent& event, const std::string& exe,
+                                     const Start& start) {
     const uint64_t time_ns = event.fixed.header.time_ns;
-    const auto execute = [&](const std::string& path, const std::string& requested) {
-        return add_path_row(process, path, AccessKind::Execute, 0, time_ns, false, origins_.is_created(path),
-                            requested);
+    const auto execute = [&](const std::string& path, std::string_view requested) -> result<ok> {
+        TRY(add_written(process, path, "written then executed"));
+        const auto id = static_cast<uint32_t>(TRY(writer_.path_id(path)));
+        FileAccess access;
+        access.process = process;
+        access.access = AccessKind::Execute;
+        access.created_by_run = origins_.is_created(id);
+        return add_path_row(access, id, time_ns, requested);
     };
     TRY(execute(exe, ""));
+    if (const std::string loader = program_loader(exe, start.root); !loader.empty()) {
+        TRY(execute(loader, ""));
+    }
     if ((event.fixed.flags & TL_EXEC_INTERPRETED) == 0) {
         return ok{};
     }
-    const std::string base = path_from_names(event.base);
+    const bool by_proc = (event.fixed.flags & TL_EXEC_PROC) != 0;
     const std::string script =
-        resolve_path(base, event.filename, LastLink::Follow, static_cast<pid_t>(event.fixed.header.pid));
+        resolve(start, by_proc ? after_proc_start(event.filename) : event.filename, LastLink::Follow).path;
     if (is_within(script, "/proc")) { // execveat of a descriptor that is closed by now
         ++lost_["script executed by descriptor"];
         return ok{};
     }
-    const std::string asked = join_path(base, event.filename);
+    const std::string asked = join_path(start.directory, event.filename);
     TRY(execute(script, asked == script ? "" : asked));
-    for (const std::string& interpreter : script_interpreters(script, exe)) {
+    for (const std::string& interpreter : script_interpreters(script, exe, start.root)) {
         TRY(execute(interpreter, ""));
     }
     return ok{};
@@ -197,28 +310,43 @@ result<ok> RunRecorder::on(const ExitEvent& event) {
     return ok{};
 }
 
-result<ok> RunRecorder::add_path_row(int64_t process, const std::string& path, AccessKind kind,
-                                     int32_t result, uint64_t time_ns, bool directory, bool created,
-                                     const std::string& requested) {
-    FileAccess access;
-    access.process = process;
-    access.access = kind;
-    access.result = result;
+result<ok> RunRecorder::add_path_row(FileAccess& access, uint32_t path, uint64_t time_ns,
+                                     std::string_view requested) {
     access.first_ns = access.last_ns = since_start(time_ns);
-    access.directory = directory;
-    access.created_by_run = created;
-    const int64_t id = TRY(writer_.path_id(path));
-    if (result == 0 && !is_kernel_file(path)) {
-        Used& used = used_[path];
-        used.path = id;
-        if (used.processes.empty() || used.processes.back() != process) {
-            used.processes.push_back(process);
-        }
-    }
-    return writer_.add_file(access, id, requested.empty() ? 0 : TRY(writer_.path_id(requested)));
+    return writer_.add_file(access, path, requested.empty() ? 0 : TRY(writer_.path_id(requested)));
 }
 
-void RunRecorder::note_origin(const PathEvent& event, const std::string& path, bool creates) {
+result<ok> RunRecorder::add_written(int64_t process, const std::string& path, const char* kind) {
+    const std::string* writer = written_.writer(path);
+    if (writer == nullptr || !ran_.emplace(kind, path).second) {
+        return ok{};
+    }
+    return writer_.add_fact(process, kind, TRY(writer_.path_id(path)), "by " + *writer);
+}
+
+result<ok> RunRecorder::add_inherited(const PathEvent& event, const std::string& path) {
+    const tl_path& fixed = event.fixed;
+    const bool named = (fixed.flags & TL_PATH_RESOLVED) != 0;
+    return writer_.add_fact(TRY(row_of(fixed.header.image)), "inherited descriptor",
+                            named ? TRY(writer_.path_id(path)) : 0,
+                            descriptor_text(fixed.detail, fixed.call_flags, fixed.inode_mode) +
+                                ((fixed.flags & TL_PATH_DELETED) != 0 && named ? ", deleted" : ""));
+}
+
+void RunRecorder::note_sighting(const tl_seen_key& key, const Sighting& sighting) {
+    const uint32_t hash = hash_of(key);
+    const auto same_key = [&](uint32_t number) { return same(sightings_[number - 1].key, key); };
+    const uint32_t known = sighting_index_.find(hash, same_key);
+    if (known == 0) {
+        sightings_.push_back(sighting);
+        sighting_index_.insert(hash, static_cast<uint32_t>(sightings_.size()));
+    } else {
+        sightings_[known - 1] = sighting;
+    }
+    sightings_[known == 0 ? sightings_.size() - 1 : known - 1].key = key;
+}
+
+void RunRecorder::note_origin(const PathEvent& event, uint32_t path, bool creates) {
     if (event.fixed.result != 0) {
         return;
     }
@@ -230,6 +358,21 @@ void RunRecorder::note_origin(const PathEvent& event, const std::string& path, b
     case TL_RENAME_NEW:
         if (const auto from = renaming_.find(event.fixed.header.tid); from != renaming_.end()) {
             origins_.renamed(from->second, path);
+            const PathTable& paths = writer_.paths();
+            written_.renamed(paths.text(from->second), paths.text(path));
+            if ((event.fixed.call_flags & RENAME_EXCHANGE) != 0) {
+                written_.linked(paths.text(path), paths.text(from->second));
+            }
+        }
+        return;
+    case TL_LINK_OLD:
+        origins_.found(path);
+        renaming_[event.fixed.header.tid] = path;
+        return;
+    case TL_LINK_NEW:
+        origins_.created(path);
+        if (const auto from = renaming_.find(event.fixed.header.tid); from != renaming_.end()) {
+            written_.linked(writer_.paths().text(from->second), writer_.paths().text(path));
         }
         return;
     default:
@@ -238,51 +381,90 @@ void RunRecorder::note_origin(const PathEvent& event, const std::string& path, b
 }
 
 result<ok> RunRecorder::on(const PathEvent& event) {
-    const auto access = path_access(event);
+    const tl_path& fixed = event.fixed;
+    const bool resolved = (fixed.flags & TL_PATH_RESOLVED) != 0;
+    const std::optional<uint32_t> object = path_of(resolved ? fixed.object : 0);
+    const std::optional<uint32_t> base = path_of(fixed.base);
+    const std::optional<uint32_t> root = path_of(fixed.root);
+    if (!object || !base || !root) {
+        return ok{};
+    }
+    const std::string& object_text = text_of(*object, object_text_);
+    if (fixed.op == TL_LOAD || fixed.op == TL_INHERIT) {
+        image(fixed.header);
+        return fixed.op == TL_INHERIT
+                   ? add_inherited(event, object_text)
+                   : add_written(nearest_row(fixed.header.image), object_text, "written then loaded");
+    }
+    const auto access =
+        path_access(event, object_text, text_of(*base, base_text_), text_of(*root, root_text_));
     if (!access) {
         return ok{};
     }
-    const tl_path& fixed = event.fixed;
+    const auto path = access->of_object ? *object : static_cast<uint32_t>(TRY(writer_.path_id(access->path)));
     image(fixed.header);
     // A temporary file without a name leaves the directory it lies in as it was.
     const bool nameless = (fixed.flags & TL_PATH_DELETED) != 0 && access->directory;
-    const bool creates = !nameless && std::find(access->kinds.begin(), access->kinds.end(),
-                                                AccessKind::Create) != access->kinds.end();
-    note_origin(event, access->path, creates);
-    Sighting sighting;
-    sighting.process = TRY(row_of(fixed.header.image));
-    sighting.path = TRY(writer_.path_id(access->path));
-    sighting.created = fixed.result == 0 && origins_.is_created(access->path);
-    for (const AccessKind kind : access->kinds) {
-        sighting.kinds |= bit(kind);
-        TRY(add_path_row(sighting.process, access->path, kind, fixed.result, fixed.header.time_ns,
-                         access->directory, sighting.created, access->requested));
+    const bool creates = !nameless && (access->kinds & bit(AccessKind::Create)) != 0;
+    note_origin(event, path, creates);
+    if (fixed.result == 0 && !access->directory && (fixed.op == TL_OPEN || fixed.op == TL_TRUNCATE) &&
+        (creates || (access->kinds & bit(AccessKind::Write)) != 0)) {
+        written_.wrote(access->of_object ? object_text : access->path, image(fixed.header).exe);
     }
-    sightings_[{fixed.header.image, fixed.object, fixed.detail, fixed.result}] = sighting;
+
+    FileAccess row;
+    row.process = TRY(row_of(fixed.header.image));
+    row.result = fixed.result;
+    row.directory = access->directory;
+    row.created_by_run = fixed.result == 0 && origins_.is_created(path);
+    row.would_create = access->would_create;
+    for (unsigned kind = 0; kind < access_kinds; ++kind) {
+        row.access = static_cast<AccessKind>(kind);
+        if ((access->kinds & bit(row.access)) != 0) {
+            TRY(add_path_row(row, path, fixed.header.time_ns, access->requested));
+        }
+    }
+    Sighting sighting;
+    sighting.process = static_cast<uint32_t>(row.process);
+    sighting.path = path;
+    sighting.kinds = access->kinds;
+    sighting.created = row.created_by_run;
+    note_sighting({fixed.header.image, fixed.object, fixed.detail, fixed.result}, sighting);
     return ok{};
 }
 
 result<ok> RunRecorder::on(const SocketEvent& event) {
     const tl_socket& fixed = event.fixed;
     SocketAddress address = read_address(event.address, fixed.family);
+    const std::optional<uint32_t> base = path_of(fixed.base);
+    const std::optional<uint32_t> root = path_of(fixed.root);
+    if (!base || !root) {
+        return ok{};
+    }
     image(fixed.header);
     const int64_t process = TRY(row_of(fixed.header.image));
     Sighting sighting;
     if (address.unix_path) {
         const bool bound = fixed.op == TL_BIND;
+        const bool by_proc = (fixed.flags & TL_PATH_PROC) != 0;
+        const std::string text = by_proc ? std::string(after_proc_start(address.text)) : address.text;
         address.text =
-            resolve_path(path_from_names(event.base), address.text, bound ? LastLink::Keep : LastLink::Follow,
-                         static_cast<pid_t>(fixed.header.pid));
+            resolve(start_of(*base, *root, fixed.header), text, bound ? LastLink::Keep : LastLink::Follow)
+                .path;
         if (fixed.op != TL_LISTEN) {
-            const AccessKind kind = bound ? AccessKind::Create : AccessKind::Connect;
+            const auto path = static_cast<uint32_t>(TRY(writer_.path_id(address.text)));
             if (fixed.result == 0) {
-                bound ? origins_.created(address.text) : origins_.found(address.text);
+                bound ? origins_.created(path) : origins_.found(path);
             }
-            sighting.created = fixed.result == 0 && origins_.is_created(address.text);
-            sighting.kinds = bit(kind);
-            sighting.path = TRY(writer_.path_id(address.text));
-            TRY(add_path_row(process, address.text, kind, fixed.result, fixed.header.time_ns, false,
-                             sighting.created, ""));
+            FileAccess row;
+            row.process = process;
+            row.access = bound ? AccessKind::Create : AccessKind::Connect;
+            row.result = fixed.result;
+            row.created_by_run = fixed.result == 0 && origins_.is_created(path);
+            TRY(add_path_row(row, path, fixed.header.time_ns));
+            sighting.created = row.created_by_run;
+            sighting.kinds = bit(row.access);
+            sighting.path = path;
         }
     }
     SocketAccess access;
@@ -293,11 +475,12 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
     access.port = address.port;
     access.result = fixed.result;
     access.first_ns = access.last_ns = since_start(fixed.header.time_ns);
+    name_host(access, fixed.header.image, fixed.header.time_ns);
     TRY(writer_.add_socket(access));
-    sighting.process = process;
-    sighting.socket = static_cast<int64_t>(sockets_.size());
+    sighting.process = static_cast<uint32_t>(process);
+    sighting.socket = static_cast<int32_t>(sockets_.size());
     sockets_.push_back(std::move(access));
-    sightings_[{fixed.header.image, fixed.object, fixed.detail, fixed.result}] = sighting;
+    note_sighting({fixed.header.image, fixed.object, fixed.detail, fixed.result}, sighting);
     return ok{};
 }
 
@@ -325,40 +508,101 @@ result<ok> RunRecorder::on(const EnvironmentEvent& event) {
     for (const std::string& name : texts_from(event.names)) {
         if (!name.empty()) {
             TRY(writer_.add_environment({row, name}));
+            variables_.insert(name);
         }
     }
     return ok{};
 }
 
-void RunRecorder::note_canary(const Event& event) {
-    struct Name {
-        std::string operator()(const ForkEvent&) const { return "fork"; }
-        std::string operator()(const ExecEvent&) const { return "exec"; }
-        std::string operator()(const ExitEvent&) const { return "exit"; }
-        std::string operator()(const PathEvent& e) const {
-            return e.fixed.result == 0 ? "open" : "failed open";
+// Only what was there to be read: asking for a variable that is not set is no use of one.
+result<ok> RunRecorder::on(const GetenvEvent& event) {
+    image(event.fixed.header);
+    const std::string name(event.name);
+    if (!variables_.contains(name)) {
+        return ok{};
+    }
+    return writer_.add_environment({TRY(row_of(event.fixed.header.image)), name, true});
+}
+
+result<ok> RunRecorder::on(const AnswerEvent& event) {
+    const tl_answer& fixed = event.fixed;
+    const bool whole = (fixed.flags & TL_ANSWER_CUT) == 0;
+    const auto protocol = fixed.protocol == TL_PROTOCOL_VARLINK      ? ResolverTraffic::Protocol::Varlink
+                          : fixed.protocol == TL_PROTOCOL_DNS_STREAM ? ResolverTraffic::Protocol::Stream
+                                                                     : ResolverTraffic::Protocol::Datagram;
+    image(fixed.header);
+    if ((fixed.flags & TL_ANSWER_SENT) != 0) {
+        resolvers_.sent(fixed.socket, protocol, event.bytes, whole);
+        return ok{};
+    }
+    for (const NameAnswer& answer : resolvers_.received(fixed.socket, protocol, event.bytes, whole)) {
+        const int64_t process = TRY(row_of(fixed.header.image));
+        if (answer.addresses.empty() && !answer.truncated && lookups_.size() < lookup_limit) {
+            lookups_.try_emplace({process, answer.name}, false);
         }
-        std::string operator()(const SocketEvent&) const { return "connect"; }
-        std::string operator()(const SyscallsEvent&) const { return "system calls"; }
-        std::string operator()(const EnvironmentEvent&) const { return "environment"; }
-    };
-    canaries_.insert(std::visit(Name{}, event));
+        for (const std::string& address : answer.addresses) {
+            if (!names_.learn(fixed.header.image, answer.name, address, fixed.header.time_ns)) {
+                return ok{};
+            }
+            lookups_.insert_or_assign({process, answer.name}, true);
+            TRY(writer_.add_name_lookup(process, answer.name, address));
+        }
+    }
+    return ok{};
+}
+
+result<ok> RunRecorder::store_failed_lookups() {
+    for (const auto& [lookup, gave_address] : lookups_) {
+        if (!gave_address) {
+            TRY(writer_.add_name_lookup(lookup.first, lookup.second, ""));
+        }
+    }
+    return ok{};
+}
+
+void RunRecorder::name_host(SocketAccess& access, uint64_t number, uint64_t until_ns) const {
+    if (names_.empty() || (access.operation != "connect" && access.operation != "send")) {
+        return;
+    }
+    std::vector<uint64_t> line;
+    while (number != 0 && line.size() < ancestor_limit) {
+        line.push_back(number);
+        const auto found = images_.find(number);
+        number = found == images_.end() ? 0 : found->second.parent;
+    }
+    std::vector<std::string> names = names_.find(line, access.address, until_ns);
+    // Repeats are counted, not told apart: each may have followed any lookup up to the last one.
+    const bool repeats = access.first_ns != access.last_ns;
+    if (repeats) {
+        names.insert(names.end(), access.candidates.begin(), access.candidates.end());
+        if (!access.host.empty()) {
+            names.push_back(access.host);
+        } else if (access.candidates.empty()) {
+            return; // some came before any lookup
+        }
+        std::sort(names.begin(), names.end());
+        names.erase(std::unique(names.begin(), names.end()), names.end());
+    }
+    access.host = names.size() == 1 ? names.front() : "";
+    access.candidates = names.size() > 1 ? std::move(names) : std::vector<std::string>();
 }
 
 result<ok> RunRecorder::add_repeats(const tl_seen_key& key, const tl_seen& seen) {
-    const auto found = sightings_.find(key);
-    if (found == sightings_.end() || seen.repeats == 0) {
+    const auto same_key = [&](uint32_t number) { return same(sightings_[number - 1].key, key); };
+    const uint32_t known = sighting_index_.find(hash_of(key), same_key);
+    if (known == 0 || seen.repeats == 0) {
         return ok{};
     }
-    const Sighting& sighting = found->second;
+    const Sighting& sighting = sightings_[known - 1];
     const int64_t last = since_start(seen.last_ns);
     if (sighting.socket >= 0) {
         SocketAccess access = sockets_[static_cast<size_t>(sighting.socket)];
         access.count = seen.repeats;
         access.last_ns = last;
+        name_host(access, key.image, seen.last_ns);
         TRY(writer_.add_socket(access));
     }
-    for (unsigned kind = 0; sighting.path != 0 && kind < 8; ++kind) {
+    for (unsigned kind = 0; sighting.path != 0 && kind < access_kinds; ++kind) {
         if ((sighting.kinds & (1U << kind)) == 0) {
             continue;
         }
@@ -375,21 +619,15 @@ result<ok> RunRecorder::add_repeats(const tl_seen_key& key, const tl_seen& seen)
 }
 
 result<ok> RunRecorder::mark_gone(size_t limit) {
-    if (used_.size() > limit) {
-        TRY(writer_.add_fact(0, "not looked at whether gone", 0, std::to_string(used_.size() - limit)));
-    }
-    size_t looked_at = 0;
-    for (const auto& [path, used] : used_) {
-        if (looked_at++ == limit) {
-            break;
+    const auto is_gone = [](const std::string& path) -> std::optional<bool> {
+        if (is_kernel_file(path)) {
+            return std::nullopt;
         }
         struct stat about {};
-        if (::lstat(path.c_str(), &about) == 0 || (errno != ENOENT && errno != ENOTDIR)) {
-            continue;
-        }
-        for (const int64_t process : used.processes) {
-            TRY(writer_.mark_gone(process, used.path));
-        }
+        return ::lstat(path.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    };
+    if (const size_t not_asked = TRY(writer_.mark_gone(is_gone, limit)); not_asked != 0) {
+        TRY(writer_.add_fact(0, "not looked at whether gone", 0, std::to_string(not_asked)));
     }
     return ok{};
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -14,16 +15,22 @@
 #include <vector>
 
 #include "base/result.h"
+#include "collector/accesses.h"
 #include "collector/event_view.h"
+#include "collector/hash_index.h"
+#include "collector/name_lookups.h"
 #include "collector/origins.h"
+#include "collector/path_resolver.h"
 #include "collector/trace_writer.h"
+#include "collector/written.h"
 
 namespace treadline {
 
 class RunRecorder {
 public:
     // `start_ns`: CLOCK_MONOTONIC at the run's start; the writer has a run begun.
-    RunRecorder(TraceWriter& writer, uint64_t start_ns) : writer_(writer), start_ns_(start_ns) {}
+    RunRecorder(TraceWriter& writer, uint64_t start_ns)
+        : writer_(writer), start_ns_(start_ns), origins_(writer.paths()) {}
 
     // An error is the store's. A record that cannot be read is a loss, not an error.
     result<ok> on_record(std::string_view bytes);
@@ -32,6 +39,9 @@ public:
     // Which objects are no longer there; at most so many are looked at.
     result<ok> mark_gone(size_t limit);
 
+    // A row for each name that gave its process no address.
+    result<ok> store_failed_lookups();
+
     // A row for each process that still lives, even if it did nothing worth one.
     result<ok> store_living();
 
@@ -39,6 +49,8 @@ public:
     void forget_canaries() { canaries_.clear(); }
     [[nodiscard]] std::vector<std::string> still_running() const; // "sleep (123)"
     [[nodiscard]] const std::map<std::string, uint64_t>& lost() const { return lost_; }
+    // Records that arrived, by the processor that sent them.
+    [[nodiscard]] const std::vector<uint64_t>& arrived() const { return arrived_; }
 
 private:
     struct Image {
@@ -51,20 +63,21 @@ private:
         std::shared_ptr<const std::vector<std::string>> argv;
         std::array<uint64_t, TL_SYSCALL_WORDS> calls{};
     };
+    struct Object { // a hash that stands for a path
+        uint64_t hash = 0;
+        uint32_t path = 0;
+    };
     struct Sighting { // what a key of the kernel's seen map became
-        int64_t process = 0;
-        int64_t path = 0;    // 0: none
-        int64_t socket = -1; // index into sockets_
-        uint8_t kinds = 0;   // bit n: AccessKind n
+        tl_seen_key key{};
+        uint32_t process = 0;
+        uint32_t path = 0;   // 0: none
+        int32_t socket = -1; // index into sockets_
+        AccessKinds kinds = 0;
         bool created = false;
     };
-    struct KeyHash {
-        size_t operator()(const tl_seen_key& key) const;
-    };
-    struct KeyEqual {
-        bool operator()(const tl_seen_key& a, const tl_seen_key& b) const;
-    };
 
+    result<ok> on(const NameEvent& event);
+    result<ok> on(const OtherTaskEvent& event);
     result<ok> on(const ForkEvent& event);
     result<ok> on(const ExecEvent& event);
     result<ok> on(const ExitEvent& event);
@@ -72,31 +85,57 @@ private:
     result<ok> on(const SocketEvent& event);
     result<ok> on(const SyscallsEvent& event);
     result<ok> on(const EnvironmentEvent& event);
-    void note_canary(const Event& event);
+    result<ok> on(const GetenvEvent& event);
+    result<ok> on(const AnswerEvent& event);
 
+    // The path a hash stands for, as a number of the writer's; 0 for 0. A hash whose name never came is
+    // counted as a loss: then none.
+    std::optional<uint32_t> path_of(uint64_t object);
+    // Its text, "" for 0; until the next call with the same buffer.
+    const std::string& text_of(uint32_t path, std::string& buffer) const;
+    // What a text of this task is relative to.
+    Start start_of(uint32_t base, uint32_t root, const tl_header& header) const;
     int64_t since_start(uint64_t time_ns) const;
     Image& image(const tl_header& header);
     result<int64_t> row_of(uint64_t number);    // stores the process if it is not yet
     int64_t nearest_row(uint64_t number) const; // its own, or that of the closest ancestor which has one
-    result<ok> add_path_row(int64_t process, const std::string& path, AccessKind kind, int32_t result,
-                            uint64_t time_ns, bool directory, bool created, const std::string& requested);
-    result<ok> add_executed(int64_t process, const ExecEvent& event, const std::string& exe);
-    void note_origin(const PathEvent& event, const std::string& path, bool creates);
+    // `access` without its texts and result.
+    result<ok> add_path_row(FileAccess& access, uint32_t path, uint64_t time_ns,
+                            std::string_view requested = {});
+    result<ok> add_executed(int64_t process, const ExecEvent& event, const std::string& exe,
+                            const Start& start);
+    // The names that explain a contact; sets `host`, or `candidates` where there are several.
+    void name_host(SocketAccess& access, uint64_t image, uint64_t until_ns) const;
+    result<ok> add_inherited(const PathEvent& event, const std::string& path);
+    // What was written by the run is now code: told once a file.
+    result<ok> add_written(int64_t process, const std::string& path, const char* kind);
+    void note_origin(const PathEvent& event, uint32_t path, bool creates);
+    void note_sighting(const tl_seen_key& key, const Sighting& sighting);
 
     TraceWriter& writer_;
     uint64_t start_ns_;
+    std::vector<Object> objects_;
+    HashIndex object_index_; // by hash
+    // Texts of the record at hand: their memory is used again for the next one.
+    std::string object_text_;
+    std::string base_text_;
+    std::string root_text_;
     std::unordered_map<uint64_t, Image> images_;
-    std::unordered_map<tl_seen_key, Sighting, KeyHash, KeyEqual> sightings_;
+    std::vector<Sighting> sightings_;
+    HashIndex sighting_index_; // by key
     std::vector<SocketAccess> sockets_;
-    std::unordered_map<uint32_t, std::string> renaming_; // by thread: the old name of its last rename
-    struct Used {
-        int64_t path = 0;
-        std::vector<int64_t> processes;
-    };
-    std::unordered_map<std::string, Used> used_; // with success; looked at again when the run has ended
+    std::unordered_map<uint32_t, uint32_t> renaming_; // by thread: the old path of its last rename
     std::set<std::string> canaries_;
+    std::vector<uint64_t> arrived_;
     std::map<std::string, uint64_t> lost_;
     Origins origins_;
+    Written written_;
+    std::set<std::pair<std::string_view, std::string>> ran_; // kind and path of the facts told
+    std::unordered_set<std::string> variables_; // names in the environment the command was started with
+    ResolverTraffic resolvers_;
+    AddressNames names_;
+    std::map<std::pair<int64_t, std::string>, bool>
+        lookups_; // by process and name: whether it gave an address
 };
 
 } // namespace treadline

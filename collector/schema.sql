@@ -1,4 +1,9 @@
--- Trace store, schema version 1 (PRAGMA user_version). application_id is 'TLtr'.
+-- Trace store, schema version 2 (PRAGMA user_version). application_id is 'TLtr'.
+--
+-- Made to be appended to. A process, path, file access, system call or fact of a run has the key
+-- `run << 32 | number`, numbered from 1 in the order they came: rows land at the end of their run, a run is one range
+-- of keys, and the writer knows a key before the row is stored. Where one row names another (`process`, `path`,
+-- `parent`, `requested`), it is by that number, within the same run.
 -- Times are nanoseconds since the run's start unless a name says otherwise. `result` is 0 or an errno.
 PRAGMA application_id = 0x544c7472;
 
@@ -20,7 +25,9 @@ CREATE TABLE run (
   exit_status     INTEGER,               -- as a shell says it
   complete        INTEGER NOT NULL DEFAULT 0,
   incomplete_because TEXT NOT NULL DEFAULT '["the collector did not finish"]', -- JSON array of sentences
-  certificate     TEXT                   -- JSON: probes attached, canaries passed, drops, kernel
+  certificate     TEXT,                  -- JSON: probes attached, canaries passed, drops, kernel
+  processes       INTEGER,               -- rows, counted at the end
+  accesses        INTEGER                -- to files and sockets; what was only looked at is not among them
 ) STRICT;
 
 CREATE TABLE loss (                      -- what was not recorded, by cause
@@ -32,8 +39,7 @@ CREATE TABLE loss (                      -- what was not recorded, by cause
 
 CREATE TABLE process (                   -- a process image: one row for each program a process executed
   id         INTEGER PRIMARY KEY,
-  run        INTEGER NOT NULL REFERENCES run(id),
-  parent     INTEGER,                    -- process.id; NULL for the first
+  parent     INTEGER,                    -- NULL for the first
   pid        INTEGER NOT NULL,
   exe        BLOB NOT NULL,              -- file names are bytes
   argv       TEXT NOT NULL,              -- JSON array; bytes that are no UTF-8 become U+FFFD
@@ -41,37 +47,35 @@ CREATE TABLE process (                   -- a process image: one row for each pr
   ended_ns   INTEGER,
   exit_status INTEGER
 ) STRICT;
-CREATE INDEX process_run ON process(run);
 
 CREATE TABLE path (
-  id   INTEGER PRIMARY KEY,
-  path BLOB NOT NULL UNIQUE
+  id     INTEGER PRIMARY KEY,
+  parent INTEGER NOT NULL,               -- the directory, always a lower number; 0: `name` is the whole path
+  name   BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE file_access (
-  run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER NOT NULL REFERENCES process(id),
-  path      INTEGER NOT NULL REFERENCES path(id),
+CREATE TABLE file_access (               -- one row for each (process, path, access, result)
+  id        INTEGER PRIMARY KEY,
+  process   INTEGER NOT NULL,
+  path      INTEGER NOT NULL,
   access    INTEGER NOT NULL,            -- collector/trace.h AccessKind
   result    INTEGER NOT NULL,
   count     INTEGER NOT NULL,
   first_ns  INTEGER NOT NULL,
-  last_ns   INTEGER NOT NULL,
-  directory INTEGER NOT NULL DEFAULT 0,
-  created_by_run INTEGER NOT NULL DEFAULT 0,
-  gone_at_end    INTEGER NOT NULL DEFAULT 0,
-  requested INTEGER REFERENCES path(id), -- as the program asked, where that differs
-  PRIMARY KEY (run, process, path, access, result)
-) STRICT, WITHOUT ROWID;
+  lasted_ns INTEGER NOT NULL,            -- from the first to the last one
+  flags     INTEGER NOT NULL,            -- 1 directory, 2 created by the run, 4 gone at its end, 8 opened with O_CREAT though it was there
+  requested INTEGER                      -- as the program asked, where that differs
+) STRICT;
 
 CREATE TABLE socket_access (
   run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER NOT NULL REFERENCES process(id),
+  process   INTEGER NOT NULL,
   operation TEXT NOT NULL,               -- connect, bind, listen, send
   protocol  TEXT NOT NULL,               -- tcp, udp, unix, icmp, netlink, other
   address   BLOB NOT NULL,               -- address text, UNIX path or '@' and the abstract name
   port      INTEGER NOT NULL,
   host      TEXT NOT NULL DEFAULT '',
+  candidates TEXT NOT NULL DEFAULT '[]', -- JSON array: names that fit the address, when more than one does
   result    INTEGER NOT NULL,
   count     INTEGER NOT NULL,
   first_ns  INTEGER NOT NULL,
@@ -81,7 +85,7 @@ CREATE TABLE socket_access (
 
 CREATE TABLE name_lookup (
   run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER NOT NULL REFERENCES process(id),
+  process   INTEGER NOT NULL,
   name      TEXT NOT NULL,
   address   TEXT NOT NULL,               -- '' for a failed lookup
   PRIMARY KEY (run, process, name, address)
@@ -90,7 +94,7 @@ CREATE TABLE name_lookup (
 CREATE TABLE exchange (                  -- TLS and HTTP as the gateway saw them
   id        INTEGER PRIMARY KEY,
   run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER REFERENCES process(id),
+  process   INTEGER,
   host      TEXT NOT NULL,
   port      INTEGER NOT NULL,
   server_name TEXT NOT NULL DEFAULT '',
@@ -101,27 +105,31 @@ CREATE TABLE exchange (                  -- TLS and HTTP as the gateway saw them
   count     INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 
-CREATE TABLE syscall_use (
+CREATE TABLE syscall_name (
   run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER NOT NULL REFERENCES process(id),
   number    INTEGER NOT NULL,
   name      TEXT NOT NULL,
-  PRIMARY KEY (run, process, number)
+  PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE syscall_use (
+  id        INTEGER PRIMARY KEY,
+  process   INTEGER NOT NULL,
+  number    INTEGER NOT NULL             -- syscall_name.number
+) STRICT;
 
 CREATE TABLE environment_name (
   run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER NOT NULL REFERENCES process(id),
+  process   INTEGER NOT NULL,
   name      TEXT NOT NULL,
   read      INTEGER NOT NULL DEFAULT 0,  -- seen to be read, not merely present
   PRIMARY KEY (run, process, name)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE fact (                      -- provenance: written then executed, inherited descriptor, peak memory…
-  run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER REFERENCES process(id),
+  id        INTEGER PRIMARY KEY,
+  process   INTEGER,                     -- NULL: of the whole run
   kind      TEXT NOT NULL,
-  path      INTEGER REFERENCES path(id),
+  path      INTEGER,
   value     TEXT NOT NULL DEFAULT ''
 ) STRICT;
-CREATE INDEX fact_run ON fact(run);

@@ -1,6 +1,9 @@
 #include "collector/scripts.h"
 
+#include <cstring>
+#include <elf.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,16 +14,17 @@ namespace treadline {
 namespace {
 
 constexpr size_t shebang_max = 256; // BINPRM_BUF_SIZE, Linux 5.1
+constexpr size_t elf_max = 4096;    // program headers and the loader's name lie at the front (elf(5))
 constexpr int chain_max = 5;
 
-std::string first_bytes(const std::string& path) {
+std::string first_bytes(const std::string& path, size_t most) {
     // O_NONBLOCK: the name may have become a FIFO since.
     const auto fd = sys::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat about {};
     if (!fd || ::fstat(fd->get(), &about) != 0 || !S_ISREG(about.st_mode)) {
         return {};
     }
-    std::string bytes(shebang_max, '\0');
+    std::string bytes(most, '\0');
     const ssize_t got = ::pread(fd->get(), bytes.data(), bytes.size(), 0);
     bytes.resize(got > 0 ? static_cast<size_t>(got) : 0);
     return bytes;
@@ -42,15 +46,16 @@ std::string shebang(std::string_view first_line) {
     return std::string(first_line.substr(0, first_line.find_first_of(" \t")));
 }
 
-std::vector<std::string> script_interpreters(const std::string& script, const std::string& program) {
+std::vector<std::string> script_interpreters(const std::string& script, const std::string& program,
+                                             const std::string& root) {
     std::vector<std::string> between;
     std::string at = script;
     for (int i = 0; i < chain_max; ++i) {
-        const std::string next = shebang(first_bytes(at));
+        const std::string next = shebang(first_bytes(at, shebang_max));
         if (next.empty() || next.front() != '/') {
             break;
         }
-        at = resolve_path("/", next, LastLink::Follow, ::getpid());
+        at = resolve({"/", ::getpid(), root}, next, LastLink::Follow).path;
         if (at == program) {
             break;
         }
@@ -61,6 +66,42 @@ std::vector<std::string> script_interpreters(const std::string& script, const st
         between.clear();
     }
     return between;
+}
+
+std::string elf_interpreter(std::string_view bytes) {
+    ElfW(Ehdr) header{};
+    if (bytes.size() < sizeof header || bytes.substr(0, SELFMAG) != ELFMAG) {
+        return {};
+    }
+    std::memcpy(&header, bytes.data(), sizeof header);
+    const unsigned char own_class = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+    if (header.e_ident[EI_CLASS] != own_class || header.e_phentsize != sizeof(ElfW(Phdr))) {
+        return {};
+    }
+    for (size_t i = 0; i < header.e_phnum; ++i) {
+        const size_t at = header.e_phoff + i * sizeof(ElfW(Phdr));
+        if (header.e_phoff > bytes.size() || at + sizeof(ElfW(Phdr)) > bytes.size()) {
+            return {};
+        }
+        ElfW(Phdr) part{};
+        std::memcpy(&part, bytes.data() + at, sizeof part);
+        if (part.p_type == PT_INTERP) {
+            if (part.p_offset > bytes.size() || part.p_filesz > bytes.size() - part.p_offset) {
+                return {};
+            }
+            const std::string_view name = bytes.substr(part.p_offset, part.p_filesz);
+            return std::string(name.substr(0, name.find('\0')));
+        }
+    }
+    return {};
+}
+
+std::string program_loader(const std::string& program, const std::string& root) {
+    const std::string name = elf_interpreter(first_bytes(program, elf_max));
+    if (name.empty() || name.front() != '/') {
+        return {};
+    }
+    return resolve({"/", ::getpid(), root}, name, LastLink::Follow).path;
 }
 
 } // namespace treadline

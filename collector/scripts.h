@@ -1,4 +1,5 @@
-// Interpreters between a script and the program that runs it in the end.
+// Programs that the kernel reads to run another: interpreters of scripts, the loader of a dynamically linked
+// one.
 #pragma once
 
 #include <string>
@@ -11,7 +12,15 @@ namespace treadline {
 std::string shebang(std::string_view first_line);
 
 // A script's interpreter may be a script: those in the chain before `program`, resolved. The kernel follows
-// at most five (execve(2)).
-std::vector<std::string> script_interpreters(const std::string& script, const std::string& program);
+// at most five (execve(2)). `root`: what "/" is to the process.
+std::vector<std::string> script_interpreters(const std::string& script, const std::string& program,
+                                             const std::string& root = "/");
+
+// The loader an ELF program of this machine's word size names (PT_INTERP), from its first bytes; "" if it
+// names none.
+std::string elf_interpreter(std::string_view bytes);
+
+// That of a program, resolved; "" if it has none or cannot be read.
+std::string program_loader(const std::string& program, const std::string& root);
 
 } // namespace treadline

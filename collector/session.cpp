@@ -1,6 +1,7 @@
 #include "collector/session.h"
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <poll.h>
@@ -95,6 +96,38 @@ result<std::pair<unique_fd, unique_fd>> socketpair_of(uid_t user) {
 
 } // namespace
 
+ProbesHere probes_here(const CollectorAccess& access) {
+    const bool can_ask = access.problem.empty() &&
+                         (access.privilege == Privilege::Root || access.privilege == Privilege::Capabilities ||
+                          access.privilege == Privilege::Sudo);
+    auto ends = can_ask ? sys::pipe() : result<std::pair<unique_fd, unique_fd>>(fail("cannot be asked"));
+    if (!ends) {
+        return {};
+    }
+    const unique_fd answer = std::move(ends->first);
+    unique_fd output = std::move(ends->second);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::dup2(output.get(), STDOUT_FILENO);
+        if (access.privilege == Privilege::Sudo) {
+            ::execlp("sudo", "sudo", "-n", "--", access.program.c_str(), "--probes", nullptr);
+        } else {
+            ::execl(access.program.c_str(), "treadline-collector", "--probes", nullptr);
+        }
+        ::_exit(127);
+    }
+    output.reset();
+    const auto text = sys::read_all(answer.get());
+    if (child > 0) {
+        reap(child);
+    }
+    if (!text || text->find('\n') == std::string::npos) {
+        return {};
+    }
+    const size_t end = text->find('\n');
+    return {text->substr(0, end), text->substr(end + 1, text->find('\n', end + 1) - end - 1)};
+}
+
 CollectorAccess find_collector() {
     CollectorAccess access;
     const auto program = collector_program();
@@ -172,40 +205,50 @@ CollectorSession::~CollectorSession() {
     }
 }
 
-result<CollectorSummary> CollectorSession::finish(int exit_status) {
-    const auto talk = [&]() -> result<CollectorSummary> {
-        TRY(sys::send_fds(socket_.get(), protocol::finish(exit_status), {}));
-        pollfd fd{socket_.get(), POLLIN, 0};
-        int ready = 0;
-        while ((ready = ::poll(&fd, 1, finish_timeout_ms)) < 0 && errno == EINTR) {
-        }
-        if (ready == 0) {
-            return fail("the collector does not answer");
-        }
-        const sys::Message message = TRY(sys::receive_fds(socket_.get()));
-        if (message.bytes.empty()) {
-            return fail("the collector died before the run was complete");
-        }
-        return protocol::parse_done(message.bytes);
-    };
-    auto summary = talk();
-    const bool answered = summary.has_value();
-    socket_.reset();
-    if (!answered) {
-        const std::string because = summary.error().code == EPIPE || summary.error().code == ECONNRESET
-                                        ? "the collector died before the run was complete"
-                                        : summary.error().message();
-        const auto lasted = std::chrono::duration_cast<std::chrono::milliseconds>(
-            std::chrono::steady_clock::now() - started_);
-        TRY(TraceWriter::abandon_run(store_, run_, lasted.count(), exit_status, because));
-        summary = CollectorSummary{};
-        summary->run = run_;
-        summary->incomplete_because = {because};
-        if (because == "the collector does not answer") {
-            return summary; // nor would it end
-        }
+// What the collector said last: its summary, or the error that ended it.
+result<CollectorSummary> CollectorSession::last_words(int exit_status) {
+    if (const auto sent = sys::send_fds(socket_.get(), protocol::finish(exit_status), {});
+        !sent && sent.error().code != EPIPE && sent.error().code != ECONNRESET) {
+        return failure(sent.error());
+    } // one that has ended may have left a message all the same
+    pollfd fd{socket_.get(), POLLIN, 0};
+    int ready = 0;
+    while ((ready = ::poll(&fd, 1, finish_timeout_ms)) < 0 && errno == EINTR) {
     }
-    reap(pid_);
+    if (ready == 0) {
+        return fail_code(ETIMEDOUT, "the collector does not answer");
+    }
+    auto message = sys::receive_fds(socket_.get());
+    // It ended without reading ours; what it sent comes next.
+    if (!message && message.error().code == ECONNRESET) {
+        message = sys::receive_fds(socket_.get());
+    }
+    if (!message || message->bytes.empty()) {
+        return fail("the collector died before the run was complete");
+    }
+    return protocol::parse_done(message->bytes);
+}
+
+result<CollectorSummary> CollectorSession::finish(int exit_status) {
+    auto summary = last_words(exit_status);
+    socket_.reset();
+    if (summary) {
+        reap(pid_);
+        return summary;
+    }
+    if (summary.error().code != ETIMEDOUT) { // else it would not end, either
+        reap(pid_);
+    }
+    const std::string because = summary.error().what;
+    const auto lasted =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started_);
+    // Where the collector could not write, this cannot, either: then the row stays as it was begun, partial.
+    const auto before = ::signal(SIGXFSZ, SIG_IGN);
+    (void)TraceWriter::abandon_run(store_, run_, lasted.count(), exit_status, because);
+    ::signal(SIGXFSZ, before);
+    summary = CollectorSummary{};
+    summary->run = run_;
+    summary->incomplete_because = {because};
     return summary;
 }
 

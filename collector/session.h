@@ -43,6 +43,14 @@ struct CollectorAccess {
 };
 CollectorAccess find_collector();
 
+// What the collector says this kernel lets it use ("tracepoint" or "lsm"), and why nothing better; both empty where
+// that cannot be asked without a password or privilege.
+struct ProbesHere {
+    std::string set;
+    std::string because;
+};
+ProbesHere probes_here(const CollectorAccess& access);
+
 class CollectorSession {
 public:
     // Starts the collector as find_collector() says; it waits for its start message. Apart from begin() because under
@@ -66,6 +74,8 @@ public:
 
 private:
     CollectorSession() = default;
+    result<CollectorSummary> last_words(int exit_status);
+
     unique_fd socket_;
     pid_t pid_ = -1;
     std::string store_;

@@ -2,6 +2,7 @@
 // files only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,21 +23,26 @@ struct Finalise {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
 
-// "cannot write the trace store: disk I/O error"
+// The last error of this database as a sentence that says what to do: "cannot write the trace store '/x': the
+// disk is full; …". `doing`: "read", "write".
 failure store_error(sqlite3* database, std::string_view doing);
+bool is_busy(sqlite3* database); // the last error: somebody else holds the lock
 
-// The handle is owned even when opening fails, as SQLite asks for. `flags` are SQLITE_OPEN_*.
-result<Database> open_database(const std::string& path, int flags);
+// The handle is owned even when opening fails, as SQLite asks for. `flags` are SQLITE_OPEN_*. `patience`: how
+// long each statement waits for somebody else's lock.
+result<Database> open_database(const std::string& path, int flags, std::chrono::milliseconds patience);
+void set_patience(sqlite3* database, std::chrono::milliseconds patience);
 result<ok> execute(sqlite3* database, const char* sql);
 
-// A prepared statement. Bind by position from 1; texts are copied.
+// A prepared statement. Bind by position from 1.
 class Statement {
 public:
     static result<Statement> prepare(sqlite3* database, std::string_view sql);
 
     Statement& integer(int at, int64_t value);
-    Statement& text(int at, std::string_view value);
-    Statement& blob(int at, std::string_view value);
+    Statement& text(int at, std::string_view value); // copied
+    Statement& blob(int at, std::string_view value); // copied
+    Statement& view(int at, std::string_view value); // a blob that outlives the next step; not copied
     Statement& null(int at);
 
     result<bool> step(); // true: there is a row
@@ -44,12 +50,27 @@ public:
     void reset();
 
     [[nodiscard]] int64_t column_integer(int at) const;
-    [[nodiscard]] std::string column_bytes(int at) const; // TEXT or BLOB
+    [[nodiscard]] std::string column_bytes(int at) const;     // TEXT or BLOB
+    [[nodiscard]] std::string_view column_view(int at) const; // the same, until the next step
     [[nodiscard]] bool column_null(int at) const;
 
 private:
     explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
     std::unique_ptr<sqlite3_stmt, Finalise> statement_;
+};
+
+// Takes back what it began, unless it was committed.
+class Transaction {
+public:
+    static result<Transaction> begin(sqlite3* database, const char* sql = "BEGIN IMMEDIATE");
+    Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+    Transaction& operator=(Transaction&&) = delete;
+    ~Transaction();
+    result<ok> commit();
+
+private:
+    explicit Transaction(sqlite3* database) : database_(database) {}
+    sqlite3* database_;
 };
 
 } // namespace treadline::sqlite

@@ -3,46 +3,49 @@
 namespace treadline {
 namespace {
 
-result<int64_t> pragma(sqlite3* database, std::string_view sql) {
-    auto statement = TRY(sqlite::Statement::prepare(database, sql));
+struct Marks {
+    int64_t tables;
+    int64_t application;
+    int64_t version;
+};
+
+// In one statement, so that all are of one moment: another collector may be making the store meanwhile.
+result<Marks> read_marks(sqlite3* database) {
+    auto statement = TRY(sqlite::Statement::prepare(
+        database, "SELECT count(*), (SELECT application_id FROM pragma_application_id), "
+                  "(SELECT user_version FROM pragma_user_version) FROM sqlite_schema"));
     TRY(statement.step());
-    return statement.column_integer(0);
+    return Marks{statement.column_integer(0), statement.column_integer(1), statement.column_integer(2)};
 }
 
 } // namespace
 
-result<bool> check_store(sqlite3* database, const std::string& path) {
+result<StoreState> check_store(sqlite3* database, const std::string& path) {
     const std::string name = "'" + path + "'";
-    const auto application = pragma(database, "PRAGMA application_id");
-    const auto version = pragma(database, "PRAGMA user_version");
-    const auto tables = pragma(database, "SELECT count(*) FROM sqlite_schema");
-    if (!application || !version || !tables) {
-        const int code = sqlite3_errcode(database);
-        if (code == SQLITE_NOTADB) {
+    const auto marks = read_marks(database);
+    if (!marks) {
+        if (sqlite3_errcode(database) == SQLITE_NOTADB) {
             return fail(name + " is not a trace store (not a database); name another file with --store");
         }
-        if (code == SQLITE_CORRUPT) {
-            return fail("the trace store " + name +
-                        " is damaged; move it away and run `treadline learn` again");
-        }
-        return fail("cannot read the trace store " + name + ": " + sqlite3_errmsg(database));
+        return failure(marks.error());
     }
-    if (*application == 0 && *version == 0 && *tables == 0) {
-        return false;
+    const auto [tables, application, version] = *marks;
+    if (application == 0 && version == 0 && tables == 0) {
+        return StoreState::Empty;
     }
-    if (*application != store_application) {
+    if (application != store_application) {
         return fail(name + " is a database, but no trace store; name another file with --store");
     }
-    if (*version > store_version) {
+    if (version > store_version) {
         return fail("the trace store " + name + " was written by a newer Treadline (store version " +
-                    std::to_string(*version) + ", this one knows " + std::to_string(store_version) +
+                    std::to_string(version) + ", this one knows " + std::to_string(store_version) +
                     "); update Treadline, or name another file with --store");
     }
-    if (*version < store_version) {
-        return fail("the trace store " + name + " is of an unknown version " + std::to_string(*version) +
+    if (version < 1) {
+        return fail("the trace store " + name + " is of an unknown version " + std::to_string(version) +
                     "; move it away and run `treadline learn` again");
     }
-    return true;
+    return version < store_version ? StoreState::Old : StoreState::Current;
 }
 
 } // namespace treadline

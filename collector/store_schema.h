@@ -8,13 +8,23 @@
 
 namespace treadline {
 
-inline constexpr int64_t store_version = 1;
+inline constexpr int64_t store_version = 2;
 inline constexpr int64_t store_application = 0x544c7472; // 'TLtr'
 
 extern const char* const store_schema; // collector/schema.sql
 
-// Whether the database is a trace store this version can use; else the sentence that says what it is.
-// `false`: it is empty and may become one.
-result<bool> check_store(sqlite3* database, const std::string& path);
+enum class StoreState : uint8_t {
+    Empty,   // may become one
+    Old,     // of an earlier version: migrate_store()
+    Current, // of this version
+};
+
+// What the database is; an error with the sentence that says why it cannot be used.
+result<StoreState> check_store(sqlite3* database, const std::string& path);
+
+// The key of what has a number within a run.
+constexpr int64_t store_key(int64_t run, uint32_t number) {
+    return run << 32 | number;
+}
 
 } // namespace treadline

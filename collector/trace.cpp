@@ -6,8 +6,8 @@
 namespace treadline {
 namespace {
 
-constexpr std::array<std::string_view, 7> names = {"read",    "write", "create", "delete",
-                                                   "execute", "list",  "connect"};
+constexpr std::array<std::string_view, access_kinds> names = {"read",    "write", "create",  "delete",
+                                                              "execute", "list",  "connect", "stat"};
 
 } // namespace
 

@@ -1,4 +1,5 @@
-// A stored run as plain data: what the profiler, `runs` and `show` read. The seam between collector and profiler.
+// A stored run as plain data: what the profiler, `runs` and `show` read. The seam between collector and
+// profiler.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,10 @@
 
 namespace treadline {
 
-enum class AccessKind : uint8_t { Read, Write, Create, Delete, Execute, List, Connect };
+// Stat: looked at without being opened (existence, metadata, where a link leads); `show --json` lists these
+// apart.
+enum class AccessKind : uint8_t { Read, Write, Create, Delete, Execute, List, Connect, Stat };
+constexpr unsigned access_kinds = 8;
 std::string_view to_string(AccessKind kind); // "read" … as in `show --json`
 std::optional<AccessKind> parse_access_kind(std::string_view text);
 
@@ -22,6 +26,7 @@ struct ProcessImage { // one row for each (process, program it executed); a fork
     int64_t started_ns = 0; // since the run's start
     std::optional<int64_t> ended_ns;
     std::optional<int32_t> exit_status; // as a shell says it: 128+N for a signal
+    bool operator==(const ProcessImage&) const = default;
 };
 
 struct FileAccess {
@@ -35,7 +40,9 @@ struct FileAccess {
     bool directory = false;
     bool created_by_run = false; // the object did not exist before the command made it
     bool gone_at_end = false;    // the path named nothing when the command ended
-    std::string requested;       // as the program asked for it, where that differs (symlink, relative); else ""
+    bool would_create = false;   // opened with O_CREAT, though it was there already
+    std::string requested; // as the program asked for it, where that differs (symlink, relative); else ""
+    bool operator==(const FileAccess&) const = default;
 };
 
 struct SocketAccess {
@@ -49,23 +56,38 @@ struct SocketAccess {
     uint64_t count = 1;
     int64_t first_ns = 0;
     int64_t last_ns = 0;
+    std::vector<std::string>
+        candidates; // names that all fit the address, when more than one does: `host` is then ""
+    bool operator==(const SocketAccess&) const = default;
 };
 
 struct SyscallUse {
     int64_t process = 0;
     int32_t number = 0; // x86-64 or aarch64 number, as the kernel that ran it counts
     std::string name;   // "openat"; "#999" if the collector does not know it
+    bool operator==(const SyscallUse&) const = default;
 };
 
 struct EnvironmentName {
     int64_t process = 0;
-    std::string name; // never the value
+    std::string name;  // never the value
+    bool read = false; // seen to be read, not merely present
+    bool operator==(const EnvironmentName&) const = default;
 };
 
 struct NameLookup {
     int64_t process = 0;
     std::string name;
     std::vector<std::string> addresses;
+    bool operator==(const NameLookup&) const = default;
+};
+
+struct Fact {            // provenance, and what fits no other table
+    int64_t process = 0; // 0: the whole run
+    std::string kind;    // "executed without a path"
+    std::string path;    // "" if it is about none
+    std::string value;
+    bool operator==(const Fact&) const = default;
 };
 
 struct RunInfo {
@@ -90,6 +112,7 @@ struct RunInfo {
     // For `runs`; counted when read.
     uint64_t processes = 0;
     uint64_t accesses = 0;
+    bool operator==(const RunInfo&) const = default;
 };
 
 struct Trace {
@@ -100,6 +123,8 @@ struct Trace {
     std::vector<SyscallUse> syscalls;
     std::vector<EnvironmentName> environment;
     std::vector<NameLookup> names;
+    std::vector<Fact> facts;
+    bool operator==(const Trace&) const = default;
 };
 
 } // namespace treadline

@@ -1,10 +1,15 @@
 #include "collector/trace_reader.h"
 
+#include <algorithm>
+#include <tuple>
+
 #include <nlohmann/json.hpp>
 #include <sqlite3.h>
-#include <unistd.h>
 
+#include "collector/file_rows.h"
+#include "collector/path_table.h"
 #include "collector/sqlite_statement.h"
+#include "collector/store_open.h"
 #include "collector/store_schema.h"
 
 namespace treadline {
@@ -27,13 +32,14 @@ result<std::vector<std::string>> string_array(const std::string& text) {
     return texts;
 }
 
+// Of a run that is not at its end the rows are counted now.
 constexpr const char* run_columns =
     "SELECT id, started_unix_ms, duration_ms, command, cwd, project, home, user, uid, hostname, kernel, "
-    "landlock_abi, "
-    "probes, exit_status, complete, incomplete_because, coalesce(certificate, ''), "
-    "(SELECT count(*) FROM process WHERE run = run.id), "
-    "(SELECT count(*) FROM file_access WHERE run = run.id) + (SELECT count(*) FROM socket_access WHERE run = "
-    "run.id) "
+    "landlock_abi, probes, exit_status, complete, incomplete_because, coalesce(certificate, ''), "
+    "coalesce(processes, (SELECT count(*) FROM process WHERE id BETWEEN run.id << 32 AND (run.id << 32) + "
+    "0xffffffff)), "
+    "coalesce(accesses, (SELECT count(*) FROM file_access WHERE id BETWEEN run.id << 32 AND (run.id << 32) + "
+    "0xffffffff AND access <> 7) + (SELECT count(*) FROM socket_access s WHERE s.run = run.id)) "
     "FROM run";
 
 result<RunInfo> run_from(const Statement& row, Statement& losses) {
@@ -73,11 +79,18 @@ result<Statement> prepare_losses(sqlite3* database) {
     return Statement::prepare(database, "SELECT cause, count FROM loss WHERE run = ?1 ORDER BY cause");
 }
 
+// The rows of a run in a table whose keys carry the run (schema.sql).
+result<Statement> rows_of_run(sqlite3* database, const std::string& select, int64_t run) {
+    auto rows = TRY(Statement::prepare(database, select + " WHERE id BETWEEN ?1 AND ?2 ORDER BY id"));
+    rows.integer(1, store_key(run, 0)).integer(2, store_key(run, UINT32_MAX));
+    return rows;
+}
+
 result<ok> read_processes(sqlite3* database, Trace& trace) {
-    auto rows =
-        TRY(Statement::prepare(database, "SELECT id, coalesce(parent, 0), pid, exe, argv, started_ns, "
-                                         "ended_ns, exit_status FROM process WHERE run = ?1 ORDER BY id"));
-    rows.integer(1, trace.run.id);
+    auto rows = TRY(rows_of_run(database,
+                                "SELECT id & 0xffffffff, coalesce(parent, 0), pid, exe, argv, started_ns, "
+                                "ended_ns, exit_status FROM process",
+                                trace.run.id));
     while (TRY(rows.step())) {
         ProcessImage process;
         process.id = rows.column_integer(0);
@@ -97,41 +110,75 @@ result<ok> read_processes(sqlite3* database, Trace& trace) {
     return ok{};
 }
 
-result<ok> read_files(sqlite3* database, Trace& trace) {
-    // By path text, not by path id: the order must not depend on which run met a path first.
-    auto rows = TRY(Statement::prepare(
-        database,
-        "SELECT f.process, p.path, f.access, f.result, f.count, f.first_ns, f.last_ns, f.directory, "
-        "f.created_by_run, f.gone_at_end, coalesce(r.path, x'') FROM file_access f "
-        "JOIN path p ON p.id = f.path LEFT JOIN path r ON r.id = f.requested WHERE f.run = ?1 "
-        "ORDER BY f.process, p.path, f.access, f.result"));
-    rows.integer(1, trace.run.id);
+// The paths of one run by number, and their order as texts: rows are given in an order that does not depend
+// on which path came first.
+class Paths {
+public:
+    static result<Paths> read(sqlite3* database, int64_t run) {
+        auto rows = TRY(rows_of_run(database, "SELECT id & 0xffffffff, parent, name FROM path", run));
+        Paths paths;
+        while (TRY(rows.step())) {
+            const auto number = static_cast<size_t>(rows.column_integer(0));
+            const auto parent = static_cast<size_t>(rows.column_integer(1));
+            if (number != paths.texts_.size() || parent >= number) {
+                return fail("the trace store is damaged: a path lacks its directory");
+            }
+            paths.texts_.push_back(parent == 0 ? rows.column_bytes(2)
+                                               : path_below(paths.texts_[parent], rows.column_view(2)));
+        }
+        return paths;
+    }
+
+    // 0 is "no path".
+    [[nodiscard]] result<std::string_view> text(int64_t number) const {
+        if (number < 0 || static_cast<size_t>(number) >= texts_.size()) {
+            return fail("the trace store is damaged: an access to no path");
+        }
+        return std::string_view(texts_[static_cast<size_t>(number)]);
+    }
+
+private:
+    std::vector<std::string> texts_ = {""};
+};
+
+result<ok> read_files(sqlite3* database, const Paths& paths, Trace& trace) {
+    auto rows = TRY(rows_of_run(database,
+                                "SELECT process, path, access, result, count, first_ns, lasted_ns, flags, "
+                                "coalesce(requested, 0) FROM file_access",
+                                trace.run.id));
     while (TRY(rows.step())) {
         FileAccess access;
         access.process = rows.column_integer(0);
-        access.path = rows.column_bytes(1);
+        access.path = TRY(paths.text(rows.column_integer(1)));
         const int64_t kind = rows.column_integer(2);
-        if (kind < 0 || kind > static_cast<int64_t>(AccessKind::Connect)) {
+        if (kind < 0 || kind >= access_kinds) {
             return fail("the trace store is damaged: unknown access " + std::to_string(kind));
         }
         access.access = static_cast<AccessKind>(kind);
         access.result = static_cast<int32_t>(rows.column_integer(3));
         access.count = static_cast<uint64_t>(rows.column_integer(4));
         access.first_ns = rows.column_integer(5);
-        access.last_ns = rows.column_integer(6);
-        access.directory = rows.column_integer(7) != 0;
-        access.created_by_run = rows.column_integer(8) != 0;
-        access.gone_at_end = rows.column_integer(9) != 0;
-        access.requested = rows.column_bytes(10);
+        access.last_ns = access.first_ns + rows.column_integer(6);
+        const int64_t flags = rows.column_integer(7);
+        access.directory = (flags & FileDirectory) != 0;
+        access.created_by_run = (flags & FileCreatedByRun) != 0;
+        access.gone_at_end = (flags & FileGoneAtEnd) != 0;
+        access.would_create = (flags & FileWouldCreate) != 0;
+        access.requested = TRY(paths.text(rows.column_integer(8)));
         trace.files.push_back(std::move(access));
     }
+    std::sort(trace.files.begin(), trace.files.end(), [](const FileAccess& a, const FileAccess& b) {
+        return std::tie(a.process, a.path, a.access, a.result) <
+               std::tie(b.process, b.path, b.access, b.result);
+    });
     return ok{};
 }
 
 result<ok> read_sockets(sqlite3* database, Trace& trace) {
     auto rows = TRY(Statement::prepare(
         database,
-        "SELECT process, operation, protocol, address, port, host, result, count, first_ns, last_ns "
+        "SELECT process, operation, protocol, address, port, host, result, count, first_ns, last_ns, "
+        "candidates "
         "FROM socket_access WHERE run = ?1 ORDER BY process, operation, protocol, address, port, host, "
         "result"));
     rows.integer(1, trace.run.id);
@@ -140,24 +187,28 @@ result<ok> read_sockets(sqlite3* database, Trace& trace) {
                                  rows.column_bytes(3), static_cast<uint16_t>(rows.column_integer(4)),
                                  rows.column_bytes(5), static_cast<int32_t>(rows.column_integer(6)),
                                  static_cast<uint64_t>(rows.column_integer(7)), rows.column_integer(8),
-                                 rows.column_integer(9)});
+                                 rows.column_integer(9), TRY(string_array(rows.column_bytes(10)))});
     }
     return ok{};
 }
 
 result<ok> read_names(sqlite3* database, Trace& trace) {
     auto calls = TRY(Statement::prepare(
-        database, "SELECT process, number, name FROM syscall_use WHERE run = ?1 ORDER BY process, number"));
+        database,
+        "SELECT u.process, u.number, n.name FROM syscall_use u JOIN syscall_name n ON n.run = ?1 AND "
+        "n.number = u.number WHERE u.id BETWEEN ?1 << 32 AND (?1 << 32) + 0xffffffff "
+        "ORDER BY u.process, u.number"));
     calls.integer(1, trace.run.id);
     while (TRY(calls.step())) {
         trace.syscalls.push_back(
             {calls.column_integer(0), static_cast<int32_t>(calls.column_integer(1)), calls.column_bytes(2)});
     }
     auto variables = TRY(Statement::prepare(
-        database, "SELECT process, name FROM environment_name WHERE run = ?1 ORDER BY process, name"));
+        database, "SELECT process, name, read FROM environment_name WHERE run = ?1 ORDER BY process, name"));
     variables.integer(1, trace.run.id);
     while (TRY(variables.step())) {
-        trace.environment.push_back({variables.column_integer(0), variables.column_bytes(1)});
+        trace.environment.push_back(
+            {variables.column_integer(0), variables.column_bytes(1), variables.column_integer(2) != 0});
     }
     auto lookups = TRY(Statement::prepare(
         database,
@@ -176,6 +227,19 @@ result<ok> read_names(sqlite3* database, Trace& trace) {
     return ok{};
 }
 
+result<ok> read_facts(sqlite3* database, const Paths& paths, Trace& trace) {
+    auto rows = TRY(rows_of_run(
+        database, "SELECT coalesce(process, 0), kind, coalesce(path, 0), value FROM fact", trace.run.id));
+    while (TRY(rows.step())) {
+        trace.facts.push_back({rows.column_integer(0), rows.column_bytes(1),
+                               std::string(TRY(paths.text(rows.column_integer(2)))), rows.column_bytes(3)});
+    }
+    std::sort(trace.facts.begin(), trace.facts.end(), [](const Fact& a, const Fact& b) {
+        return std::tie(a.process, a.kind, a.path, a.value) < std::tie(b.process, b.kind, b.path, b.value);
+    });
+    return ok{};
+}
+
 } // namespace
 
 void TraceReader::Close::operator()(sqlite3* database) const {
@@ -187,17 +251,8 @@ TraceReader::TraceReader(TraceReader&&) noexcept = default;
 TraceReader& TraceReader::operator=(TraceReader&&) noexcept = default;
 TraceReader::~TraceReader() = default;
 
-result<TraceReader> TraceReader::open(const std::string& path) {
-    if (::access(path.c_str(), R_OK) != 0) {
-        if (errno == ENOENT) {
-            return fail_errno("there is no trace store '" + path + "' yet (`treadline learn` makes it)");
-        }
-        return fail_errno("cannot read the trace store '" + path + "'");
-    }
-    auto database = TRY(sqlite::open_database(path, SQLITE_OPEN_READONLY));
-    if (!TRY(check_store(database.get(), path))) {
-        return fail("'" + path + "' is empty, not a trace store; run `treadline learn` first");
-    }
+result<TraceReader> TraceReader::open(const std::string& path, std::chrono::milliseconds patience) {
+    auto database = TRY(open_store_to_read(path, patience));
     return TraceReader(std::unique_ptr<sqlite3, Close>(database.release()));
 }
 
@@ -214,26 +269,23 @@ result<std::vector<RunInfo>> TraceReader::runs() const {
 result<Trace> TraceReader::read(int64_t run) const {
     sqlite3* database = database_.get();
     // One view of the store, also beside a collector that goes on writing.
-    TRY(sqlite::execute(database, "BEGIN"));
-    const auto read_all = [&]() -> result<Trace> {
-        auto rows = TRY(Statement::prepare(database, std::string(run_columns) + " WHERE id = ?1"));
-        auto losses = TRY(prepare_losses(database));
-        rows.integer(1, run);
-        if (!TRY(rows.step())) {
-            return fail("there is no run " + std::to_string(run) +
-                        " in the trace store; `treadline runs` lists them");
-        }
-        Trace trace;
-        trace.run = TRY(run_from(rows, losses));
-        rows.reset();
-        TRY(read_processes(database, trace));
-        TRY(read_files(database, trace));
-        TRY(read_sockets(database, trace));
-        TRY(read_names(database, trace));
-        return trace;
-    };
-    auto trace = read_all();
-    sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr);
+    const auto view = TRY(sqlite::Transaction::begin(database, "BEGIN"));
+    auto rows = TRY(Statement::prepare(database, std::string(run_columns) + " WHERE id = ?1"));
+    auto losses = TRY(prepare_losses(database));
+    rows.integer(1, run);
+    if (!TRY(rows.step())) {
+        return fail("there is no run " + std::to_string(run) +
+                    " in the trace store; `treadline runs` lists them");
+    }
+    Trace trace;
+    trace.run = TRY(run_from(rows, losses));
+    rows.reset();
+    const Paths paths = TRY(Paths::read(database, run));
+    TRY(read_processes(database, trace));
+    TRY(read_files(database, paths, trace));
+    TRY(read_sockets(database, trace));
+    TRY(read_names(database, trace));
+    TRY(read_facts(database, paths, trace));
     return trace;
 }
 

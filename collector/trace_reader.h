@@ -1,6 +1,7 @@
 // Reads a trace store; never writes. Safe beside a running collector (WAL).
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,9 @@ class TraceReader {
 public:
     // A store that is missing, damaged, no trace store at all, or written by a newer Treadline is an error
     // that says which and what to do.
-    static result<TraceReader> open(const std::string& path);
+    // One of an earlier version is read as if it were of this one. `patience`: for somebody else's lock.
+    static result<TraceReader> open(const std::string& path,
+                                    std::chrono::milliseconds patience = std::chrono::seconds(10));
     TraceReader(TraceReader&&) noexcept;
     TraceReader& operator=(TraceReader&&) noexcept;
     ~TraceReader();

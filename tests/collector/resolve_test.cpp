@@ -39,6 +39,61 @@ TEST_CASE("a path is resolved from where the call started", "[collector][resolve
     CHECK(keep(long_name) == directory / long_name);
 }
 
+TEST_CASE("links to what is missing are followed as far as they lead", "[collector][resolve]") {
+    const TemporaryDirectory directory;
+    directory.write("real/file", "x");
+    const auto link = [&](const std::string& target, const std::string& name) {
+        REQUIRE(::symlink(target.c_str(), (directory / name).c_str()) == 0);
+    };
+    link("real/none", "dangling");
+    link(directory / "dangling", "chain");
+    link("real/gone/dir", "way");
+    link("loop", "loop");
+    const auto follow = [&](const std::string& text) {
+        return resolve_path(directory.path(), text, LastLink::Follow, 1);
+    };
+    CHECK(follow("dangling") == directory / "real/none");
+    CHECK(follow("chain") == directory / "real/none");
+    CHECK(resolve_path(directory.path(), "dangling", LastLink::Keep, 1) == directory / "dangling");
+    CHECK(follow("way/x") == directory / "real/gone/dir/x");
+    CHECK(follow("way/../x") == directory / "real/gone/x"); // not the directory that holds the link
+    CHECK(follow("loop") == directory / "loop");
+    CHECK(follow("loop/x") == directory / "loop/x");
+}
+
+TEST_CASE("a path is resolved as its process's root has it", "[collector][resolve]") {
+    const TemporaryDirectory directory;
+    directory.write("jail/etc/file", "x");
+    directory.write("outside", "x");
+    REQUIRE(::symlink("/etc", (directory / "jail/way").c_str()) == 0);
+    REQUIRE(::symlink("/etc/none", (directory / "jail/dangling").c_str()) == 0);
+    const Start jailed{directory / "jail/etc", 1, directory / "jail"};
+    const auto path = [&](const std::string& text) { return resolve(jailed, text, LastLink::Follow).path; };
+    CHECK(path("/etc/file") == directory / "jail/etc/file");
+    CHECK(path("file") == directory / "jail/etc/file");
+    CHECK(path("/way/file") == directory / "jail/etc/file");
+    CHECK(path("../../../way/file") == directory / "jail/etc/file");
+    CHECK(path("/dangling") == directory / "jail/etc/none");
+    CHECK(path("/none") == directory / "jail/none");
+    CHECK(path("/") == directory / "jail");
+    // A working directory from before the change of root stays where it is.
+    CHECK(resolve({directory.path(), 1, directory / "jail"}, "outside", LastLink::Follow).path ==
+          directory / "outside");
+}
+
+TEST_CASE("whether a path is a directory is told with it", "[collector][resolve]") {
+    const TemporaryDirectory directory;
+    directory.write("real/file", "x");
+    REQUIRE(::symlink("real", (directory / "link").c_str()) == 0);
+    const Start here{directory.path(), 1, "/"};
+    CHECK(resolve(here, "real", LastLink::Follow).directory);
+    CHECK(resolve(here, "real", LastLink::Keep).directory);
+    CHECK(resolve(here, "link/", LastLink::Follow).directory);
+    CHECK_FALSE(resolve(here, "link", LastLink::Keep).directory);
+    CHECK_FALSE(resolve(here, "real/file", LastLink::Follow).directory);
+    CHECK_FALSE(resolve(here, "none", LastLink::Follow).directory);
+}
+
 TEST_CASE("/proc/self and /dev/fd mean the process that asked", "[collector][resolve]") {
     CHECK(resolve_path("/", "/proc/self/none", LastLink::Keep, 4194303) == "/proc/4194303/none");
     CHECK(resolve_path("/", "/dev/fd/77", LastLink::Keep, 4194303) == "/proc/4194303/fd/77");
@@ -46,23 +101,24 @@ TEST_CASE("/proc/self and /dev/fd mean the process that asked", "[collector][res
 }
 
 TEST_CASE("what the run made is told from what it found", "[collector][origins]") {
-    Origins origins;
-    origins.found("/p/old");
-    origins.created("/p/new");
-    CHECK(origins.is_created("/p/new"));
-    CHECK_FALSE(origins.is_created("/p/old"));
-    CHECK_FALSE(origins.is_created("/p"));
-    origins.created("/p/old"); // removed and made again
-    CHECK_FALSE(origins.is_created("/p/old"));
-    origins.created("/p/dir");
-    CHECK(origins.is_created("/p/dir/any/thing"));
-    origins.renamed("/p/new", "/p/moved");
-    origins.renamed("/p/old", "/p/dir/old");
-    CHECK(origins.is_created("/p/moved"));
-    CHECK_FALSE(origins.is_created("/p/dir/old"));
-    origins.renamed("/p/new", "/p/old"); // over a file that was there
-    CHECK_FALSE(origins.is_created("/p/old"));
-    CHECK_FALSE(origins.is_created("/p/dirt"));
+    PathTable paths;
+    Origins origins(paths);
+    origins.found(paths.id_of("/p/old"));
+    origins.created(paths.id_of("/p/new"));
+    CHECK(origins.is_created(paths.id_of("/p/new")));
+    CHECK_FALSE(origins.is_created(paths.id_of("/p/old")));
+    CHECK_FALSE(origins.is_created(paths.id_of("/p")));
+    origins.created(paths.id_of("/p/old")); // removed and made again
+    CHECK_FALSE(origins.is_created(paths.id_of("/p/old")));
+    origins.created(paths.id_of("/p/dir"));
+    CHECK(origins.is_created(paths.id_of("/p/dir/any/thing")));
+    origins.renamed(paths.id_of("/p/new"), paths.id_of("/p/moved"));
+    origins.renamed(paths.id_of("/p/old"), paths.id_of("/p/dir/old"));
+    CHECK(origins.is_created(paths.id_of("/p/moved")));
+    CHECK_FALSE(origins.is_created(paths.id_of("/p/dir/old")));
+    origins.renamed(paths.id_of("/p/new"), paths.id_of("/p/old")); // over a file that was there
+    CHECK_FALSE(origins.is_created(paths.id_of("/p/old")));
+    CHECK_FALSE(origins.is_created(paths.id_of("/p/dirt")));
 }
 
 TEST_CASE("the interpreter of a first line", "[collector][scripts]") {
@@ -72,6 +128,24 @@ TEST_CASE("the interpreter of a first line", "[collector][scripts]") {
     CHECK(shebang("#!\n/bin/sh").empty());
     CHECK(shebang("# !/bin/sh").empty());
     CHECK(shebang("").empty());
+}
+
+TEST_CASE("the loader that a program names", "[collector][scripts]") {
+    const std::string self = slurp("/proc/self/exe");
+    const std::string loader = elf_interpreter(std::string_view(self).substr(0, 4096));
+    CHECK(loader.find("ld-") != std::string::npos);
+    CHECK(::access(program_loader("/proc/self/exe", "/").c_str(), X_OK) == 0);
+    for (size_t size = 0; size < 1024; ++size) { // cut off anywhere
+        const std::string found = elf_interpreter(std::string_view(self).substr(0, size));
+        CHECK((found.empty() || found == loader));
+    }
+    std::string damaged = self.substr(0, 4096);
+    for (size_t at = 16; at < 64; ++at) {
+        damaged[at] = '\xff';
+        CHECK(elf_interpreter(damaged).size() < damaged.size());
+    }
+    CHECK(elf_interpreter("#!/bin/sh\n").empty());
+    CHECK(elf_interpreter("").empty());
 }
 
 TEST_CASE("the call table names every path call and no other", "[collector][calls]") {
@@ -113,4 +187,13 @@ TEST_CASE("what tracing lacks is said in one sentence with the remedy", "[collec
     }
     bad.kernel = "5.17.0";
     CHECK(check_tracing(bad));
+}
+
+TEST_CASE("what follows a name that means a descriptor or directory of the process", "[collector][resolve]") {
+    CHECK(after_proc_start("/proc/self/fd/3/a/b") == "a/b");
+    CHECK(after_proc_start("/proc/thread-self/fd/12").empty());
+    CHECK(after_proc_start("/proc/self/cwd/../x") == "../x");
+    CHECK(after_proc_start("/proc/self/root") == "");
+    CHECK(after_proc_start("/dev/fd/3/x") == "x");
+    CHECK(after_proc_start("/dev/stdin") == "");
 }

@@ -1,66 +1,18 @@
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <unistd.h>
+#include <set>
 
-#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "collector/trace_reader.h"
 #include "collector/trace_writer.h"
-#include "tests/support/support.h"
+#include "tests/collector/store_fixture.h"
 
 using namespace treadline;
 using namespace treadline::test;
 
 namespace {
-
-RunInfo sample_run() {
-    RunInfo run;
-    run.started_unix_ms = 1'700'000'000'000;
-    run.command = {"npm", "test", "bad \xff byte"};
-    run.cwd = "/home/u/p";
-    run.project = "/home/u/p";
-    run.home = "/home/u";
-    run.user = "u";
-    run.uid = 1000;
-    run.hostname = "host";
-    run.kernel = "6.1.0";
-    run.landlock_abi = 2;
-    run.probes = "tracepoint";
-    return run;
-}
-
-void fill(TraceWriter& writer, const std::vector<std::string>& paths) {
-    ProcessImage process;
-    process.pid = 42;
-    process.exe = "/usr/bin/node\n\xff";
-    process.argv = {"node", ""};
-    process.started_ns = 5;
-    const int64_t id = writer.add_process(process).value();
-    for (const std::string& path : paths) {
-        FileAccess access;
-        access.process = id;
-        access.access = AccessKind::Write;
-        access.first_ns = access.last_ns = 9;
-        const int64_t path_id = writer.path_id(path).value();
-        REQUIRE(writer.add_file(access, path_id, writer.path_id("/link").value()));
-    }
-    SocketAccess socket;
-    socket.process = id;
-    socket.operation = "connect";
-    socket.protocol = "unix";
-    socket.address = std::string("@a\0b", 4);
-    REQUIRE(writer.add_socket(socket));
-    REQUIRE(writer.add_syscall({id, 257, "openat"}));
-    REQUIRE(writer.add_environment({id, "PATH"}));
-    REQUIRE(writer.end_process(id, 77, 3));
-}
-
-void sql(const std::string& path, const std::string& text) {
-    sqlite3* database = nullptr;
-    REQUIRE(sqlite3_open(path.c_str(), &database) == SQLITE_OK);
-    CHECK(sqlite3_exec(database, text.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
-    sqlite3_close(database);
-}
 
 std::string refusal(const std::string& path) {
     const auto reader = TraceReader::open(path);
@@ -138,6 +90,71 @@ TEST_CASE("a repeated access adds its count and widens its times", "[collector][
     CHECK(trace.files[0].last_ns == 20);
 }
 
+TEST_CASE("what a name fits, what was looked at and what else is known are read back", "[collector][store]") {
+    const TemporaryDirectory directory;
+    auto writer = TraceWriter::open(directory / "trace.db").value();
+    const int64_t run = writer.begin_run(sample_run()).value();
+    const int64_t process = writer.add_process({}).value();
+    FileAccess access;
+    access.process = process;
+    access.access = AccessKind::Stat;
+    access.result = ENOENT;
+    REQUIRE(writer.add_file(access, writer.path_id("/none").value(), 0));
+    access.access = AccessKind::Write;
+    access.result = 0;
+    access.would_create = true;
+    REQUIRE(writer.add_file(access, writer.path_id("/there").value(), 0));
+    access.would_create = false; // once is enough
+    REQUIRE(writer.add_file(access, writer.path_id("/there").value(), 0));
+    SocketAccess socket;
+    socket.process = process;
+    socket.operation = "connect";
+    socket.protocol = "tcp";
+    socket.address = "192.0.2.1";
+    socket.port = 443;
+    socket.candidates = {"a.example.org", "b.example.org"};
+    REQUIRE(writer.add_socket(socket));
+    socket.candidates.clear(); // a repeat, which knows nothing new
+    REQUIRE(writer.add_socket(socket));
+    REQUIRE(writer.add_environment({process, "READ", true}));
+    REQUIRE(writer.add_environment({process, "READ", false}));
+    REQUIRE(writer.add_environment({process, "PRESENT", false}));
+    REQUIRE(writer.add_name_lookup(process, "a.example.org", "192.0.2.1"));
+    REQUIRE(writer.add_name_lookup(process, "a.example.org", "192.0.2.1"));
+    REQUIRE(writer.add_name_lookup(process, "a.example.org", "192.0.2.2"));
+    REQUIRE(writer.add_name_lookup(process, "none.example.org", ""));
+    REQUIRE(writer.add_fact(process, "written then executed", writer.path_id("/there").value(), "x"));
+    REQUIRE(writer.add_fact(0, "of the whole run", 0, ""));
+    REQUIRE(writer.commit());
+
+    const Trace trace = TraceReader::open(directory / "trace.db").value().read(run).value();
+    REQUIRE(trace.files.size() == 2);
+    CHECK(trace.files[0].access == AccessKind::Stat);
+    CHECK(trace.files[0].result == ENOENT);
+    CHECK_FALSE(trace.files[0].would_create);
+    CHECK(trace.files[1].would_create);
+    REQUIRE(trace.sockets.size() == 1);
+    CHECK(trace.sockets[0].host.empty());
+    CHECK(trace.sockets[0].count == 2);
+    CHECK(trace.sockets[0].candidates == std::vector<std::string>{"a.example.org", "b.example.org"});
+    REQUIRE(trace.environment.size() == 2);
+    CHECK(trace.environment[0].name == "PRESENT");
+    CHECK_FALSE(trace.environment[0].read);
+    CHECK(trace.environment[1].read);
+    REQUIRE(trace.names.size() == 2);
+    CHECK(trace.names[0].name == "a.example.org");
+    CHECK(trace.names[0].addresses == std::vector<std::string>{"192.0.2.1", "192.0.2.2"});
+    CHECK(trace.names[1].name == "none.example.org");
+    CHECK(trace.names[1].addresses.empty());
+    REQUIRE(trace.facts.size() == 2);
+    CHECK(trace.facts[0].process == 0);
+    CHECK(trace.facts[0].kind == "of the whole run");
+    CHECK(trace.facts[1].process == process);
+    CHECK(trace.facts[1].path == "/there");
+    CHECK(trace.facts[1].value == "x");
+    CHECK(trace.run.accesses == 2); // the one that was only looked at is apart
+}
+
 TEST_CASE("the order of reading does not depend on the order of writing", "[collector][store]") {
     const TemporaryDirectory directory;
     for (const auto& [name, paths] : {std::pair("1.db", std::vector<std::string>{"/b", "/a", "/c"}),
@@ -191,14 +208,98 @@ TEST_CASE("two writers share a store", "[collector][store]") {
     CHECK_FALSE(reader.read(two + 1));
 }
 
+TEST_CASE("processes that make one store and write to it at once lose nothing", "[collector][store]") {
+    const TemporaryDirectory directory;
+    const std::string store = directory / "trace.db";
+    std::vector<pid_t> children;
+    for (int i = 0; i < 4; ++i) {
+        children.push_back(::fork());
+        REQUIRE(children.back() >= 0);
+        if (children.back() == 0) {
+            auto writer = TraceWriter::open(store);
+            if (!writer) {
+                std::fprintf(stderr, "%s\n", writer.error().message().c_str());
+            }
+            bool good = writer && writer->begin_run(sample_run());
+            for (int commit = 0; good && commit < 20; ++commit) {
+                for (int file = 0; file < 100; ++file) {
+                    FileAccess access;
+                    access.process = 1;
+                    const auto path = writer->path_id("/d/" + std::to_string(i) + "/" +
+                                                      std::to_string(commit * 100 + file));
+                    good = good && writer->add_file(access, *path, 0);
+                }
+                good = good && writer->commit();
+            }
+            good = good && writer->finish_run(sample_run());
+            ::_exit(good ? 0 : 1);
+        }
+    }
+    for (const pid_t child : children) {
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        CHECK(status == 0);
+    }
+    const auto reader = TraceReader::open(store).value();
+    REQUIRE(reader.runs().value().size() == 4);
+    std::set<std::string> paths;
+    for (int run = 1; run <= 4; ++run) {
+        const Trace trace = reader.read(run).value();
+        for (const FileAccess& access : trace.files) {
+            paths.insert(access.path);
+        }
+        CHECK(trace.run.accesses == 2000);
+    }
+    CHECK(paths.size() == 8000);
+}
+
+TEST_CASE("what is gone is marked for every process that used it, and nothing else is",
+          "[collector][store]") {
+    const TemporaryDirectory directory;
+    auto writer = TraceWriter::open(directory / "trace.db").value();
+    const int64_t run = writer.begin_run(sample_run()).value();
+    const auto add = [&](int64_t process, const char* path, AccessKind kind, int result) {
+        FileAccess access;
+        access.process = process;
+        access.access = kind;
+        access.result = result;
+        REQUIRE(writer.add_file(access, writer.path_id(path).value(), 0));
+    };
+    add(1, "/gone", AccessKind::Create, 0);
+    add(2, "/gone", AccessKind::Read, 0);
+    add(2, "/gone", AccessKind::Write, EACCES);
+    add(1, "/there", AccessKind::Read, 0);
+    REQUIRE(writer.commit()); // some are stored already
+    add(3, "/gone", AccessKind::Delete, 0);
+    add(1, "/never-there", AccessKind::Read, ENOENT);
+    add(1, "/looked-at", AccessKind::Stat, 0);
+    add(1, "/proc/1", AccessKind::Read, 0);
+    std::vector<std::string> asked;
+    const auto is_gone = [&](const std::string& path) -> std::optional<bool> {
+        asked.push_back(path);
+        return path == "/proc/1" ? std::nullopt : std::optional(path == "/gone");
+    };
+    CHECK(writer.mark_gone(is_gone, 100).value() == 0);
+    CHECK(asked == std::vector<std::string>{"/gone", "/there", "/proc/1"});
+    REQUIRE(writer.commit());
+    const Trace trace = TraceReader::open(directory / "trace.db").value().read(run).value();
+    for (const FileAccess& access : trace.files) {
+        CAPTURE(access.path, access.process, access.result);
+        CHECK(access.gone_at_end == (access.path == "/gone" && access.result == 0));
+    }
+    asked.clear();
+    CHECK(writer.mark_gone(is_gone, 1).value() == 2); // no more than one answer
+    CHECK(asked.size() == 1);
+}
+
 TEST_CASE("a file that is no store of this version is refused with what to do", "[collector][store]") {
     const TemporaryDirectory directory;
     const std::string store = directory / "trace.db";
     CHECK(refusal(store).find("there is no trace store") == 0);
 
     { auto writer = TraceWriter::open(store).value(); }
-    sql(store, "PRAGMA user_version = 2");
-    CHECK(refusal(store).find("was written by a newer Treadline (store version 2, this one knows 1)") !=
+    sql(store, "PRAGMA user_version = 3");
+    CHECK(refusal(store).find("was written by a newer Treadline (store version 3, this one knows 2)") !=
           std::string::npos);
     CHECK_FALSE(TraceWriter::open(store));
     sql(store, "PRAGMA user_version = 0");

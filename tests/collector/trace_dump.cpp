@@ -29,10 +29,19 @@ int main(int argc, char** argv) {
                     f.requested.empty() ? "" : ("(" + printable(f.requested) + ")").c_str());
     }
     for (const SocketAccess& s : trace.sockets) {
-        std::printf("socket %lld %s %s %s:%u %s x%llu\n", static_cast<long long>(s.process),
+        std::printf("socket %lld %s %s %s:%u %s x%llu %s%s\n", static_cast<long long>(s.process),
                     s.operation.c_str(), s.protocol.c_str(), printable(s.address).c_str(), s.port,
                     s.result == 0 ? "ok" : errno_name(s.result).c_str(),
-                    static_cast<unsigned long long>(s.count));
+                    static_cast<unsigned long long>(s.count), printable(s.host).c_str(),
+                    printable(join(s.candidates, "|")).c_str());
+    }
+    for (const NameLookup& n : trace.names) {
+        std::printf("name %lld %s %s\n", static_cast<long long>(n.process), printable(n.name).c_str(),
+                    printable(join(n.addresses, " ")).c_str());
+    }
+    for (const Fact& f : trace.facts) {
+        std::printf("fact %lld %s %s %s\n", static_cast<long long>(f.process), f.kind.c_str(),
+                    printable(f.path).c_str(), printable(f.value).c_str());
     }
     std::map<int64_t, std::string> calls;
     for (const SyscallUse& use : trace.syscalls) {
@@ -42,7 +51,7 @@ int main(int argc, char** argv) {
         std::printf("syscalls %lld%s\n", static_cast<long long>(process), names.c_str());
     }
     for (const EnvironmentName& e : trace.environment) {
-        std::printf("environment %lld %s\n", static_cast<long long>(e.process), printable(e.name).c_str());
+        std::printf("environment %lld %s%s\n", static_cast<long long>(e.process), printable(e.name).c_str(), e.read ? " read" : "");
     }
     std::printf("run %lld status=%d complete=%d accesses=%llu certificate=%s\n",
                 static_cast<long long>(trace.run.id), traced->status, trace.run.complete,
