@@ -31,6 +31,7 @@ Modes modes_of(AccessKind kind) {
     case AccessKind::Execute:
         return Mode::Read | Mode::Execute; // the kernel opens what it executes
     case AccessKind::Connect:
+    case AccessKind::Stat:
         break;
     }
     return Modes::none();
@@ -210,6 +211,9 @@ void Collector::add_file(RunState& state, const FileAccess& access) {
     if (access.path.empty() || access.path.front() != '/') {
         return; // no object of the file system
     }
+    if (access.access == AccessKind::Stat) {
+        return; // whether something exists is no right a profile grants
+    }
     Modes modes = modes_of(access.access);
     if (access.access == AccessKind::Connect) {
         if (access.result == 0) {
@@ -232,7 +236,7 @@ void Collector::add_file(RunState& state, const FileAccess& access) {
         return;
     }
     // What was there to be written to is not there in a fresh checkout or with cold caches, and then it is made.
-    if (access.access == AccessKind::Write && !access.directory && state.may_be_missing(access.path)) {
+    if (access.would_create && state.may_be_missing(access.path)) {
         modes |= Mode::Create;
     }
     NodeFacts& facts = draft.facts;

@@ -7,7 +7,7 @@
 
 #include "base/text.h"
 #include "profiler/containment.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 
 namespace treadline {
 namespace {

@@ -160,20 +160,20 @@ std::string OneRun::name_of(const SocketAccess& socket) const {
     if (!socket.host.empty()) {
         return host_name(socket.host);
     }
-    std::string any;
+    if (!socket.candidates.empty()) {
+        return "";
+    }
+    // Several names that gave one address: which was meant is not guessed.
+    std::set<std::string> own;
+    std::set<std::string> any;
     for (const NameLookup& lookup : trace_.names) {
         if (std::find(lookup.addresses.begin(), lookup.addresses.end(), socket.address) !=
             lookup.addresses.end()) {
-            const std::string name = host_name(lookup.name);
-            if (lookup.process == socket.process) {
-                return name;
-            }
-            if (any.empty() || name < any) {
-                any = name;
-            }
+            (lookup.process == socket.process ? own : any).insert(host_name(lookup.name));
         }
     }
-    return any;
+    const std::set<std::string>& names = own.empty() ? any : own;
+    return names.size() == 1 ? *names.begin() : "";
 }
 
 void OneRun::add_connect(const SocketAccess& socket, bool names_known) {

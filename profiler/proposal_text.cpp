@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "profiler/rule_text.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 #include "profiles/pattern.h"
 #include "profiles/profile_reader.h"
 #include "profiles/text_layout.h"

@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "profiler/review.h"
 #include "profiles/environment_names.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 #include "profiles/syscall_groups.h"
 
 namespace treadline {

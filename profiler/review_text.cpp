@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "profiler/review.h"
-#include "profiles/invisible.h"
+#include "base/invisible.h"
 
 namespace treadline {
 namespace {

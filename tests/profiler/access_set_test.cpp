@@ -21,14 +21,24 @@ Modes seen(const AccessSet& set, std::string_view path) {
 TEST_CASE("each kind of access needs its modes", "[profiler][access]") {
     const AccessSet set =
         collected("run project=/p home=/h\nprocess 1 0 /usr/bin/sh\n"
-                  "file 1 read /p/r\nfile 1 write /p/w\nfile 1 create /p/c\nfile 1 delete /p/d\n"
+                  "file 1 read /p/r\nfile 1 write /p/w\nfile 1 write update /p/u\nfile 1 create /p/c\nfile 1 delete /p/d\n"
                   "file 1 execute /p/x\nfile 1 list /p/l\n");
     CHECK(to_string(seen(set, "${project}/r")) == "r");
     CHECK(to_string(seen(set, "${project}/w")) == "wc"); // made where it is missing
+    CHECK(to_string(seen(set, "${project}/u")) == "w");  // never made by this
     CHECK(to_string(seen(set, "${project}/c")) == "c");
     CHECK(to_string(seen(set, "${project}/d")) == "c");
     CHECK(to_string(seen(set, "${project}/x")) == "rx");
     CHECK(to_string(seen(set, "${project}/l")) == "r");
+}
+
+TEST_CASE("what was only looked at needs no rule and is no refusal", "[profiler][access]") {
+    const AccessSet set = collected("run project=/p home=/h\nprocess 1 0 /usr/bin/stat\n"
+                                    "file 1 stat /p/there\nfile 1 stat EACCES /root/x\nfile 1 read /p/r\n");
+    CHECK(seen(set, "${project}/there").empty());
+    CHECK(seen(set, "/root/x").empty());
+    CHECK(to_string(seen(set, "${project}/r")) == "r");
+    CHECK(set.warnings.empty());
 }
 
 TEST_CASE("what failed grants nothing, and what was refused is a warning", "[profiler][access]") {

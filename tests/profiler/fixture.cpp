@@ -59,7 +59,7 @@ std::optional<AccessKind> kind_of(const std::string& word) {
     static const std::map<std::string, AccessKind> kinds{
         {"read", AccessKind::Read},      {"write", AccessKind::Write},     {"create", AccessKind::Create},
         {"delete", AccessKind::Delete},  {"execute", AccessKind::Execute}, {"list", AccessKind::List},
-        {"connect", AccessKind::Connect}};
+        {"connect", AccessKind::Connect}, {"stat", AccessKind::Stat}};
     const auto at = kinds.find(word);
     return at == kinds.end() ? std::nullopt : std::optional(at->second);
 }
@@ -110,12 +110,15 @@ void read_files(Trace& trace, const std::vector<std::string>& words) {
     }
     access.access = *kind;
     access.directory = *kind == AccessKind::List;
+    access.would_create = *kind == AccessKind::Write; // as fopen(3) with "w" asks
     for (size_t i = 3; i < words.size(); ++i) {
         const std::string& word = words[i];
         if (word == "made") {
             access.created_by_run = true;
         } else if (word == "gone") {
             access.gone_at_end = true;
+        } else if (word == "update") { // opened without O_CREAT, as fopen(3) with "r+"
+            access.would_create = false;
         } else if (word == "directory") {
             access.directory = true;
         } else if (const auto code = errno_of(word)) {

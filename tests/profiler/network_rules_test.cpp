@@ -34,6 +34,13 @@ TEST_CASE("an address two names share is the name this process looked up", "[pro
                                     "socket 1 connect tcp 203.0.113.8 443") == Lines{"b.example.org:443"});
 }
 
+TEST_CASE("an address that several names gave is not taken for one of them", "[profiler][network]") {
+    CHECK(section(Section::Connect, "lookup 1 a.example.org 203.0.113.8\nlookup 1 b.example.org 203.0.113.8\n"
+                                    "socket 1 connect tcp 203.0.113.8 443") == Lines{"203.0.113.8:443"});
+    CHECK(section(Section::Connect, "lookup 2 a.example.org 203.0.113.8\nlookup 3 b.example.org 203.0.113.8\n"
+                                    "socket 1 connect tcp 203.0.113.8 443") == Lines{"203.0.113.8:443"});
+}
+
 TEST_CASE("a connection that failed is no rule", "[profiler][network]") {
     CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.9 80 ECONNREFUSED").empty());
 }
