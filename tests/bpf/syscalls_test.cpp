@@ -1,3 +1,9 @@
+#include <cstdlib>
+#include <set>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
 #include "tests/bpf/traced.h"
 
 using namespace treadline;
@@ -33,18 +39,73 @@ TEST_CASE("what the probes cannot see makes the run partial, with the reason", "
 #endif
 }
 
+TEST_CASE("the probe set is the one asked for, and a kernel that cannot have it refuses the run", "[bpf][syscalls]") {
+    const std::string own = traced({"/usr/bin/true"}).trace.run.probes;
+    const char* asked = std::getenv("TREADLINE_PROBES");
+    const std::string before = asked != nullptr ? asked : "";
+    ::setenv("TREADLINE_PROBES", "tracepoint", 1);
+    CHECK(traced({"/usr/bin/true"}).trace.run.probes == "tracepoint");
+    ::setenv("TREADLINE_PROBES", "fentry", 1);
+    const auto run = trace_command({"/usr/bin/true"});
+    before.empty() ? ::unsetenv("TREADLINE_PROBES") : ::setenv("TREADLINE_PROBES", before.c_str(), 1);
+    if (before.empty()) {
+        CHECK(run.has_value() == (own == "lsm"));
+    }
+    if (run) {
+        CHECK(run->trace.run.probes == "lsm");
+        CHECK(run->summary.complete);
+    } else {
+        CHECK(run.error().message().find("refuses the probes") != std::string::npos);
+    }
+}
+
+TEST_CASE("a signal or ptrace that leaves the tree is a fact, one inside it is none", "[bpf][tasks]") {
+    const auto facts = [](const std::string& script) {
+        const Traced run = traced({"/bin/sh", "-c", script});
+        CHECK(run.status == 0);
+        std::vector<std::string> found;
+        for (const Fact& fact : run.trace.facts) {
+            if (fact.kind != "inherited descriptor") {
+                found.push_back(fact.kind + ": " + fact.value);
+            }
+        }
+        return found;
+    };
+    const std::string outside = std::to_string(::getpid());
+    const auto sent = facts("kill -CONT " + outside);
+    REQUIRE(sent.size() == 1);
+    CHECK(sent[0].find("signal outside: signal 18 to ") == 0);
+    CHECK(sent[0].find("(" + outside + ")") != std::string::npos);
+    CHECK(facts("sleep 5 & kill $!; wait $!; true").empty());
+    CHECK(facts("kill -0 " + outside).empty()); // only asks
+}
+
 TEST_CASE("a clean run carries a certificate of every hook", "[bpf][syscalls]") {
     const Traced run = traced({"/usr/bin/true"});
     CHECK(run.summary.complete);
     CHECK(run.summary.lost.empty());
     CHECK(run.trace.run.complete);
     CHECK(run.trace.run.incomplete_because.empty());
-    CHECK(run.trace.run.probes == "tracepoint");
     CHECK(run.trace.run.kernel != "");
     CHECK(run.trace.run.duration_ms);
-    const std::string canaries = R"(["connect","exec","exit","failed open","fork","open","system calls"])";
-    CHECK(run.trace.run.certificate.find("\"before\":" + canaries) != std::string::npos);
-    CHECK(run.trace.run.certificate.find("\"after\":" + canaries) != std::string::npos);
+    const auto certificate = nlohmann::json::parse(run.trace.run.certificate);
+    const bool hooks = run.trace.run.probes == "lsm";
+    CHECK(certificate.at("probes") == run.trace.run.probes);
+    CHECK(certificate.at("records").at("sent") == certificate.at("records").at("arrived"));
+    CHECK(certificate.at("records").at("sent") > 50);
+    for (const char* when : {"before", "after"}) {
+        const auto arrived = certificate.at("canaries").at(when).get<std::set<std::string>>();
+        for (const std::string name : {"open", "failed open", "stat", "connect", "bind", "listen", "send", "fork",
+                                       "exec", "exit", "signal", "system calls"}) {
+            CAPTURE(when, name);
+            CHECK(arrived.count(name) == 1);
+        }
+        for (const std::string name : {"unlink", "rmdir", "mkdir", "mknod", "symlink", "link", "link to", "rename",
+                                       "rename to", "truncate", "chmod"}) {
+            CAPTURE(when, name);
+            CHECK(arrived.count(hooks ? name + " hook" : name) == 1);
+        }
+    }
     // The canaries themselves are nobody's accesses.
     CHECK(run.trace.processes.size() == 1);
     for (const FileAccess& access : run.trace.files) {

@@ -142,6 +142,12 @@ TEST_CASE("doctor says what works here", "[e2e][cli]") {
     CHECK(facts.at("landlock_abi").is_number());
     CHECK(facts.at("user_namespaces").is_boolean());
     CHECK(facts.at("can_trace").get<bool>() == can_trace());
+    if (can_trace()) {
+        const std::string probes = facts.at("probes");
+        CHECK((probes == "tracepoint" || probes == "lsm"));
+        CHECK(text.out.find("probes    " + probes) != std::string::npos);
+        CHECK((probes == "lsm" || facts.at("probes_because").get<std::string>().find("trampolines") != std::string::npos));
+    }
 }
 
 TEST_CASE("explain says how each rule is held, and why the last run was denied", "[e2e][cli]") {

@@ -1,0 +1,16 @@
+// What the fuzzers feed bytes to. Each says by an exception or a sanitizer's report that something is wrong;
+// any bytes at all are fine input.
+#pragma once
+
+#include <string_view>
+
+namespace treadline::fuzz {
+
+void events(std::string_view bytes);   // one record of the probes
+void recorder(std::string_view bytes); // records one after another, into a store
+void dns(std::string_view bytes);      // one DNS message
+void varlink(std::string_view bytes);  // one message to or from systemd-resolved
+// Pieces of conversations with resolvers: each a byte of flags, two of size (little-endian), and the piece.
+void traffic(std::string_view bytes);
+
+} // namespace treadline::fuzz
