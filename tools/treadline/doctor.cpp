@@ -52,13 +52,15 @@ result<ok> doctor(const Options& options) {
     const Machine machine = inspect_machine();
     const CollectorAccess collector = find_collector();
     const bool can_trace = collector.problem.empty() && collector.privilege != CollectorAccess::Privilege::None;
+    const ProbesHere probes = can_trace ? probes_here(collector) : ProbesHere{};
     const bool can_enforce = machine.landlock_abi > 0 && machine.user_namespaces && machine.seccomp_notify;
     if (options.json) {
         const nlohmann::json facts = {{"version", TREADLINE_VERSION},
                                       {"kernel", machine.kernel},
                                       {"architecture", machine.architecture},
                                       {"can_trace", can_trace},
-                                      {"probes", can_trace ? nlohmann::json("tracepoint") : nlohmann::json(nullptr)},
+                                      {"probes", probes.set.empty() ? nlohmann::json(nullptr) : nlohmann::json(probes.set)},
+                                      {"probes_because", probes.because},
                                       {"collector", collector.program},
                                       {"collector_privilege", privilege_text(collector.privilege)},
                                       {"tracing_problem", collector.problem},
@@ -73,9 +75,12 @@ result<ok> doctor(const Options& options) {
     const auto mark = [](bool good) { return good ? "ok  " : "NO  "; };
     std::string out = fmt::format("treadline {} on Linux {} ({})\n\n", TREADLINE_VERSION, machine.kernel, machine.architecture);
     out += fmt::format("{}learn     {}\n", mark(can_trace),
-                       can_trace ? fmt::format("eBPF tracepoint probes; {} runs with {}", collector.program,
-                                               privilege_text(collector.privilege))
+                       can_trace ? fmt::format("{} runs with {}", collector.program, privilege_text(collector.privilege))
                                  : collector.problem);
+    if (!probes.set.empty()) {
+        out += fmt::format("    probes    {}{}{}\n", probes.set == "lsm" ? "lsm: system calls and security hooks" : "tracepoint: system calls",
+                           probes.because.empty() ? "" : "; ", probes.because);
+    }
     out += fmt::format("{}enforce   {}\n", mark(can_enforce),
                        can_enforce ? "without privilege" : "refused here (exit 126); see below");
     out += "\nwhat enforcing rests on\n";

@@ -1,4 +1,5 @@
 // `treadline runs` and `treadline show`: what the trace store holds.
+#include <algorithm>
 #include <ctime>
 #include <set>
 
@@ -53,31 +54,57 @@ std::string result_text(int32_t code) {
     return code == 0 ? "ok" : errno_name(code);
 }
 
+using Images = std::map<int64_t, const ProcessImage*>;
+
+// The pid of the process that made this one; an image before it in the same process is none.
+std::optional<int32_t> parent_pid(const Images& images, const ProcessImage& image) {
+    auto parent = images.find(image.parent);
+    for (size_t steps = 0; parent != images.end() && steps < images.size(); ++steps) {
+        if (parent->second->pid != image.pid) {
+            return parent->second->pid;
+        }
+        parent = images.find(parent->second->parent);
+    }
+    return std::nullopt;
+}
+
+json file_to_json(const FileAccess& access, const std::string& exe) {
+    json entry = {{"path", printable(access.path)},
+                  {"result", result_text(access.result)},
+                  {"count", access.count},
+                  {"exe", exe}};
+    if (access.access == AccessKind::Stat) {
+        return entry;
+    }
+    entry["access"] = to_string(access.access);
+    entry["created_by_run"] = access.created_by_run;
+    entry["gone_at_end"] = access.gone_at_end;
+    entry["would_create"] = access.would_create;
+    if (!access.requested.empty()) {
+        entry["requested"] = printable(access.requested);
+    }
+    return entry;
+}
+
 json to_json(const Trace& trace) {
-    std::map<int64_t, const ProcessImage*> images;
+    Images images;
     json processes = json::array();
     for (const ProcessImage& image : trace.processes) {
         images.emplace(image.id, &image);
     }
     const auto exe = [&](int64_t id) { return images.count(id) != 0 ? printable(images.at(id)->exe) : std::string(); };
     for (const ProcessImage& image : trace.processes) {
-        const auto parent = images.find(image.parent);
+        const auto parent = parent_pid(images, image);
         processes.push_back({{"pid", image.pid},
-                             {"parent", parent == images.end() ? json(nullptr) : json(parent->second->pid)},
+                             {"parent", parent ? json(*parent) : json(nullptr)},
                              {"exe", printable(image.exe)},
                              {"argv", printable_all(image.argv)},
                              {"exit_status", image.exit_status ? json(*image.exit_status) : json(nullptr)}});
     }
     json files = json::array();
+    json metadata = json::array();
     for (const FileAccess& access : trace.files) {
-        json entry = {{"path", printable(access.path)},       {"access", to_string(access.access)},
-                      {"result", result_text(access.result)}, {"count", access.count},
-                      {"exe", exe(access.process)},           {"created_by_run", access.created_by_run},
-                      {"gone_at_end", access.gone_at_end}};
-        if (!access.requested.empty()) {
-            entry["requested"] = printable(access.requested);
-        }
-        files.push_back(std::move(entry));
+        (access.access == AccessKind::Stat ? metadata : files).push_back(file_to_json(access, exe(access.process)));
     }
     json connections = json::array();
     json listens = json::array();
@@ -86,6 +113,9 @@ json to_json(const Trace& trace) {
                       {"port", access.port},                  {"protocol", access.protocol},
                       {"result", result_text(access.result)}, {"exe", exe(access.process)},
                       {"operation", access.operation},        {"count", access.count}};
+        if (!access.candidates.empty()) {
+            entry["candidates"] = printable_all(access.candidates);
+        }
         (access.operation == "connect" || access.operation == "send" ? connections : listens).push_back(std::move(entry));
     }
     json names = json::array();
@@ -97,12 +127,20 @@ json to_json(const Trace& trace) {
         syscalls.insert(use.name);
     }
     std::set<std::string> environment;
+    std::set<std::string> environment_read;
     for (const EnvironmentName& entry : trace.environment) {
         environment.insert(printable(entry.name));
+        if (entry.read) {
+            environment_read.insert(printable(entry.name));
+        }
+    }
+    json facts = json::array();
+    for (const Fact& fact : trace.facts) {
+        facts.push_back({{"kind", fact.kind}, {"path", printable(fact.path)}, {"value", printable(fact.value)}, {"exe", exe(fact.process)}});
     }
     return {{"run", trace.run.id}, {"info", to_json(trace.run)}, {"processes", processes}, {"files", files},
             {"connections", connections}, {"listens", listens}, {"names", names}, {"syscalls", syscalls},
-            {"environment", environment}};
+            {"environment", environment}, {"environment_read", environment_read}, {"metadata", metadata}, {"facts", facts}};
 }
 
 std::string to_text(const Trace& trace) {
@@ -112,17 +150,31 @@ std::string to_text(const Trace& trace) {
     for (const std::string& reason : run.incomplete_because) {
         out += fmt::format("  partial: {}\n", printable(reason));
     }
-    std::map<int64_t, const ProcessImage*> images;
+    Images images;
     out += fmt::format("\nprocesses ({})\n", trace.processes.size());
     for (const ProcessImage& image : trace.processes) {
         images.emplace(image.id, &image);
         out += fmt::format("  {:>7}  {}  {}\n", image.pid, printable(image.exe), shell_quoted(image.argv));
     }
     const auto exe = [&](int64_t id) { return images.count(id) != 0 ? printable(images.at(id)->exe) : std::string(); };
-    out += fmt::format("\nfiles ({})\n", trace.files.size());
+    const auto looked_at = std::count_if(trace.files.begin(), trace.files.end(),
+                                         [](const FileAccess& access) { return access.access == AccessKind::Stat; });
+    out += fmt::format("\nfiles ({})\n", trace.files.size() - static_cast<size_t>(looked_at));
     for (const FileAccess& access : trace.files) {
+        if (access.access == AccessKind::Stat) {
+            continue;
+        }
         out += fmt::format("  {:<8}{:<9}{:>6}  {}  ({})\n", to_string(access.access), result_text(access.result), access.count,
                            printable(access.path), exe(access.process));
+    }
+    if (looked_at != 0) {
+        out += fmt::format("\nlooked at ({})\n", looked_at);
+    }
+    for (const FileAccess& access : trace.files) {
+        if (access.access == AccessKind::Stat) {
+            out += fmt::format("  {:<9}{:>6}  {}  ({})\n", result_text(access.result), access.count, printable(access.path),
+                               exe(access.process));
+        }
     }
     out += fmt::format("\nsockets ({})\n", trace.sockets.size());
     for (const SocketAccess& access : trace.sockets) {
@@ -136,6 +188,13 @@ std::string to_text(const Trace& trace) {
         calls.insert(use.name);
     }
     out += fmt::format("\nsystem calls ({})\n  {}\n", calls.size(), fmt::join(calls, " "));
+    if (!trace.facts.empty()) {
+        out += fmt::format("\nfacts ({})\n", trace.facts.size());
+    }
+    for (const Fact& fact : trace.facts) {
+        out += fmt::format("  {}{}{}{}{}\n", printable(fact.kind), fact.path.empty() ? "" : "  ", printable(fact.path),
+                           fact.value.empty() ? "" : "  ", printable(fact.value));
+    }
     return out;
 }
 
