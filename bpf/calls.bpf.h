@@ -28,6 +28,7 @@ static __always_inline u64 argument(const struct tl_finished_call *call, s8 inde
 
 #define PROT_EXEC 4
 #define EFAULT 14
+#define ENOSYS 38
 #define EINPROGRESS 115
 /* Never seen by a program: the call is started again or becomes EINTR. */
 #define ERESTARTSYS 512

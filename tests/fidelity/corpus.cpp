@@ -146,6 +146,27 @@ void prefer_memory() {
     }
 }
 
+// Which probe set the collector takes while this lives.
+class ProbesAsked {
+public:
+    explicit ProbesAsked(const std::string& probes) {
+        if (const char* before = std::getenv(name); before != nullptr) {
+            before_ = before;
+        }
+        set(probes.empty() ? before_ : probes);
+    }
+    ~ProbesAsked() { set(before_); }
+    ProbesAsked(const ProbesAsked&) = delete;
+    ProbesAsked& operator=(const ProbesAsked&) = delete;
+
+private:
+    static constexpr const char* name = "TREADLINE_PROBES";
+    static void set(const std::string& value) {
+        value.empty() ? ::unsetenv(name) : ::setenv(name, value.c_str(), 1);
+    }
+    std::string before_;
+};
+
 bool has_suffix(const std::string& text, const std::string& suffix) {
     return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
 }
@@ -157,10 +178,11 @@ std::string errno_name(int number) {
     return name == nullptr ? std::to_string(number) : name;
 }
 
-Corpus trace_corpus() {
+Corpus trace_corpus(const std::string& probes) {
     const std::string problem = tracing_problem();
     REQUIRE_CAPABILITY(problem.empty(), problem);
     prefer_memory();
+    const ProbesAsked asked(probes);
     const TemporaryDirectory directory;
     const std::string root = directory.write("root/.keep", "");
     const std::string below = std::string(parent_path(root));

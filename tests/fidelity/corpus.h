@@ -29,7 +29,9 @@ struct Corpus {
     std::vector<Variant> variants;
 };
 
-Corpus trace_corpus(); // skips the test where nothing can be traced
+// `probes` is as in TREADLINE_PROBES; "": what this kernel allows. Skips the test where nothing can be
+// traced.
+Corpus trace_corpus(const std::string& probes);
 
 // What each operation must leave, by its name.
 const std::map<std::string, Facts>& expected_facts();

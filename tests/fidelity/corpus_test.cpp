@@ -45,73 +45,100 @@ int promised_status(const Facts& facts) {
     return status;
 }
 
-} // namespace
+// What a variant left beside what it should have, in lines; "" where there is no difference.
+std::string difference(const Variant& variant, int status, const Facts& facts) {
+    const std::string ended =
+        variant.status == status ? "" : "\n    ! ended as " + errno_name(variant.status);
+    return ended + lines(without(facts, variant.facts), "-") + lines(without(variant.facts, facts), "+");
+}
 
-TEST_CASE("every way to perform an operation leaves the same facts", "[bpf][fidelity]") {
-    const Corpus corpus = trace_corpus();
-    CHECK(corpus.incomplete_because == std::vector<std::string>());
-    CHECK(corpus.complete);
+// A call that this kernel or file system does not have, a naming that this machine forbids.
+bool is_possible(const Variant& variant, int promised) {
+    return variant.prepared && variant.status != ENOSYS &&
+           (variant.status != EOPNOTSUPP || promised == EOPNOTSUPP);
+}
 
-    std::map<std::string, std::vector<std::string>> differing; // a difference, and the variants that show it
-    std::set<std::string> performed;
-    std::set<std::string> calls;
-    std::vector<std::string> impossible;
-    std::map<std::string, size_t> known; // why, how many
-    for (const Variant& variant : corpus.variants) {
-        const auto expected = expected_facts().find(variant.operation);
-        CAPTURE(variant.operation);
-        REQUIRE(expected != expected_facts().end());
-        // A call that this kernel or file system does not have, a naming that this machine forbids.
-        const int promised = promised_status(expected->second);
-        if (!variant.prepared || variant.status == ENOSYS ||
-            (variant.status == EOPNOTSUPP && promised != EOPNOTSUPP)) {
-            impossible.push_back(variant.operation + ": " + variant.name);
-            continue;
-        }
-        performed.insert(variant.operation);
-        calls.insert(variant.operation + variant.name.substr(0, variant.name.rfind(',')));
-        Facts difference;
-        if (variant.status != promised) {
-            difference.push_back("ended as " + errno_name(variant.status));
-        }
-        const bool differs = variant.facts != expected->second || !difference.empty();
-        if (const std::string reason = known_difference(variant, corpus.probes); !reason.empty()) {
-            known[reason] += differs ? 1 : 0;
-        } else if (differs) {
-            differing[variant.operation + lines(difference, "!") +
-                      lines(without(expected->second, variant.facts), "-") +
-                      lines(without(variant.facts, expected->second), "+")]
-                .push_back(variant.name);
-        }
-    }
+using Differing =
+    std::map<std::string, std::vector<std::string>>; // a difference, and the variants that show it
+
+void check_none(const Differing& differing) {
     std::string report;
-    size_t wrong = 0;
     for (const auto& [difference, names] : differing) {
-        wrong += names.size();
         report += "\n" + difference;
         for (const std::string& name : names) {
             report += "\n        " + name;
         }
     }
     INFO(report);
-    CHECK(wrong == 0);
+    CHECK(differing.empty());
+}
+
+void check_facts(const Corpus& corpus) {
+    CAPTURE(corpus.probes);
+    CHECK(corpus.incomplete_because == std::vector<std::string>());
+    CHECK(corpus.complete);
+
+    Differing differing;
+    std::set<std::string> performed;
+    std::set<std::string> calls;
+    std::string left_out;
+    size_t impossible = 0;
+    std::map<std::string, size_t> known; // why, how many
+    for (const Variant& variant : corpus.variants) {
+        const auto expected = expected_facts().find(variant.operation);
+        CAPTURE(variant.operation);
+        REQUIRE(expected != expected_facts().end());
+        const int promised = promised_status(expected->second);
+        if (!is_possible(variant, promised)) {
+            left_out += "\n  " + variant.operation + ": " + variant.name;
+            ++impossible;
+            continue;
+        }
+        performed.insert(variant.operation);
+        calls.insert(variant.operation + variant.name.substr(0, variant.name.rfind(',')));
+        const std::string differs = difference(variant, promised, expected->second);
+        if (const std::string reason = known_difference(variant, corpus.probes); !reason.empty()) {
+            known[reason] += differs.empty() ? 0 : 1;
+        } else if (!differs.empty()) {
+            differing[variant.operation + differs].push_back(variant.name);
+        }
+    }
+    check_none(differing);
     for (const auto& [operation, facts] : expected_facts()) {
         CAPTURE(operation);
         CHECK((performed.count(operation) == 1 || ::geteuid() == 0));
     }
     CHECK(calls.size() > 200);
     for (const auto& [reason, count] : known) {
-        WARN(count << " variants differ: " << reason);
+        WARN(corpus.probes << ": " << count << " variants differ: " << reason);
     }
-    std::string left_out;
-    for (const std::string& name : impossible) {
-        left_out += "\n  " + name;
-    }
-    if (!impossible.empty()) {
+    if (impossible != 0) {
         WARN("not possible here:" << left_out);
     }
     // Newer calls may be missing; the rest may not.
-    CHECK(impossible.size() * 10 < corpus.variants.size());
+    CHECK(impossible * 10 < corpus.variants.size());
+}
+
+} // namespace
+
+TEST_CASE("every way to perform an operation leaves the same facts, with each probe set", "[bpf][fidelity]") {
+    const Corpus best = trace_corpus("");
+    check_facts(best);
+    if (best.probes == "tracepoint") { // all that this kernel allows
+        return;
+    }
+    const Corpus other = trace_corpus("tracepoint");
+    CHECK(other.probes == "tracepoint");
+    check_facts(other);
+    Differing differing;
+    for (size_t i = 0; i < best.variants.size(); ++i) {
+        const Variant& variant = best.variants[i];
+        const std::string differs = difference(variant, other.variants[i].status, other.variants[i].facts);
+        if (known_difference(variant, other.probes).empty() && !differs.empty()) {
+            differing[variant.operation + differs].push_back(variant.name);
+        }
+    }
+    check_none(differing);
 }
 
 TEST_CASE("the loader of a program is executed with it, a program without one alone", "[bpf][fidelity]") {

@@ -149,7 +149,7 @@ const std::map<std::string, Facts> table = {
     {"send over IPv4", {"send udp 127.0.0.1:9"}},
     {"send over IPv6", {"send udp ::1:9"}},
     {"send connected over IPv4", {"connect udp 127.0.0.1:9"}},
-    {"send where it is forbidden", {"send udp 255.255.255.255:9 EACCES"}},
+    {"send where it is forbidden", {"send udp 127.255.255.255:9 EACCES"}},
     {"bind to an address of somebody else", {"bind udp 203.0.113.1:0 EADDRNOTAVAIL"}},
     {"listen for datagrams", {"listen udp 0.0.0.0:0 EOPNOTSUPP"}},
 };

@@ -214,9 +214,10 @@ MAKE(connected_sendto, transmit_connected(by_sendto, v4("127.0.0.1", 9)))
 MAKE(connected_sendmsg, transmit_connected(by_sendmsg, v4("127.0.0.1", 9)))
 MAKE(connected_sendmmsg, transmit_connected(by_sendmmsg, v4("127.0.0.1", 9)))
 MAKE(connected_write, transmit_connected(by_write, v4("127.0.0.1", 9)))
-MAKE(broadcast_sendto, transmit(by_sendto, v4("255.255.255.255", 9)))
-MAKE(broadcast_sendmsg, transmit(by_sendmsg, v4("255.255.255.255", 9)))
-MAKE(broadcast_sendmmsg, transmit(by_sendmmsg, v4("255.255.255.255", 9)))
+/* Of the loopback network: there without any route. */
+MAKE(broadcast_sendto, transmit(by_sendto, v4("127.255.255.255", 9)))
+MAKE(broadcast_sendmsg, transmit(by_sendmsg, v4("127.255.255.255", 9)))
+MAKE(broadcast_sendmmsg, transmit(by_sendmmsg, v4("127.255.255.255", 9)))
 MAKE(bind_elsewhere, serve(SOCK_DGRAM, v4("203.0.113.1", 0)))
 MAKE(listen_datagrams, listen(socket(AF_INET, SOCK_DGRAM, 0), 1))
 
