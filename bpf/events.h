@@ -137,7 +137,8 @@ struct tl_exit {
 #define TL_PATH_FOLLOW 4   /* the call follows a symbolic link in the last component */
 #define TL_PATH_TEXT 8	   /* `text` holds the argument */
 #define TL_PATH_PROC 16	   /* `base` is where the start of `text` leads, which names a descriptor or directory of
-			    * the process: /proc/self/{cwd,root,fd/N}, /proc/thread-self/, /dev/fd/N, /dev/stdin */
+			    * a process: {cwd,root,exe,fd/N} in /proc/self, /proc/thread-self, /proc/PID or
+			    * task/TID in these; /dev/fd/N, /dev/std{in,out,err} */
 
 /* What `detail` of an opened file holds beside the operation. */
 #define TL_OPENED_READ 0x100

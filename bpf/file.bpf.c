@@ -34,7 +34,7 @@ static __always_inline bool read_asked(struct scratch *s, struct named *n, struc
 	s->text_size = 0;
 	if (!n->address || !read_text(s, n->address, n->kernel_text))
 		return false;
-	return find_start(s, 0, n->fd, n->image, true, start);
+	return find_start(s, 0, n->fd, n->image, true);
 }
 
 /* Whether a link in the last component is followed. */
@@ -111,7 +111,8 @@ int report_named(u32 slot, struct named *n)
 	__builtin_memset(start, 0, sizeof(*start));
 	s->text_size = 0;
 	if (n->address && !read_text(s, n->address, n->kernel_text)) {
-		count_loss(TL_LOSS_USER_MEMORY);
+		if (n->result != ENOSYS) /* then nobody has read it before: it may lie in a page that is not there */
+			count_loss(TL_LOSS_USER_MEMORY);
 		return 0;
 	}
 	if (s->text_size == 0) { /* AT_EMPTY_PATH, or a call that takes no path */
@@ -123,7 +124,7 @@ int report_named(u32 slot, struct named *n)
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
 		return report_place(s, n, start->mnt, start->dentry);
 	}
-	if (!find_start(s, 0, n->fd, n->image, follows(n), start)) {
+	if (!find_start(s, 0, n->fd, n->image, follows(n))) {
 		if (!start->dentry && n->result == 0)
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
 		return 0;

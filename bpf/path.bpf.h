@@ -135,9 +135,8 @@ static __always_inline u64 name_path(struct scratch *s, u64 mnt, u64 dentry, u64
 	return send_name(s, mnt, dentry, image, s->walk.hash);
 }
 
-static __always_inline struct file *file_of(int fd)
+static __always_inline struct file *file_of_task(struct task_struct *task, int fd)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file *file = NULL;
 
@@ -146,6 +145,8 @@ static __always_inline struct file *file_of(int fd)
 	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
 	return file;
 }
+
+static __always_inline struct file *file_of(int fd) { return file_of_task(bpf_get_current_task_btf(), fd); }
 
 static __always_inline bool has_no_path(u64 dentry)
 {
@@ -176,5 +177,11 @@ static __always_inline void base_of(int fd, u64 *mnt, u64 *dentry)
 		*dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
 	}
 }
+
+/*
+ * What a text in /proc or /dev leads to that names a descriptor or directory of a process, into s->start; of
+ * the text in s->text from `from` (0 or 2) on. Nothing if it names none. Verified by itself, in proc.bpf.c.
+ */
+int follow_proc(u32 slot, u32 from);
 
 #endif

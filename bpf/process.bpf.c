@@ -151,7 +151,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u64 previous, dentry, mnt, program = 0;
-	struct start start = {};
+	struct start *start = &s->start;
 	struct tl_exec *record;
 	u32 flags = 0;
 	long size;
@@ -187,15 +187,16 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 	}
 
 	s->text_size = 0;
+	__builtin_memset(start, 0, sizeof(*start));
 	if (!(flags & (TL_EXEC_HIDDEN | TL_EXEC_UNREACHABLE)))
 		program = name_path(s, mnt, dentry, state->image);
 	if (flags & TL_EXEC_INTERPRETED && !(flags & TL_EXEC_HIDDEN)) {
 		size = bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, BPF_CORE_READ(bprm, filename));
 		s->text_size = size > 0 ? size - 1 : 0;
-		find_start(s, 0, AT_FDCWD, state->image, true, &start);
-		flags |= start.flags ? TL_EXEC_PROC : 0;
+		find_start(s, 0, AT_FDCWD, state->image, true);
+		flags |= start->flags ? TL_EXEC_PROC : 0;
 	} else if (!(flags & TL_EXEC_HIDDEN) && has_other_root(task)) {
-		start.root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
+		start->root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
 				       (u64)BPF_CORE_READ(task, fs, root.dentry), state->image);
 	}
 
@@ -208,8 +209,8 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 		return 0;
 	}
 	record->program = program;
-	record->base = start.base;
-	record->root = start.root;
+	record->base = start->base;
+	record->root = start->root;
 	if (flags & TL_EXEC_UNREACHABLE) {
 		size = bpf_probe_read_kernel_str(s->record + sizeof(*record), 256,
 						 BPF_CORE_READ((struct dentry *)dentry, d_name.name));

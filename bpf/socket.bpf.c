@@ -60,7 +60,7 @@ static __noinline int report_contact(struct scratch *s, struct contact *c)
 	}
 	if (family == AF_UNIX && c->address_size > 2 && s->text[2] != 0) {
 		s->text[s->text_size & (TL_ADDRESS_MAX - 1)] = 0; /* not all paths end in one */
-		if (!find_start(s, 2, AT_FDCWD, c->image, c->op != TL_BIND, start))
+		if (!find_start(s, 2, AT_FDCWD, c->image, c->op != TL_BIND))
 			return 0;
 	} else if (family == AF_INET6 && c->address_size >= 8) {
 		*(u32 *)(s->text + 4) = 0; /* flow label */

@@ -101,8 +101,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	state = bpf_task_storage_get(&tasks, task, NULL, 0);
 	if (!state || !state->image || is_compat(task))
 		return 0;
-	/* Nothing was done, and of a call that the kernel does not have nobody has read the arguments. */
-	if (result == -EFAULT || result == -ENOSYS)
+	if (result == -EFAULT)
 		return 0;
 	/* A set-user-id program's accesses are not its caller's to see. */
 	if (task->cred->euid.val != watched_uid && !(state->flags & TL_TASK_CANARY)) {

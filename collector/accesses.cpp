@@ -130,6 +130,7 @@ std::optional<PathAccess> path_access(const PathEvent& event, const std::string&
     if ((fixed.flags & TL_PATH_RESOLVED) == 0) {
         Resolution found = resolve(start(), text, last_link(fixed));
         access.path = std::move(found.path);
+        access.unknown = found.unknown && fixed.result == 0;
         access.kinds =
             fixed.op == TL_OPEN ? refused_open_kinds(fixed.call_flags, fixed.result) : kinds_of(fixed);
         const bool asks = fixed.op == TL_OPEN && (fixed.call_flags & (O_DIRECTORY | o_tmpfile_bit)) != 0;
@@ -151,7 +152,9 @@ std::optional<PathAccess> path_access(const PathEvent& event, const std::string&
         if (!has_text || (by_proc ? text.empty() : is_within(join_path(base, event.text), "/proc"))) {
             return std::nullopt;
         }
-        access.path = resolve(start(), text, LastLink::Follow).path;
+        Resolution found = resolve(start(), text, LastLink::Follow);
+        access.path = std::move(found.path);
+        access.unknown = found.unknown;
         if ((fixed.call_flags & o_tmpfile_bit) != 0) {
             access.kinds = bit(AccessKind::Create);
             access.directory = true;

@@ -24,6 +24,7 @@ struct PathAccess {
     AccessKinds kinds = 0;
     bool directory = false;
     bool would_create = false; // asked to make what was there already
+    bool unknown = false;      // succeeded, on a file that nothing tells: see Resolution
 };
 
 // `object`, `base` and `root` are the paths the record's hashes stand for; "" where it has none.

@@ -1,5 +1,6 @@
 #include "collector/path_resolver.h"
 
+#include <algorithm>
 #include <climits>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -23,6 +24,34 @@ std::string without_trailing_slashes(std::string path) {
     return path;
 }
 
+bool skip_number(std::string_view& text) {
+    const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(digits);
+    return digits != 0;
+}
+
+bool skip(std::string_view& text, std::string_view start) {
+    const bool starts = text.substr(0, start.size()) == start;
+    text.remove_prefix(starts ? start.size() : 0);
+    return starts;
+}
+
+// Of "PID/cwd/rest": "rest"; none if no such link comes first.
+std::optional<std::string_view> after_process_link(std::string_view text) {
+    if (!skip(text, "self/") && !skip(text, "thread-self/") && (!skip_number(text) || !skip(text, "/"))) {
+        return std::nullopt;
+    }
+    if (skip(text, "task/") && (!skip_number(text) || !skip(text, "/"))) {
+        return std::nullopt;
+    }
+    const bool link =
+        skip(text, "fd/") ? skip_number(text) : skip(text, "cwd") || skip(text, "root") || skip(text, "exe");
+    if (!link || !(text.empty() || skip(text, "/"))) {
+        return std::nullopt;
+    }
+    return text;
+}
+
 // The few names whose meaning depends on who asks.
 std::string for_process(std::string path, pid_t pid) {
     const std::string own = "/proc/" + std::to_string(pid);
@@ -40,6 +69,15 @@ std::string for_process(std::string path, pid_t pid) {
         }
     }
     return path;
+}
+
+// Whether only the kernel can tell where it leads: what /proc shows of a process as links to its files.
+bool leads_through_process(std::string_view path) {
+    constexpr std::string_view top = "/proc/";
+    if (path.substr(0, top.size()) != top) {
+        return false;
+    }
+    return after_process_link(path.substr(top.size())).has_value();
 }
 
 // An object of the disk, looked at without opening it.
@@ -68,7 +106,7 @@ public:
             return whole(raw);
         }
         const Resolution parent = whole(raw.substr(0, slash));
-        Resolution found{join_path(parent.path, "./" + name), false};
+        Resolution found{join_path(parent.path, "./" + name), false, parent.unknown};
         struct stat about {};
         found.directory = ::lstat(found.path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
         return found;
@@ -90,7 +128,7 @@ private:
         }
         const std::string base = object ? object->path : "/";
         if (missing.empty()) {
-            return {base, object && object->directory};
+            return {base, object && object->directory, false};
         }
         const size_t end = missing.find('/');
         const std::string name = missing.substr(0, end);
@@ -101,7 +139,8 @@ private:
             const std::string rest = end == std::string::npos ? "" : missing.substr(end);
             return whole(absolute(base, *target + rest));
         }
-        return {join_path(base, "./" + missing), false};
+        const std::string path = join_path(base, "./" + missing);
+        return {path, false, leads_through_process(path)};
     }
 
     std::string absolute(const std::string& base, const std::string& text) const {
@@ -135,19 +174,17 @@ private:
         return Object{std::move(*fd), std::move(*name), S_ISDIR(about.st_mode)};
     }
 
-    // As a process with that root would: no link and no `..` leads out of it.
+    // As a process with that root would: no link and no `..` leads out of it. Links to what a process has
+    // open, or to its directories, are not followed.
     std::optional<unique_fd> open(const std::string& path) const {
-        if (root_ && is_within(path, start_.root)) {
-            open_how how{};
-            how.flags = O_PATH | O_CLOEXEC;
-            how.resolve = RESOLVE_IN_ROOT;
-            const std::string inside = "." + path.substr(start_.root.size());
-            unique_fd fd(static_cast<int>(
-                ::syscall(SYS_openat2, root_.get(), inside.c_str(), &how, sizeof how))); // Linux 5.6
-            return fd ? std::optional(std::move(fd)) : std::nullopt;
-        }
-        auto fd = sys::open(path, O_PATH);
-        return fd ? std::optional(std::move(*fd)) : std::nullopt;
+        const bool inside = root_ && is_within(path, start_.root);
+        open_how how{};
+        how.flags = O_PATH | O_CLOEXEC;
+        how.resolve = inside ? RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS : RESOLVE_NO_MAGICLINKS;
+        const std::string text = inside ? "." + path.substr(start_.root.size()) : path;
+        unique_fd fd(static_cast<int>(::syscall(SYS_openat2, inside ? root_.get() : AT_FDCWD, text.c_str(),
+                                                &how, sizeof how))); // Linux 5.6
+        return fd ? std::optional(std::move(fd)) : std::nullopt;
     }
 
     const Start& start_;
@@ -158,16 +195,12 @@ private:
 } // namespace
 
 std::string_view after_proc_start(std::string_view text) {
-    for (const std::string_view start : {"/proc/self/", "/proc/thread-self/", "/dev/"}) {
-        if (text.substr(0, start.size()) == start) {
-            text.remove_prefix(start.size());
-            break;
-        }
+    if (skip(text, "/proc/")) {
+        return after_process_link(text).value_or("");
     }
-    if (text.substr(0, 3) == "fd/") {
-        text.remove_prefix(3);
-    }
-    const size_t end = text.find('/');
+    skip(text, "/dev/");
+    skip(text, "fd/");
+    const size_t end = text.find('/'); // of a number, or stdin
     return end == std::string_view::npos ? "" : text.substr(end + 1);
 }
 

@@ -22,12 +22,14 @@ struct Start {
 struct Resolution {
     std::string path; // absolute and resolved; from what does not exist on, as it was written
     bool directory = false;
+    // It leads through a descriptor or directory of a process: by now that may be another one, or gone.
+    bool unknown = false;
 };
 
 Resolution resolve(const Start& start, std::string_view text, LastLink last);
 
-// What is left of a text whose start names a descriptor or directory of the process (TL_PATH_PROC): relative
-// to where that leads.
+// What is left of a text whose start names a descriptor or directory of a process (TL_PATH_PROC): relative to
+// where that leads.
 std::string_view after_proc_start(std::string_view text);
 
 inline std::string resolve_path(std::string_view directory, std::string_view text, LastLink last, pid_t pid) {

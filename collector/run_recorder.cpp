@@ -36,6 +36,7 @@ bool same(const tl_seen_key& a, const tl_seen_key& b) {
 }
 
 constexpr uint32_t processors_max = 8192; // CONFIG_NR_CPUS at its largest
+constexpr const char* through_process = "path through another process"; // a cause of loss
 constexpr size_t lookup_limit = 100'000;
 constexpr size_t ancestor_limit = 256;
 
@@ -401,6 +402,10 @@ result<ok> RunRecorder::on(const PathEvent& event) {
     if (!access) {
         return ok{};
     }
+    if (access->unknown) {
+        ++lost_[through_process];
+        return ok{};
+    }
     const auto path = access->of_object ? *object : static_cast<uint32_t>(TRY(writer_.path_id(access->path)));
     image(fixed.header);
     // A temporary file without a name leaves the directory it lies in as it was.
@@ -448,9 +453,13 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
         const bool bound = fixed.op == TL_BIND;
         const bool by_proc = (fixed.flags & TL_PATH_PROC) != 0;
         const std::string text = by_proc ? std::string(after_proc_start(address.text)) : address.text;
-        address.text =
-            resolve(start_of(*base, *root, fixed.header), text, bound ? LastLink::Keep : LastLink::Follow)
-                .path;
+        Resolution found =
+            resolve(start_of(*base, *root, fixed.header), text, bound ? LastLink::Keep : LastLink::Follow);
+        if (found.unknown && fixed.result == 0) {
+            ++lost_[through_process];
+            return ok{};
+        }
+        address.text = std::move(found.path);
         if (fixed.op != TL_LISTEN) {
             const auto path = static_cast<uint32_t>(TRY(writer_.path_id(address.text)));
             if (fixed.result == 0) {

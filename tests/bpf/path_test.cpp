@@ -121,6 +121,41 @@ TEST_CASE("a call that follows links is recorded at the link's target, one that 
     CHECK(kinds(on_paths(directory, "unlink", "link").trace, directory / "link") == Kinds{"delete"});
 }
 
+TEST_CASE("what lies behind a link into /proc is recorded by its own name or makes the run partial",
+          "[bpf][path]") {
+    const TemporaryDirectory directory;
+    const std::string path = directory.write("file", "x");
+    REQUIRE(::symlink("/proc/self/cwd", (directory / "way").c_str()) == 0);
+    TraceOptions inside;
+    inside.directory = directory.path();
+    const auto deletions = [](const Trace& trace) {
+        std::vector<std::string> paths;
+        for (const FileAccess& access : trace.files) {
+            if (access.access == AccessKind::Delete && access.result == 0) {
+                paths.push_back(access.path);
+            }
+        }
+        return paths;
+    };
+    const Traced run = traced({program("paths"), "unlink", "way/file"}, inside);
+    CHECK(run.status == 0);
+    if (run.trace.run.probes == "lsm") {
+        CHECK(run.summary.complete);
+        CHECK(deletions(run.trace) == std::vector{path});
+    } else {
+        CHECK_FALSE(run.summary.complete);
+        CHECK(run.summary.lost.at("path through another process") == 1);
+        CHECK(deletions(run.trace).empty());
+    }
+    const Traced refused = on_paths(directory, "unlink", "way/none");
+    CHECK(refused.status == ENOENT);
+    CHECK(deletions(refused.trace).empty());
+
+    directory.write("file", "x");
+    const Traced direct = on_paths(directory, "unlink", "/proc/self/cwd/file");
+    CHECK(deletions(direct.trace) == std::vector{path});
+}
+
 TEST_CASE("a change of directory is recorded where it leads", "[bpf][path]") {
     const TemporaryDirectory directory;
     directory.write("real/file", "x");

@@ -100,6 +100,31 @@ TEST_CASE("/proc/self and /dev/fd mean the process that asked", "[collector][res
     CHECK(resolve_path("/", "/proc/selfish", LastLink::Keep, 4194303) == "/proc/selfish");
 }
 
+TEST_CASE("where a process's descriptor or directory leads is not guessed", "[collector][resolve]") {
+    const TemporaryDirectory directory;
+    const std::string self = "/proc/" + std::to_string(::getpid());
+    const auto link = [&](const std::string& target, const std::string& name) {
+        REQUIRE(::symlink(target.c_str(), (directory / name).c_str()) == 0);
+    };
+    link(self + "/cwd", "way");
+    link(self + "/status", "plain");
+    const auto find = [&](const std::string& text, LastLink last) {
+        return resolve({directory.path(), ::getpid(), "/"}, text, last);
+    };
+    for (const std::string& text :
+         {std::string("way"), std::string("way/file"), self + "/cwd", self + "/root/etc", self + "/exe",
+          self + "/fd/0", self + "/task/" + std::to_string(::getpid()) + "/cwd"}) {
+        CAPTURE(text);
+        CHECK(find(text, LastLink::Follow).unknown);
+    }
+    CHECK(find("way/file", LastLink::Keep).unknown);
+    CHECK_FALSE(find("way", LastLink::Keep).unknown); // the link itself
+    CHECK_FALSE(find(self + "/cwd", LastLink::Keep).unknown);
+    CHECK_FALSE(find(self + "/cwds", LastLink::Follow).unknown);
+    CHECK(find("plain", LastLink::Follow).path == self + "/status");
+    CHECK_FALSE(find("plain", LastLink::Follow).unknown);
+}
+
 TEST_CASE("what the run made is told from what it found", "[collector][origins]") {
     PathTable paths;
     Origins origins(paths);
@@ -194,6 +219,9 @@ TEST_CASE("what follows a name that means a descriptor or directory of the proce
     CHECK(after_proc_start("/proc/thread-self/fd/12").empty());
     CHECK(after_proc_start("/proc/self/cwd/../x") == "../x");
     CHECK(after_proc_start("/proc/self/root") == "");
+    CHECK(after_proc_start("/proc/17/cwd/x/y") == "x/y");
+    CHECK(after_proc_start("/proc/17/task/18/fd/3/x") == "x");
+    CHECK(after_proc_start("/proc/17/exe") == "");
     CHECK(after_proc_start("/dev/fd/3/x") == "x");
     CHECK(after_proc_start("/dev/stdin") == "");
 }

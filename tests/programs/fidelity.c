@@ -232,7 +232,7 @@ static int act(const struct call *call, const struct naming *naming, const struc
 	return w.result;
 }
 
-static int finished(pid_t child)
+int finished(pid_t child)
 {
 	int status = 0;
 

@@ -98,5 +98,7 @@ extern const struct call open_calls[], name_calls[], attribute_calls[], execute_
 /* What execute operations need beside the ordinary files; `program` ends at once with 0. */
 int make_programs(int directory, const char *path, const char *program);
 int make_listener(const char *path, int type);
+/* Waits for a child: how it ended, as a status. */
+int finished(pid_t child);
 
 #endif

@@ -248,6 +248,22 @@ static int proc_parent(const char *variant, struct place *place)
 	return by_text(place, text);
 }
 
+static int proc_parent_descriptor(const char *variant, struct place *place)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "/proc/%d/fd/%d/", (int)getpid(), open("d", O_PATH));
+	return by_text(place, text);
+}
+
+static int proc_parent_root(const char *variant, struct place *place)
+{
+	char text[PATH_BUFFER];
+
+	snprintf(text, sizeof(text), "/proc/%d/task/%d/root%.1000s/d/", (int)getpid(), (int)getpid(), variant);
+	return by_text(place, text);
+}
+
 static int say(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -300,6 +316,19 @@ static int bound(const char *variant, struct place *place)
 static int bound_inside(const char *variant, struct place *place)
 {
 	return bound(variant, place) || chdir("bound") ? -1 : by_text(place, "");
+}
+
+/* Goes on in the first process of the namespace; nobody else can mount its /proc. */
+static int proc_namespace(const char *variant, struct place *place)
+{
+	pid_t first;
+
+	if (private(CLONE_NEWNS | CLONE_NEWPID))
+		return -1;
+	first = fork();
+	if (first)
+		_exit(finished(first));
+	return mount("proc", "/proc", "proc", 0, NULL) || by_text(place, "/proc/1/cwd/d/");
 }
 
 static int overlaid(const char *variant, struct place *place)
@@ -380,6 +409,9 @@ const struct naming namings[] = {
 	{"/proc/self/cwd", NAMING_SHORT, NULL, NULL, proc_working_directory},
 	{"/proc/thread-self/root", 0, NULL, NULL, proc_root},
 	{"/proc/PID/cwd of the parent", NAMING_SHORT, NULL, NULL, proc_parent},
+	{"/proc/PID/fd of the parent", NAMING_SHORT, NULL, NULL, proc_parent_descriptor},
+	{"/proc/PID/task/TID/root of the parent", 0, NULL, NULL, proc_parent_root},
+	{"/proc/PID/cwd in a pid namespace", NAMING_SHORT, NULL, NULL, proc_namespace},
 	{"chroot", NAMING_SHORT, NULL, NULL, changed_root},
 	{"chroot, relative", NAMING_SHORT, NULL, NULL, changed_root_relative},
 	{"chroot, absolute link", NAMING_SHORT, NULL, NULL, changed_root_link},
