@@ -53,7 +53,7 @@ int on_getenv(struct pt_regs *ctx)
 	record->name_size = size - 1;
 	bpf_probe_read_kernel(s->record + sizeof(*record), sizeof(key.name), key.name);
 	s->cursor = sizeof(*record) + (u32)size - 1;
-	if (send_record(s, false))
+	if (send_record(s->slot, false))
 		bpf_map_update_elem(&asked, &key, &yes, BPF_ANY);
 	put_scratch(s);
 	return 0;

@@ -28,6 +28,7 @@ enum tl_kind {
 	TL_ANSWER = 9,
 	TL_GETENV = 10,
 	TL_OTHER_TASK = 11,
+	TL_REPEATS = 12,
 };
 
 /* What was done to a path, an address or another task. */
@@ -150,7 +151,7 @@ struct tl_exit {
 
 struct tl_path {
 	struct tl_header header;
-	__u64 object;	  /* with image, detail and result the key of this access in the seen map */
+	__u64 object;	  /* with image, detail and result what makes this access a distinct one */
 	__u64 base;	  /* hash of the directory that `text` starts from; 0: none, `text` starts at the root */
 	__u64 root;	  /* hash of what "/" is to the process; 0: what it is to the run's first program */
 	__s32 result;	  /* 0 or errno */
@@ -192,6 +193,40 @@ struct tl_other_task {
 	__u16 flags;	 /* TL_OTHER_TASK_* */
 	char comm[16];	 /* name of the other task's main thread; "" if not known */
 	__u32 pad;	 /* 0 */
+};
+
+/*
+ * Accesses that were reported, so that each is reported once and then counted. A table of buckets indexed by the low bits
+ * of tl_access_hash(); the older one of a full bucket makes room, and is reported again.
+ */
+struct tl_seen {
+	__u64 access;  /* tl_access_hash(); 0: empty */
+	__u64 repeats; /* beyond the one that was reported */
+	__u64 last_ns; /* CLOCK_MONOTONIC of the last repeat; 0: none */
+};
+
+struct tl_seen_bucket { /* one line of the processor's cache */
+	struct tl_seen ways[2];
+	__u64 pad[2];
+};
+
+#define TL_SEEN_BUCKETS (32 * 1024)
+
+static inline __attribute__((always_inline)) __u64 tl_mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ (hash >> 29);
+}
+
+/* Of what makes an access a distinct one; `object` is a hash with a secret seed, as in tl_path. */
+static inline __attribute__((always_inline)) __u64 tl_access_hash(__u64 image, __u64 object, __u32 detail, __s32 result)
+{
+	return tl_mix(tl_mix(object, image), (__u64)detail << 32 | (__u32)result);
+}
+
+struct tl_repeats { /* of an access that makes room for another one in the table of those seen */
+	struct tl_header header; /* image: of whoever takes its place */
+	struct tl_seen seen;
 };
 
 struct tl_syscalls {
@@ -266,18 +301,6 @@ struct tl_task {     /* task storage of each followed thread */
 	struct tl_finished_call call; /* here, because the stack is small */
 };
 
-struct tl_seen_key {
-	__u64 image;
-	__u64 object;
-	__u32 detail; /* op and TL_OPENED_*, or op and the call's flags */
-	__s32 result;
-};
-
-struct tl_seen {
-	__u64 repeats; /* beyond the one that was reported */
-	__u64 last_ns; /* CLOCK_MONOTONIC */
-};
-
 /* How a system call names what it works on; filled in by the collector, indexed by system call number. */
 enum tl_family {
 	TL_FAMILY_NONE = 0,
@@ -287,8 +310,9 @@ enum tl_family {
 	TL_FAMILY_EXEC = 4,
 	TL_FAMILY_IO_URING = 5,
 	TL_FAMILY_PTRACE = 6,
-	TL_FAMILY_MAP = 8,     /* arguments 2 and 3: PROT_* and MAP_* */
 	TL_FAMILY_TRAFFIC = 7, /* only bytes pass: see TL_TRAFFIC_* */
+	TL_FAMILY_MAP = 8,     /* arguments 2 and 3: PROT_* and MAP_* */
+	TL_FAMILY_FORK = 9,    /* returns twice, 0 in the child */
 };
 
 #define TL_CALL_FOLLOW 1

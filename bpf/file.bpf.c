@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Paths that system calls work on: opens, and everything that changes names or attributes. */
 #include "access.bpf.h"
+#include "seen.bpf.h"
 #include "start.bpf.h"
 #include "calls.bpf.h"
 
@@ -10,6 +11,7 @@
 #define O_CREAT 0100
 #define AT_SYMLINK_NOFOLLOW 0x100
 #define AT_SYMLINK_FOLLOW 0x400
+#define AT_EMPTY_PATH 0x1000
 #if defined(__TARGET_ARCH_arm64)
 #define O_NOFOLLOW 0100000
 #else
@@ -49,7 +51,7 @@ static __always_inline bool follows(const struct named *n)
 
 int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
 {
-	struct tl_seen_key *key;
+	struct access *key;
 	struct start *start;
 	struct scratch *s = scratch_at(slot);
 	struct tl_path *record;
@@ -57,7 +59,7 @@ int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
 
 	if (!s || !n || !object)
 		return 0;
-	key = &s->key;
+	key = &s->access;
 	__builtin_memset(key, 0, sizeof(*key));
 	start = &s->start;
 	__builtin_memset(start, 0, sizeof(*start));
@@ -82,8 +84,8 @@ int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
 		record->flags |= TL_PATH_TEXT | start->flags;
 		record->text_size = append_text(s);
 	}
-	if (send_record(s, false))
-		remember(key);
+	if (send_record(s->slot, false))
+		remember(s);
 	return 0;
 }
 
@@ -98,14 +100,14 @@ static __always_inline int report_place(struct scratch *s, struct named *n, u64 
 
 int report_named(u32 slot, struct named *n)
 {
-	struct tl_seen_key *key;
+	struct access *key;
 	struct start *start;
 	struct scratch *s = scratch_at(slot);
 	struct tl_path *record;
 
 	if (!s || !n)
 		return 0;
-	key = &s->key;
+	key = &s->access;
 	__builtin_memset(key, 0, sizeof(*key));
 	start = &s->start;
 	__builtin_memset(start, 0, sizeof(*start));
@@ -151,8 +153,8 @@ int report_named(u32 slot, struct named *n)
 	record->object = key->object;
 	record->text_size = append_text(s);
 	/* What changed a name is resolved by the collector: at once, before the next change. */
-	if (send_record(s, n->result == 0 && n->op != TL_STAT))
-		remember(key);
+	if (send_record(s->slot, n->result == 0 && n->op != TL_STAT))
+		remember(s);
 	return 0;
 }
 
@@ -179,6 +181,14 @@ static __always_inline bool restarts(s64 result)
 	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
 }
 
+/* Then newfstatat(2) is but fstat(2): no access by name. */
+static __always_inline bool is_empty(u64 address)
+{
+	char first = 0;
+
+	return !address || (bpf_probe_read_user(&first, 1, (void *)address) == 0 && first == 0);
+}
+
 int path_finished(struct tl_finished_call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -188,9 +198,6 @@ int path_finished(struct tl_finished_call *call)
 
 	if (!call || restarts(call->result))
 		return 0;
-	s = get_scratch();
-	if (!s)
-		return 0;
 	rule = &calls[call->number & (TL_CALLS - 1)];
 	n.image = call->image;
 	n.result = call->result < 0 ? -call->result : 0;
@@ -199,6 +206,11 @@ int path_finished(struct tl_finished_call *call)
 	n.call_flags = argument(call, rule->call_flags);
 	n.fd = rule->fd < 0 ? AT_FDCWD : (s32)argument(call, rule->fd);
 	n.address = rule->path < 0 ? 0 : argument(call, rule->path);
+	if (n.op == TL_STAT && n.call_flags & AT_EMPTY_PATH && is_empty(n.address))
+		return 0;
+	s = get_scratch();
+	if (!s)
+		return 0;
 	if (n.op == TL_CHDIR && !n.result)
 		report_place(s, &n, (u64)BPF_CORE_READ(task, fs, pwd.mnt),
 			     (u64)BPF_CORE_READ(task, fs, pwd.dentry));
@@ -239,46 +251,43 @@ int exec_failed(struct tl_finished_call *call)
 
 int report_opened(u32 slot, struct named *n, u64 opened)
 {
-	struct tl_seen_key *key;
+	struct access *key;
 	struct start *start;
 	struct scratch *s = scratch_at(slot);
-	struct file *file = (struct file *)opened;
-	u64 mnt, dentry;
+	struct file_view *file;
 	struct tl_path *record;
-	u32 mode, inode_mode;
 	bool has_text;
 
 	if (!s || !n)
 		return 0;
-	key = &s->key;
+	key = &s->access;
 	__builtin_memset(key, 0, sizeof(*key));
 	start = &s->start;
 	__builtin_memset(start, 0, sizeof(*start));
-	mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
-	dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
-	if (has_no_path(dentry))
+	look_at_file(slot, opened);
+	file = &s->file;
+	if (!file->has_path)
 		return 0;
-	inode_mode = BPF_CORE_READ(file, f_inode, i_mode);
-	if (BPF_CORE_READ(file, f_flags) & O_PATH) { /* gives no access to what is in it */
+	if (file->flags & O_PATH) { /* gives no access to what is in it */
 		n->op = TL_STAT;
 		n->call_flags = 0;
-		return report_place(s, n, mnt, dentry);
+		return report_object(slot, n, name_path(s, file->mnt, file->dentry, n->image),
+				     file->inode_mode, file->deleted);
 	}
-	mode = BPF_CORE_READ(file, f_mode);
 	key->image = n->image;
-	key->detail = TL_OPEN | (mode & FMODE_READ ? TL_OPENED_READ : 0) |
-		      (mode & FMODE_WRITE ? TL_OPENED_WRITE : 0) |
-		      (mode & FMODE_CREATED ? TL_OPENED_CREATED : 0) |
-		      ((inode_mode & S_IFMT) == S_IFDIR ? TL_OPENED_DIRECTORY : 0) |
-		      (is_deleted(dentry) ? TL_OPENED_DELETED : 0);
-	if (!(mode & FMODE_CREATED) && n->call_flags & O_CREAT)
+	key->detail = TL_OPEN | (file->mode & FMODE_READ ? TL_OPENED_READ : 0) |
+		      (file->mode & FMODE_WRITE ? TL_OPENED_WRITE : 0) |
+		      (file->mode & FMODE_CREATED ? TL_OPENED_CREATED : 0) |
+		      ((file->inode_mode & S_IFMT) == S_IFDIR ? TL_OPENED_DIRECTORY : 0) |
+		      (file->deleted ? TL_OPENED_DELETED : 0);
+	if (!(file->mode & FMODE_CREATED) && n->call_flags & O_CREAT)
 		key->detail |= TL_OPENED_WOULD_CREATE;
-	if (walk_path(s, mnt, dentry, false) < 0)
+	if (walk_path(slot, file->mnt, file->dentry, false) < 0)
 		return 0;
 	key->object = s->walk.hash;
 	if (seen_before(key))
 		return 0;
-	key->object = send_name(s, mnt, dentry, n->image, key->object);
+	key->object = send_name(slot, file->mnt, file->dentry, n->image, key->object);
 	if (!key->object)
 		return 0;
 	has_text = read_asked(s, n, start);
@@ -286,7 +295,7 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 	record->op = TL_OPEN;
 	record->flags = TL_PATH_RESOLVED | (key->detail & TL_OPENED_DELETED ? TL_PATH_DELETED : 0);
 	record->call_flags = n->call_flags;
-	record->inode_mode = inode_mode;
+	record->inode_mode = file->inode_mode;
 	record->detail = key->detail;
 	record->object = key->object;
 	if (has_text) {
@@ -295,8 +304,8 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 		record->flags |= TL_PATH_TEXT | start->flags;
 		record->text_size = append_text(s);
 	}
-	if (send_record(s, false))
-		remember(key);
+	if (send_record(s->slot, false))
+		remember(s);
 	return 0;
 }
 

@@ -83,7 +83,7 @@ static long one_descriptor(u32 i, void *data)
 	record->detail = i;
 	record->call_flags = BPF_CORE_READ(file, f_flags);
 	record->inode_mode = BPF_CORE_READ(file, f_inode, i_mode);
-	send_record(s, false);
+	send_record(s->slot, false);
 	return 0;
 }
 

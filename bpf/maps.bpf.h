@@ -23,7 +23,8 @@
 
 #define RING_SIZE (16 * 1024 * 1024) /* bytes */
 
-/* Working memory: so many programs can be at work on one processor, each having interrupted the one before. */
+/* Working memory: so many programs can be at work on one processor, each having interrupted the one before.
+ */
 #define SCRATCH_SLOTS 4
 
 struct walk {
@@ -37,6 +38,16 @@ struct walk {
 	u32 state; /* enum walk_state */
 };
 
+/* What there is to know of an open file. */
+struct file_view {
+	u64 mnt, dentry;
+	u32 flags; /* O_* */
+	u32 mode;  /* FMODE_* */
+	u16 inode_mode;
+	bool has_path;
+	bool deleted;
+};
+
 enum walk_state { WALK_ON = 0, WALK_DONE = 1, WALK_OVERFLOW = 2 };
 
 /* Where the text of a path starts: see start.bpf.h. */
@@ -48,13 +59,22 @@ struct start {
 	u32 whole;	 /* the text names that, and nothing in it */
 };
 
+/* What makes an access a distinct one. */
+struct access {
+	u64 image;
+	u64 object;
+	u32 detail;
+	s32 result;
+};
+
 struct scratch {
 	u32 busy;
 	u32 slot;
 	struct walk walk;
+	struct file_view file;
 	/* These two for want of stack. */
 	struct start start;
-	struct tl_seen_key key;
+	struct access access;
 	u64 hash;
 	u32 cursor; /* bytes of the record filled so far */
 	u32 text_size;
@@ -73,10 +93,11 @@ struct {
 } tasks SEC(".maps") __weak;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 256 * 1024);
-	__type(key, struct tl_seen_key);
-	__type(value, struct tl_seen);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TL_SEEN_BUCKETS);
+	__type(key, u32);
+	__type(value, struct tl_seen_bucket);
 } seen SEC(".maps") __weak;
 
 struct {
@@ -98,12 +119,15 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps") __weak;
 
-/* Paths whose TL_NAME was sent. One that falls out is sent again. */
+#define NAMED_PATHS (128 * 1024)
+
+/* Hashes of paths whose TL_NAME was sent, each at the place that its bits say. What another one took is sent
+ * again. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 128 * 1024);
-	__type(key, u64);
-	__type(value, u8);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAMED_PATHS);
+	__type(key, u32);
+	__type(value, u64);
 } named_paths SEC(".maps") __weak;
 
 /* Records begun on each processor; the sequence number of the next one. */
@@ -126,10 +150,7 @@ extern __u64 last_image;
 extern __u64 run_root_mnt, run_root_dentry;
 
 /* For the callbacks of bpf_loop, which cannot be handed a pointer into a map on Linux 6.1. */
-static __always_inline struct scratch *scratch_at(u32 slot)
-{
-	return bpf_map_lookup_elem(&scratches, &slot);
-}
+static __always_inline struct scratch *scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratches, &slot); }
 
 static __always_inline void count_loss(u32 cause)
 {
@@ -139,8 +160,8 @@ static __always_inline void count_loss(u32 cause)
 }
 
 /*
- * To be given back with put_scratch. Programs on tracepoints do not interrupt one another before Linux 6.19 or
- * so; those on trampolines do wherever the kernel is preemptible.
+ * To be given back with put_scratch. Programs on tracepoints do not interrupt one another before Linux 6.19
+ * or so; those on trampolines do wherever the kernel is preemptible.
  */
 static __always_inline struct scratch *get_scratch(void)
 {

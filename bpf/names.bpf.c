@@ -118,7 +118,7 @@ static __noinline int end_answer(struct scratch *s, struct traffic *t)
 	if (t->left)
 		record->flags |= TL_ANSWER_CUT;
 	record->bytes_size = s->cursor - sizeof(*record);
-	send_record(s, false);
+	send_record(s->slot, false);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 /* The process tree: fork, exec, exit. */
 #include "start.bpf.h"
 #include "calls.bpf.h"
+#include "registers.bpf.h"
 
 #define SIGNAL_GROUP_EXIT 4 /* include/linux/sched/signal.h */
 
@@ -16,7 +17,7 @@ static __always_inline void send_calls_of(struct scratch *s, struct tl_task *sta
 		return;
 	struct tl_syscalls *record = begin_record(s, struct tl_syscalls, TL_SYSCALLS, state->image);
 	__builtin_memcpy(record->words, state->calls, sizeof(record->words));
-	send_record(s, false);
+	send_record(s->slot, false);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -48,7 +49,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	record = begin_record(s, struct tl_fork, TL_FORK, state->image);
 	record->child_image = copy->image;
 	record->child_pid = child->tgid;
-	send_record(s, false);
+	send_record(s->slot, false);
 	put_scratch(s);
 	return 0;
 }
@@ -124,7 +125,7 @@ static __noinline int send_environment(struct scratch *s, u64 image, u64 start, 
 	if (s->env_at < end)
 		count_loss(TL_LOSS_ENVIRONMENT);
 	record->names_size = s->cursor - sizeof(*record);
-	send_record(s, false);
+	send_record(s->slot, false);
 	return 0;
 }
 
@@ -158,8 +159,11 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 	int i;
 
 	previous = state->image;
-	if (previous)
+	if (previous) {
+		/* Exact but for an execveat(2) that needed no descriptor. The registers hold another call by now. */
+		note_call(state, BPF_CORE_READ(bprm, fdpath) ? NR_EXECVEAT : NR_EXECVE);
 		send_calls_of(s, state);
+	}
 	for (i = 0; i < TL_SYSCALL_WORDS; i++)
 		state->calls[i] = 0;
 	if (state->flags & TL_TASK_WAITING) {
@@ -205,7 +209,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 	record->flags = flags;
 	if (flags & TL_EXEC_HIDDEN) {
 		count_loss(TL_LOSS_OTHER_USER);
-		send_record(s, false);
+		send_record(s->slot, false);
 		return 0;
 	}
 	record->program = program;
@@ -223,7 +227,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 		record->filename_size = append_text(s);
 	record->argv_size =
 	    append_arguments(s, BPF_CORE_READ(task, mm, arg_start), BPF_CORE_READ(task, mm, arg_end));
-	send_record(s, true);
+	send_record(s->slot, true);
 
 	if (flags & TL_EXEC_FIRST) {
 		send_environment(s, state->image, BPF_CORE_READ(task, mm, env_start),
@@ -258,6 +262,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (!state || !state->image)
 		return 0;
+	note_current_call(state, task); /* exit(2) or exit_group(2) */
 	s = get_scratch();
 	if (!s)
 		return 0;
@@ -266,7 +271,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
 		record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
 									 : task->group_leader->exit_code;
-		send_record(s, false);
+		send_record(s->slot, false);
 	}
 	put_scratch(s);
 	return 0;

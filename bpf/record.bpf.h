@@ -20,69 +20,13 @@
 		record_;                                                                                     \
 	})
 
-/* Bytes. Above the first the collector is told at once, above the second the command is slowed down. */
-#define RING_WAKE (RING_SIZE / 8)
-#define RING_SLOW (RING_SIZE / 2)
-#define SLOWEST_NS 200000
-
-static long until_then(u32 i, void *then) { return bpf_ktime_get_ns() >= *(u64 *)then; }
-
 /*
- * Back-pressure. These programs may not sleep, so a command that makes records faster than they are stored is
- * made to wait on the spot, the longer the fuller the buffer is. With all its processors waiting, the collector
- * still gets its share of time, and more of it than the records then made in that time need.
+ * Sends the record in the scratch of that slot. Verified by itself, in record.bpf.c. Wakes the collector when
+ * its delay could matter; otherwise it looks every few milliseconds by itself. False after counting the loss.
  */
-static __always_inline int slow_down(u64 filled)
-{
-	u64 then;
+int send_record(u32 slot, u32 urgent);
 
-	if (filled <= RING_SLOW)
-		return 0;
-	then = bpf_ktime_get_ns() + (filled - RING_SLOW) * SLOWEST_NS / (RING_SIZE - RING_SLOW);
-	bpf_loop(1 << 20, until_then, &then, 0);
-	return 0;
-}
-
-static __always_inline u32 next_sequence(void)
-{
-	u32 zero = 0;
-	u64 *next = bpf_map_lookup_elem(&sequences, &zero);
-
-	return next ? __sync_fetch_and_add(next, 1) : 0;
-}
-
-/* Wakes the collector when its delay could matter; otherwise it looks every few milliseconds by itself. */
-static __noinline bool send_record(struct scratch *s, bool urgent)
-{
-	u32 size = s->cursor;
-	struct tl_header *header = (struct tl_header *)s->record;
-	u64 filled;
-
-	if (size > RECORD_MAX || size < sizeof(*header)) {
-		count_loss(TL_LOSS_PATH_TOO_DEEP);
-		return false;
-	}
-	bound(size, RECORD_MAX);
-	filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-	if (filled > RING_WAKE) {
-		urgent = true;
-		slow_down(filled);
-	}
-	header->size = size;
-	header->cpu = bpf_get_smp_processor_id();
-	header->sequence = next_sequence();
-	if (bpf_ringbuf_output(&events, s->record, size, urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
-		count_loss(TL_LOSS_RING_FULL);
-		return false;
-	}
-	return true;
-}
-
-static __always_inline u64 mix(u64 hash, u64 value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ (hash >> 29);
-}
+#define mix tl_mix
 
 /* Appends what s->text holds. */
 static __always_inline u32 append_text(struct scratch *s)
@@ -136,26 +80,9 @@ static __always_inline bool read_text(struct scratch *s, u64 address, bool in_ke
 	long size = in_kernel ? bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, (void *)address)
 			      : bpf_probe_read_user_str(s->text, TL_TEXT_MAX, (void *)address);
 
-	s->text_size = size > 0 ? size - 1 : 0; /* an empty string of the program is 0 long until Linux 6.15 or so */
+	s->text_size =
+	    size > 0 ? size - 1 : 0; /* an empty string of the program is 0 long until Linux 6.15 or so */
 	return size >= 0;
-}
-
-/* Whether this access was reported before; then it is only counted. */
-static __always_inline bool seen_before(const struct tl_seen_key *key)
-{
-	struct tl_seen *old = bpf_map_lookup_elem(&seen, key);
-
-	if (!old)
-		return false;
-	__sync_fetch_and_add(&old->repeats, 1);
-	old->last_ns = bpf_ktime_get_ns();
-	return true;
-}
-
-static __always_inline void remember(const struct tl_seen_key *key)
-{
-	struct tl_seen first = {};
-	bpf_map_update_elem(&seen, key, &first, BPF_NOEXIST);
 }
 
 #endif

@@ -41,6 +41,8 @@ static __noinline int note_moved(u32 index, u32 op, u64 mnt, u64 dentry, u64 obj
 		return 0;
 	pending = &state->pending[index & 1];
 	inode = BPF_CORE_READ((struct dentry *)object, d_inode);
+	mnt = as_number(s, mnt);
+	dentry = as_number(s, dentry);
 	pending->object = name_path(s, mnt, dentry, state->image);
 	pending->mode = inode ? BPF_CORE_READ(inode, i_mode) : 0;
 	pending->deleted = inode && object == dentry && is_deleted(dentry);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Sockets: connect, bind, listen, and datagrams that carry an address. */
 #include "start.bpf.h"
+#include "seen.bpf.h"
 #include "calls.bpf.h"
 
 #define S_IFMT 0170000
@@ -28,7 +29,7 @@ struct contact {
  */
 static __noinline int report_contact(struct scratch *s, struct contact *c)
 {
-	struct tl_seen_key *key;
+	struct access *key;
 	struct start *start;
 	struct sock *sk = (struct sock *)c->sk;
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
@@ -37,7 +38,7 @@ static __noinline int report_contact(struct scratch *s, struct contact *c)
 	u16 named_family = 0;
 	struct tl_socket *record;
 
-	key = &s->key;
+	key = &s->access;
 	__builtin_memset(key, 0, sizeof(*key));
 	start = &s->start;
 	__builtin_memset(start, 0, sizeof(*start));
@@ -84,8 +85,8 @@ static __noinline int report_contact(struct scratch *s, struct contact *c)
 	record->root = start->root;
 	record->flags = start->flags;
 	record->address_size = append_text(s);
-	if (send_record(s, family == AF_UNIX))
-		remember(key);
+	if (send_record(s->slot, family == AF_UNIX))
+		remember(s);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* What reaches other tasks across the border of the followed tree: signals, and ptrace with its relatives. */
-#include "record.bpf.h"
+#include "seen.bpf.h"
 #include "calls.bpf.h"
 
 #define PTRACE_ATTACH 16
@@ -19,31 +19,32 @@ struct other {
 static __noinline int report_other(struct other *o)
 {
 	struct task_struct *task = (struct task_struct *)o->task;
-	struct tl_seen_key key = {};
 	struct tl_other_task *record;
+	struct access *key;
 	struct scratch *s;
 
-	key.image = o->image;
-	key.object = mix(mix(hash_seed, o->pid), o->number);
-	key.detail = o->op;
-	key.result = o->result;
-	if (seen_before(&key))
-		return 0;
 	s = get_scratch();
 	if (!s)
 		return 0;
-	record = begin_record(s, struct tl_other_task, TL_OTHER_TASK, o->image);
-	record->object = key.object;
-	record->detail = key.detail;
-	record->result = o->result;
-	record->op = o->op;
-	record->flags = o->flags;
-	record->number = o->number;
-	record->other_pid = o->pid;
-	if (task)
-		BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
-	if (send_record(s, false))
-		remember(&key);
+	key = &s->access;
+	key->image = o->image;
+	key->object = mix(mix(hash_seed, o->pid), o->number);
+	key->detail = o->op;
+	key->result = o->result;
+	if (!seen_before(key)) {
+		record = begin_record(s, struct tl_other_task, TL_OTHER_TASK, o->image);
+		record->object = key->object;
+		record->detail = key->detail;
+		record->result = o->result;
+		record->op = o->op;
+		record->flags = o->flags;
+		record->number = o->number;
+		record->other_pid = o->pid;
+		if (task)
+			BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
+		if (send_record(s->slot, false))
+			remember(s);
+	}
 	put_scratch(s);
 	return 0;
 }

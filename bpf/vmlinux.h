@@ -40,7 +40,7 @@ enum {
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
-enum { BPF_F_NO_PREALLOC = 1 };
+enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1024 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
@@ -237,6 +237,7 @@ struct linux_binprm {
 	struct file *file;
 	const char *filename;
 	const char *interp;
+	const char *fdpath; /* of what a descriptor names; else NULL */
 };
 
 struct in6_addr {

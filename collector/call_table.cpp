@@ -134,6 +134,8 @@ std::array<tl_call, TL_CALLS> call_table() {
     t.other(SYS_process_vm_readv, TL_FAMILY_PTRACE, 0);
     t.other(SYS_process_vm_writev, TL_FAMILY_PTRACE, 0);
     t.other(SYS_io_uring_setup, TL_FAMILY_IO_URING);
+    t.other(SYS_clone, TL_FAMILY_FORK);
+    t.other(SYS_clone3, TL_FAMILY_FORK);
     t.socket(SYS_connect, TL_CONNECT, 1, 2);
     t.socket(SYS_bind, TL_BIND, 1, 2);
     t.socket(SYS_listen, TL_LISTEN, none, none);
@@ -173,6 +175,10 @@ std::array<tl_call, TL_CALLS> call_table() {
     t.path(SYS_utime, TL_ATTRIBUTES, cwd, 0, none, TL_CALL_FOLLOW);
     t.path(SYS_utimes, TL_ATTRIBUTES, cwd, 0, none, TL_CALL_FOLLOW);
     t.path(SYS_futimesat, TL_ATTRIBUTES, 0, 1, none, TL_CALL_FOLLOW);
+#endif
+#ifdef SYS_fork
+    t.other(SYS_fork, TL_FAMILY_FORK);
+    t.other(SYS_vfork, TL_FAMILY_FORK);
 #endif
 #ifdef SYS_stat
     t.path(SYS_stat, TL_STAT, cwd, 0, none, TL_CALL_FOLLOW);

@@ -157,6 +157,7 @@ struct Name {
     std::string operator()(const SyscallsEvent&) const { return "system calls"; }
     std::string operator()(const EnvironmentEvent&) const { return ""; }
     std::string operator()(const GetenvEvent&) const { return ""; }
+    std::string operator()(const RepeatsEvent&) const { return ""; }
     std::string operator()(const AnswerEvent&) const { return ""; }
     std::string operator()(const OtherTaskEvent& e) const { return e.fixed.op == TL_SIGNAL ? "signal" : ""; }
 };

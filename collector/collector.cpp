@@ -129,9 +129,7 @@ public:
         TRY(recorder_.store_living());
         TRY(probes_.report_living());
         TRY(drain());
-        TRY(probes_.read_repeats([this](const tl_seen_key& key, const tl_seen& seen) {
-            return recorder_.add_repeats(key, seen);
-        }));
+        TRY(probes_.read_repeats([this](const tl_seen& seen) { return recorder_.add_repeats(seen); }));
         TRY(recorder_.store_failed_lookups());
         TRY(recorder_.mark_gone(gone_limit));
         TRY(judge());
@@ -241,7 +239,8 @@ private:
 
 result<std::unique_ptr<Run>> prepare(int socket) {
     const Caller caller = TRY(caller_of(socket));
-    // Takes a tenth of a second, in which the caller prepares its sandbox. A failure is told in answer to its start.
+    // Takes a tenth of a second, in which the caller prepares its sandbox. A failure is told in answer to its
+    // start.
     auto loaded = Probes::load();
     Start start = TRY(receive_start(socket));
     const uid_t watched = TRY(watched_user(start.root.get(), caller));

@@ -112,6 +112,12 @@ result<Event> parse_event(std::string_view bytes) {
         event = read;
         break;
     }
+    case TL_REPEATS: {
+        RepeatsEvent repeats{};
+        whole = cursor.fixed(repeats.fixed);
+        event = repeats;
+        break;
+    }
     case TL_ANSWER: {
         AnswerEvent answer{};
         whole = cursor.fixed(answer.fixed) && cursor.part(answer.bytes, answer.fixed.bytes_size);

@@ -17,7 +17,8 @@ namespace treadline {
 static_assert(sizeof(tl_header) == 40 && offsetof(tl_header, sequence) == 4 &&
               offsetof(tl_header, time_ns) == 8 && offsetof(tl_header, image) == 16 &&
               offsetof(tl_header, pid) == 24 && offsetof(tl_header, cpu) == 32);
-static_assert(sizeof(tl_name) == 56 && offsetof(tl_name, object) == 40 && offsetof(tl_name, names_size) == 48);
+static_assert(sizeof(tl_name) == 56 && offsetof(tl_name, object) == 40 &&
+              offsetof(tl_name, names_size) == 48);
 static_assert(sizeof(tl_fork) == 56 && offsetof(tl_fork, child_image) == 40 &&
               offsetof(tl_fork, child_pid) == 48);
 static_assert(sizeof(tl_exec) == 88 && offsetof(tl_exec, program) == 48 && offsetof(tl_exec, root) == 64 &&
@@ -25,9 +26,9 @@ static_assert(sizeof(tl_exec) == 88 && offsetof(tl_exec, program) == 48 && offse
               offsetof(tl_exec, argv_size) == 80);
 static_assert(sizeof(tl_exit) == 48 && offsetof(tl_exit, status) == 40);
 static_assert(sizeof(tl_path) == 88 && offsetof(tl_path, object) == 40 && offsetof(tl_path, base) == 48 &&
-              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 && offsetof(tl_path, op) == 68 &&
-              offsetof(tl_path, call_flags) == 72 && offsetof(tl_path, inode_mode) == 80 &&
-              offsetof(tl_path, text_size) == 82);
+              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 &&
+              offsetof(tl_path, op) == 68 && offsetof(tl_path, call_flags) == 72 &&
+              offsetof(tl_path, inode_mode) == 80 && offsetof(tl_path, text_size) == 82);
 static_assert(sizeof(tl_socket) == 88 && offsetof(tl_socket, base) == 48 && offsetof(tl_socket, root) == 56 &&
               offsetof(tl_socket, detail) == 68 && offsetof(tl_socket, op) == 72 &&
               offsetof(tl_socket, address_size) == 80);
@@ -38,8 +39,9 @@ static_assert(sizeof(tl_other_task) == 88 && offsetof(tl_other_task, other_pid) 
 static_assert(sizeof(tl_getenv) == 48 && offsetof(tl_getenv, name_size) == 40);
 static_assert(sizeof(tl_answer) == 56 && offsetof(tl_answer, socket) == 40 &&
               offsetof(tl_answer, bytes_size) == 52);
-static_assert(sizeof(tl_pending) == 16 && sizeof(tl_task) == 320 && sizeof(tl_seen_key) == 24 &&
-              sizeof(tl_seen) == 16 && sizeof(tl_call) == 16);
+static_assert(sizeof(tl_repeats) == 64 && offsetof(tl_repeats, seen) == 40);
+static_assert(sizeof(tl_pending) == 16 && sizeof(tl_task) == 320 && sizeof(tl_seen) == 24 &&
+              sizeof(tl_seen_bucket) == 64 && sizeof(tl_call) == 16);
 
 struct NameEvent {
     tl_name fixed;
@@ -79,12 +81,15 @@ struct GetenvEvent {
     tl_getenv fixed;
     std::string_view name;
 };
+struct RepeatsEvent {
+    tl_repeats fixed;
+};
 struct AnswerEvent {
     tl_answer fixed;
     std::string_view bytes;
 };
 using Event = std::variant<NameEvent, ForkEvent, ExecEvent, ExitEvent, PathEvent, SocketEvent, SyscallsEvent,
-                           EnvironmentEvent, OtherTaskEvent, GetenvEvent, AnswerEvent>;
+                           EnvironmentEvent, OtherTaskEvent, GetenvEvent, AnswerEvent, RepeatsEvent>;
 
 // Refuses what is truncated, has parts that do not add up to its size, or is of an unknown kind.
 result<Event> parse_event(std::string_view bytes);

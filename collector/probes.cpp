@@ -5,9 +5,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <span>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -108,7 +110,7 @@ result<Probes> Probes::load() {
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, loaded->skeleton->obj) {
         const std::string_view name = bpf_program__name(program);
-        if (!hooks.empty() && name.substr(0, hooks.size()) == hooks) {
+        if (!hooks.empty() && (name.substr(0, hooks.size()) == hooks || name == "on_sys_enter")) {
             bpf_program__set_autoload(program, true);
         }
         if (name == "on_getenv") {
@@ -181,28 +183,22 @@ result<ok> Probes::report_living() {
 }
 
 result<ok> Probes::read_repeats(const OnRepeats& on_repeats) {
-    const int map = bpf_map__fd(loaded_->skeleton->maps.seen);
-    constexpr uint32_t at_once = 4096;
-    std::vector<tl_seen_key> keys(at_once);
-    std::vector<tl_seen> values(at_once);
-    uint32_t position = 0;
-    void* from = nullptr;
-    for (;;) {
-        uint32_t count = at_once;
-        const int status =
-            bpf_map_lookup_batch(map, from, &position, keys.data(), values.data(), &count, nullptr);
-        const int code = errno;
-        if (status != 0 && code != ENOENT) {
-            return fail_code(code, "cannot read the repeat counts");
-        }
-        for (uint32_t i = 0; i < count; ++i) {
-            TRY(on_repeats(keys[i], values[i]));
-        }
-        if (status != 0) {
-            return ok{};
-        }
-        from = &position;
+    constexpr size_t size = TL_SEEN_BUCKETS * sizeof(tl_seen_bucket);
+    void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, bpf_map__fd(loaded_->skeleton->maps.seen), 0);
+    if (memory == MAP_FAILED) {
+        return fail_errno("cannot read the repeat counts");
     }
+    const auto unmap = [](void* mapped) { ::munmap(mapped, size); };
+    const std::unique_ptr<void, decltype(unmap)> mapped(memory, unmap);
+    for (const tl_seen_bucket& bucket :
+         std::span(static_cast<const tl_seen_bucket*>(memory), TL_SEEN_BUCKETS)) {
+        for (const tl_seen& seen : bucket.ways) {
+            if (seen.repeats != 0) {
+                TRY(on_repeats(seen));
+            }
+        }
+    }
+    return ok{};
 }
 
 result<std::vector<uint64_t>> Probes::sent() const {

@@ -25,16 +25,6 @@ const tl_header& header_of(const Event& event) {
     return std::visit([](const auto& e) -> const tl_header& { return e.fixed.header; }, event);
 }
 
-uint32_t hash_of(const tl_seen_key& key) {
-    // `object` is a hash already.
-    return mixed(key.object ^ key.image * 0x9e3779b97f4a7c15ULL ^ static_cast<uint64_t>(key.detail) << 32 ^
-                 static_cast<uint32_t>(key.result));
-}
-
-bool same(const tl_seen_key& a, const tl_seen_key& b) {
-    return a.image == b.image && a.object == b.object && a.detail == b.detail && a.result == b.result;
-}
-
 constexpr uint32_t processors_max = 8192; // CONFIG_NR_CPUS at its largest
 constexpr const char* through_process = "path through another process"; // a cause of loss
 constexpr size_t lookup_limit = 100'000;
@@ -134,6 +124,9 @@ result<ok> RunRecorder::on_record(std::string_view bytes) {
     }
     if (const auto* name = std::get_if<NameEvent>(&*event); name != nullptr) {
         return on(*name); // a path that the check met first may be met by the command as well
+    }
+    if (const auto* repeats = std::get_if<RepeatsEvent>(&*event); repeats != nullptr) {
+        return add_repeats(repeats->fixed.seen); // the check may have taken the command's place
     }
     if ((header_of(*event).image & TL_IMAGE_CANARY) != 0) {
         if (std::string name = canary_name(*event); !name.empty()) {
@@ -334,17 +327,14 @@ result<ok> RunRecorder::add_inherited(const PathEvent& event, const std::string&
                                 ((fixed.flags & TL_PATH_DELETED) != 0 && named ? ", deleted" : ""));
 }
 
-void RunRecorder::note_sighting(const tl_seen_key& key, const Sighting& sighting) {
-    const uint32_t hash = hash_of(key);
-    const auto same_key = [&](uint32_t number) { return same(sightings_[number - 1].key, key); };
-    const uint32_t known = sighting_index_.find(hash, same_key);
-    if (known == 0) {
-        sightings_.push_back(sighting);
-        sighting_index_.insert(hash, static_cast<uint32_t>(sightings_.size()));
-    } else {
+void RunRecorder::note_sighting(const Sighting& sighting) {
+    const auto same = [&](uint32_t number) { return sightings_[number - 1].access == sighting.access; };
+    if (const uint32_t known = sighting_index_.find(mixed(sighting.access), same); known != 0) {
         sightings_[known - 1] = sighting;
+        return;
     }
-    sightings_[known == 0 ? sightings_.size() - 1 : known - 1].key = key;
+    sightings_.push_back(sighting);
+    sighting_index_.insert(mixed(sighting.access), static_cast<uint32_t>(sightings_.size()));
 }
 
 void RunRecorder::note_origin(const PathEvent& event, uint32_t path, bool creates) {
@@ -429,12 +419,12 @@ result<ok> RunRecorder::on(const PathEvent& event) {
             TRY(add_path_row(row, path, fixed.header.time_ns, access->requested));
         }
     }
-    Sighting sighting;
+    Sighting sighting = sighting_of(fixed);
     sighting.process = static_cast<uint32_t>(row.process);
     sighting.path = path;
     sighting.kinds = access->kinds;
     sighting.created = row.created_by_run;
-    note_sighting({fixed.header.image, fixed.object, fixed.detail, fixed.result}, sighting);
+    note_sighting(sighting);
     return ok{};
 }
 
@@ -448,7 +438,7 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
     }
     image(fixed.header);
     const int64_t process = TRY(row_of(fixed.header.image));
-    Sighting sighting;
+    Sighting sighting = sighting_of(fixed);
     if (address.unix_path) {
         const bool bound = fixed.op == TL_BIND;
         const bool by_proc = (fixed.flags & TL_PATH_PROC) != 0;
@@ -489,7 +479,7 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
     sighting.process = static_cast<uint32_t>(process);
     sighting.socket = static_cast<int32_t>(sockets_.size());
     sockets_.push_back(std::move(access));
-    note_sighting({fixed.header.image, fixed.object, fixed.detail, fixed.result}, sighting);
+    note_sighting(sighting);
     return ok{};
 }
 
@@ -596,9 +586,9 @@ void RunRecorder::name_host(SocketAccess& access, uint64_t number, uint64_t unti
     access.candidates = names.size() > 1 ? std::move(names) : std::vector<std::string>();
 }
 
-result<ok> RunRecorder::add_repeats(const tl_seen_key& key, const tl_seen& seen) {
-    const auto same_key = [&](uint32_t number) { return same(sightings_[number - 1].key, key); };
-    const uint32_t known = sighting_index_.find(hash_of(key), same_key);
+result<ok> RunRecorder::add_repeats(const tl_seen& seen) {
+    const auto same = [&](uint32_t number) { return sightings_[number - 1].access == seen.access; };
+    const uint32_t known = sighting_index_.find(mixed(seen.access), same);
     if (known == 0 || seen.repeats == 0) {
         return ok{};
     }
@@ -608,7 +598,7 @@ result<ok> RunRecorder::add_repeats(const tl_seen_key& key, const tl_seen& seen)
         SocketAccess access = sockets_[static_cast<size_t>(sighting.socket)];
         access.count = seen.repeats;
         access.last_ns = last;
-        name_host(access, key.image, seen.last_ns);
+        name_host(access, sighting.image, seen.last_ns);
         TRY(writer_.add_socket(access));
     }
     for (unsigned kind = 0; sighting.path != 0 && kind < access_kinds; ++kind) {
@@ -618,7 +608,7 @@ result<ok> RunRecorder::add_repeats(const tl_seen_key& key, const tl_seen& seen)
         FileAccess access;
         access.process = sighting.process;
         access.access = static_cast<AccessKind>(kind);
-        access.result = key.result;
+        access.result = sighting.result;
         access.count = seen.repeats;
         access.first_ns = access.last_ns = last;
         access.created_by_run = sighting.created;

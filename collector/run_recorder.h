@@ -35,7 +35,7 @@ public:
     // An error is the store's. A record that cannot be read is a loss, not an error.
     result<ok> on_record(std::string_view bytes);
     // Repeats that the kernel counted after the first report.
-    result<ok> add_repeats(const tl_seen_key& key, const tl_seen& seen);
+    result<ok> add_repeats(const tl_seen& seen);
     // Which objects are no longer there; at most so many are looked at.
     result<ok> mark_gone(size_t limit);
 
@@ -67,14 +67,25 @@ private:
         uint64_t hash = 0;
         uint32_t path = 0;
     };
-    struct Sighting { // what a key of the kernel's seen map became
-        tl_seen_key key{};
+    struct Sighting {        // what an access that the kernel counts became
+        uint64_t access = 0; // tl_access_hash()
+        uint64_t image = 0;
+        int32_t result = 0;
         uint32_t process = 0;
         uint32_t path = 0;   // 0: none
         int32_t socket = -1; // index into sockets_
         AccessKinds kinds = 0;
         bool created = false;
     };
+
+    template <class Fixed>
+    static Sighting sighting_of(const Fixed& fixed) {
+        Sighting sighting;
+        sighting.access = tl_access_hash(fixed.header.image, fixed.object, fixed.detail, fixed.result);
+        sighting.image = fixed.header.image;
+        sighting.result = fixed.result;
+        return sighting;
+    }
 
     result<ok> on(const NameEvent& event);
     result<ok> on(const OtherTaskEvent& event);
@@ -86,6 +97,7 @@ private:
     result<ok> on(const SyscallsEvent& event);
     result<ok> on(const EnvironmentEvent& event);
     result<ok> on(const GetenvEvent& event);
+    result<ok> on(const RepeatsEvent& event) { return add_repeats(event.fixed.seen); }
     result<ok> on(const AnswerEvent& event);
 
     // The path a hash stands for, as a number of the writer's; 0 for 0. A hash whose name never came is
@@ -110,7 +122,7 @@ private:
     // What was written by the run is now code: told once a file.
     result<ok> add_written(int64_t process, const std::string& path, const char* kind);
     void note_origin(const PathEvent& event, uint32_t path, bool creates);
-    void note_sighting(const tl_seen_key& key, const Sighting& sighting);
+    void note_sighting(const Sighting& sighting);
 
     TraceWriter& writer_;
     uint64_t start_ns_;
@@ -122,7 +134,7 @@ private:
     std::string root_text_;
     std::unordered_map<uint64_t, Image> images_;
     std::vector<Sighting> sightings_;
-    HashIndex sighting_index_; // by key
+    HashIndex sighting_index_; // by access
     std::vector<SocketAccess> sockets_;
     std::unordered_map<uint32_t, uint32_t> renaming_; // by thread: the old path of its last rename
     std::set<std::string> canaries_;

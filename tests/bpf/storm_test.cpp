@@ -53,7 +53,25 @@ TEST_CASE("a storm of connects is recorded whole", "[bpf][storm]") {
     CHECK(run.trace.sockets.size() == 16'000);
 }
 
-TEST_CASE("a flood while the collector is stopped loses records, counts each of them and ends partial", "[bpf][storm]") {
+TEST_CASE("repeats are counted, also of accesses that made room for others", "[bpf][storm]") {
+    const TemporaryDirectory directory;
+    constexpr int distinct = 100'000; // more than the kernel remembers
+    const Traced run = storm(directory, "thrice", 1, distinct);
+    CHECK(run.summary.complete);
+    int found = 0;
+    uint64_t count = 0;
+    for (const FileAccess& access : run.trace.files) {
+        if (access.path.substr(0, directory.path().size() + 1) == directory.path() + "/") {
+            ++found;
+            count += access.count;
+        }
+    }
+    CHECK(found == distinct);
+    CHECK(count == 3 * distinct);
+}
+
+TEST_CASE("a flood while the collector is stopped loses records, counts each of them and ends partial",
+          "[bpf][storm]") {
     const TemporaryDirectory directory;
     TraceOptions stopped;
     stopped.directory = directory.path();
@@ -68,8 +86,9 @@ TEST_CASE("a flood while the collector is stopped loses records, counts each of 
     CAPTURE(run.summary.incomplete_because);
     CHECK_FALSE(run.summary.complete);
     REQUIRE(run.summary.lost.count("ring full") == 1);
-    const auto found = std::count_if(run.trace.files.begin(), run.trace.files.end(),
-                                     [](const FileAccess& f) { return f.result == ENOENT && f.path.size() > 200; });
+    const auto found = std::count_if(run.trace.files.begin(), run.trace.files.end(), [](const FileAccess& f) {
+        return f.result == ENOENT && f.path.size() > 200;
+    });
     // Of a path that is sent twice for the loss of its first access, both losses are counted.
     CHECK(static_cast<uint64_t>(found) + run.summary.lost.at("ring full") >= 70'000);
     CHECK(found > 0);
@@ -83,8 +102,8 @@ TEST_CASE("a flood hides no access: it is recorded, or the run is partial", "[bp
     const std::string hidden = directory.write("hidden", "text");
     TraceOptions inside;
     inside.directory = directory.path();
-    const Traced run =
-        traced({"/bin/sh", "-c", program("storm") + " missing 16 4000 & sleep 0.2; cat hidden; wait"}, inside);
+    const Traced run = traced(
+        {"/bin/sh", "-c", program("storm") + " missing 16 4000 & sleep 0.2; cat hidden; wait"}, inside);
     CHECK(run.status == 0);
     CHECK((file(run.trace, hidden, AccessKind::Read) || !run.summary.complete));
 }

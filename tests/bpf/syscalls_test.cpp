@@ -23,6 +23,33 @@ TEST_CASE("the set of system calls is each process image's own", "[bpf][syscalls
     CHECK_FALSE(called(run.trace, child->id, "ptrace"));
 }
 
+TEST_CASE("calls that never return to their caller are in its set, and in nobody else's", "[bpf][syscalls]") {
+    const auto callers = [](const Traced& run, const std::string& name) {
+        std::vector<std::string> found;
+        for (const ProcessImage& image : run.trace.processes) {
+            if (called(run.trace, image.id, name)) {
+                found.push_back(image.exe);
+            }
+        }
+        return found;
+    };
+    using Programs = std::vector<std::string>;
+    const std::string own = program("processes");
+    const Traced killed = traced({own, "killed"});
+    CHECK(callers(killed, "pause") == Programs{own}); // of two processes
+    CHECK(callers(killed, "exit_group") == Programs{own});
+    CHECK(callers(traced({own, "handler"}), "rt_sigreturn") == Programs{own});
+    CHECK(callers(traced({own}), "rt_sigreturn").empty());
+    const Traced forked = traced({own, "fork", "/etc/passwd"});
+    CHECK(forked.trace.processes.size() == 2);
+    CHECK(callers(forked, "clone") == Programs{own}); // it returns in the child, too
+    CHECK(callers(traced({own, "stay"}), "clock_nanosleep") ==
+          Programs{own}); // still in it when the run ends
+    const Traced shell = traced({"/bin/sh", "-c", "/usr/bin/true; true"});
+    CHECK(callers(shell, "execve") == Programs{"/usr/bin/dash"});
+    CHECK(callers(traced({own, "fexecve"}), "execveat") == Programs{own});
+}
+
 TEST_CASE("what the probes cannot see makes the run partial, with the reason", "[bpf][syscalls]") {
     const Traced ring = traced({program("processes"), "io_uring"});
     CHECK_FALSE(ring.summary.complete);
@@ -39,7 +66,8 @@ TEST_CASE("what the probes cannot see makes the run partial, with the reason", "
 #endif
 }
 
-TEST_CASE("the probe set is the one asked for, and a kernel that cannot have it refuses the run", "[bpf][syscalls]") {
+TEST_CASE("the probe set is the one asked for, and a kernel that cannot have it refuses the run",
+          "[bpf][syscalls]") {
     const std::string own = traced({"/usr/bin/true"}).trace.run.probes;
     const char* asked = std::getenv("TREADLINE_PROBES");
     const std::string before = asked != nullptr ? asked : "";
@@ -95,13 +123,13 @@ TEST_CASE("a clean run carries a certificate of every hook", "[bpf][syscalls]") 
     CHECK(certificate.at("records").at("sent") > 50);
     for (const char* when : {"before", "after"}) {
         const auto arrived = certificate.at("canaries").at(when).get<std::set<std::string>>();
-        for (const std::string name : {"open", "failed open", "stat", "connect", "bind", "listen", "send", "fork",
-                                       "exec", "exit", "signal", "system calls"}) {
+        for (const std::string name : {"open", "failed open", "stat", "connect", "bind", "listen", "send",
+                                       "fork", "exec", "exit", "signal", "system calls"}) {
             CAPTURE(when, name);
             CHECK(arrived.count(name) == 1);
         }
-        for (const std::string name : {"unlink", "rmdir", "mkdir", "mknod", "symlink", "link", "link to", "rename",
-                                       "rename to", "truncate", "chmod"}) {
+        for (const std::string name : {"unlink", "rmdir", "mkdir", "mknod", "symlink", "link", "link to",
+                                       "rename", "rename to", "truncate", "chmod"}) {
             CAPTURE(when, name);
             CHECK(arrived.count(hooks ? name + " hook" : name) == 1);
         }

@@ -63,6 +63,7 @@ struct CheckEvent {
              "an address no longer than its bytes");
     }
     void operator()(const EnvironmentEvent& event) const { within(event.names); }
+    void operator()(const RepeatsEvent&) const {}
     void operator()(const GetenvEvent& event) const { within(event.name); }
     void operator()(const AnswerEvent& event) const { within(event.bytes); }
     template <class Other>

@@ -23,6 +23,8 @@ static void *execute(void *unused)
 	return NULL;
 }
 
+static void handle(int number) { (void)number; }
+
 static void *read_file(void *path)
 {
 	close(open(path, O_RDONLY));
@@ -50,6 +52,23 @@ int main(int argc, char **argv)
 		pthread_create(&thread, NULL, execute, NULL);
 		pause();
 	}
+	if (IS("killed")) { /* a child that is killed in a call */
+		pid_t child = fork();
+		if (!child) {
+			pause();
+			_exit(0);
+		}
+		usleep(100 * 1000);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		return 0;
+	}
+	if (IS("handler")) {
+		signal(SIGUSR1, handle);
+		return raise(SIGUSR1);
+	}
+	if (IS("fexecve"))
+		return fexecve(open("/usr/bin/true", O_RDONLY), true_argv, environ);
 	if (IS("thread-open")) {
 		pthread_create(&thread, NULL, read_file, (void *)argument);
 		pthread_join(thread, NULL);

@@ -94,6 +94,9 @@ static void *run(void *data)
 			close(open(name, O_WRONLY | O_CREAT, 0600));
 		} else if (!strcmp(kind, "missing")) {
 			open(name, O_RDONLY);
+		} else if (!strcmp(kind, "thrice")) {
+			for (int again = 0; again < 3; again++)
+				open(name, O_RDONLY);
 		} else if (!strcmp(kind, "long")) {
 			char wide[256];
 			snprintf(wide, sizeof(wide), "%0200d-%s", 0, name);

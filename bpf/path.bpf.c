@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Walking from a dentry up to the run's root, as d_path does up to the process's; the helper of that name may
+ * not be called from these programs. Reads are unlocked: a rename in the middle can mix old and new names.
+ */
+#include "path.bpf.h"
+
+/* A path of 4095 bytes can have 2047 names, and each may cross a mount. */
+#define WALK_STEPS 4096
+
+/*
+ * A field of an object of the kernel that is known by its address. From Linux 6.2 on a load, before that a
+ * call of a helper, which costs ten times as much. In this file alone: the linker of libbpf 1.1 takes no
+ * kernel function from two.
+ */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+#define field_of(type, address, field)                                                                       \
+	({                                                                                                   \
+		typeof(((type *)0)->field) value_;                                                           \
+		void *at_ = (void *)(u64)(address);                                                          \
+		if (bpf_rdonly_cast)                                                                         \
+			value_ = ((type *)bpf_rdonly_cast(at_, bpf_core_type_id_kernel(type)))->field;       \
+		else                                                                                         \
+			value_ = BPF_CORE_READ((type *)at_, field);                                          \
+		value_;                                                                                      \
+	})
+
+static long walk_step(u32 i, void *slot)
+{
+	struct scratch *s = scratch_at(*(u32 *)slot);
+	u64 dentry, parent, mount, mount_parent;
+	u32 at;
+	long size;
+
+	if (!s)
+		return 1;
+	dentry = s->walk.dentry;
+	if (dentry == s->walk.root_dentry && s->walk.mnt == s->walk.root_mnt) {
+		s->walk.state = WALK_DONE;
+		return 1;
+	}
+	parent = (u64)field_of(struct dentry, dentry, d_parent);
+	if (dentry == s->walk.mnt_root || dentry == parent) {
+		mount = s->walk.mnt - bpf_core_field_offset(struct mount, mnt);
+		mount_parent = (u64)field_of(struct mount, mount, mnt_parent);
+		if (mount_parent == mount || !mount_parent) {
+			s->walk.state = WALK_DONE;
+			return 1;
+		}
+		s->walk.dentry = (u64)field_of(struct mount, mount, mnt_mountpoint);
+		s->walk.mnt = mount_parent + bpf_core_field_offset(struct mount, mnt);
+		s->walk.mnt_root = (u64)field_of(struct mount, mount_parent, mnt.mnt_root);
+		return 0;
+	}
+	/*
+	 * The dentry cache's own hash of the name has 32 bits: among 100 000 names in a directory some are
+	 * equal. With the dentry's address they are not. One that was dropped and is looked up again is
+	 * reported again.
+	 */
+	s->walk.hash = mix(mix(s->walk.hash, field_of(struct dentry, dentry, d_name.hash_len)), dentry);
+	if (s->walk.copy) {
+		at = s->cursor;
+		if (at > RECORD_MAX - 256) {
+			s->walk.state = WALK_OVERFLOW;
+			return 1;
+		}
+		bound(at, RECORD_MAX);
+		size = bpf_probe_read_kernel_str(s->record + at, 256,
+						 field_of(struct dentry, dentry, d_name.name));
+		if (size <= 0) {
+			s->walk.state = WALK_OVERFLOW;
+			return 1;
+		}
+		s->cursor = at + (u32)size;
+	}
+	s->walk.dentry = parent;
+	return 0;
+}
+
+long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
+{
+	struct scratch *s = scratch_at(slot);
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 before;
+
+	if (!s)
+		return -1;
+	before = s->cursor;
+	s->walk.dentry = dentry;
+	s->walk.mnt = mnt;
+	s->walk.mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
+	if (has_other_root(task)) {
+		s->walk.root_dentry = run_root_dentry;
+		s->walk.root_mnt = run_root_mnt;
+	} else { /* its mount is a copy in a mount namespace of the task's own */
+		s->walk.root_dentry = (u64)task->fs->root.dentry;
+		s->walk.root_mnt = (u64)task->fs->root.mnt;
+	}
+	s->walk.hash = hash_seed;
+	s->walk.copy = copy;
+	s->walk.state = WALK_ON;
+	bpf_loop(WALK_STEPS, walk_step, &slot, 0);
+	if (s->walk.state != WALK_DONE) {
+		count_loss(TL_LOSS_PATH_TOO_DEEP);
+		return -1;
+	}
+	return s->cursor - before;
+}
+
+u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
+{
+	struct scratch *s = scratch_at(slot);
+	struct tl_name *record;
+	u32 index = object & (NAMED_PATHS - 1);
+	u64 *named = bpf_map_lookup_elem(&named_paths, &index);
+	long size;
+
+	if (!s)
+		return 0;
+	if (named && *named == object)
+		return object;
+	record = begin_record(s, struct tl_name, TL_NAME, image);
+	size = walk_path(slot, mnt, dentry, true);
+	if (size < 0)
+		return 0;
+	record->names_size = size;
+	record->object = object = s->walk.hash;
+	if (!send_record(s->slot, false))
+		return 0;
+	index = object & (NAMED_PATHS - 1);
+	named = bpf_map_lookup_elem(&named_paths, &index);
+	if (named)
+		*named = object;
+	return object;
+}
+
+int look_at_file(u32 slot, u64 opened)
+{
+	struct scratch *s = scratch_at(slot);
+	struct file_view *file;
+	u64 inode, super;
+
+	if (!s)
+		return 0;
+	file = &s->file;
+	file->mnt = (u64)field_of(struct file, opened, f_path.mnt);
+	file->dentry = (u64)field_of(struct file, opened, f_path.dentry);
+	file->flags = field_of(struct file, opened, f_flags);
+	file->mode = field_of(struct file, opened, f_mode);
+	inode = (u64)field_of(struct file, opened, f_inode);
+	file->inode_mode = field_of(struct inode, inode, i_mode);
+	super = (u64)field_of(struct dentry, file->dentry, d_sb);
+	file->has_path = !(field_of(struct super_block, super, s_flags) & SB_NOUSER);
+	file->deleted = !field_of(struct dentry, file->dentry, d_hash.pprev) &&
+			(u64)field_of(struct dentry, file->dentry, d_parent) != file->dentry;
+	return 0;
+}

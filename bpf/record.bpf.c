@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* The way of a finished record into the ring buffer. */
+#include "record.bpf.h"
+
+/* Bytes. Above the first the collector is told at once, above the second the command is slowed down. */
+#define RING_WAKE (RING_SIZE / 8)
+#define RING_SLOW (RING_SIZE / 2)
+#define SLOWEST_NS 200000
+
+static long until_then(u32 i, void *then) { return bpf_ktime_get_ns() >= *(u64 *)then; }
+
+/*
+ * Back-pressure. These programs may not sleep, so a command that makes records faster than they are stored is
+ * made to wait on the spot, the longer the fuller the buffer is. With all its processors waiting, the
+ * collector still gets its share of time, and more of it than the records then made in that time need.
+ */
+static __always_inline int slow_down(u64 filled)
+{
+	u64 then;
+
+	if (filled <= RING_SLOW)
+		return 0;
+	then = bpf_ktime_get_ns() + (filled - RING_SLOW) * SLOWEST_NS / (RING_SIZE - RING_SLOW);
+	bpf_loop(1 << 20, until_then, &then, 0);
+	return 0;
+}
+
+static __always_inline u32 next_sequence(void)
+{
+	u32 zero = 0;
+	u64 *next = bpf_map_lookup_elem(&sequences, &zero);
+
+	return next ? __sync_fetch_and_add(next, 1) : 0;
+}
+
+int send_record(u32 slot, u32 urgent)
+{
+	struct scratch *s = scratch_at(slot);
+	struct tl_header *header;
+	u64 filled;
+	u32 size;
+
+	if (!s)
+		return false;
+	size = s->cursor;
+	header = (struct tl_header *)s->record;
+	if (size > RECORD_MAX || size < sizeof(*header)) {
+		count_loss(TL_LOSS_PATH_TOO_DEEP);
+		return false;
+	}
+	bound(size, RECORD_MAX);
+	filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	if (filled > RING_WAKE) {
+		urgent = true;
+		slow_down(filled);
+	}
+	header->size = size;
+	header->cpu = bpf_get_smp_processor_id();
+	header->sequence = next_sequence();
+	if (bpf_ringbuf_output(&events, s->record, size, urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
+		count_loss(TL_LOSS_RING_FULL);
+		return false;
+	}
+	return true;
+}
