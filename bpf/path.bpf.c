@@ -9,21 +9,22 @@
 #define WALK_STEPS 4096
 
 /*
- * A field of an object of the kernel that is known by its address. From Linux 6.2 on a load, before that a
- * call of a helper, which costs ten times as much. In this file alone: the linker of libbpf 1.1 takes no
- * kernel function from two.
+ * A field of an object of the kernel that is known by its address: a load, for which Linux 6.2 has a cast.
+ * This file is compiled a second time for kernels without it, to call a helper that costs ten times as much.
+ * In this file alone: the linker of libbpf 1.1 takes no kernel function from two.
  */
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+#ifndef TREADLINE_NO_CAST
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
+#define field_of(type, address, field)                                                                       \
+	((type *)bpf_rdonly_cast((void *)(u64)(address), bpf_core_type_id_kernel(type)))->field
+#else
 #define field_of(type, address, field)                                                                       \
 	({                                                                                                   \
-		typeof(((type *)0)->field) value_;                                                           \
-		void *at_ = (void *)(u64)(address);                                                          \
-		if (bpf_rdonly_cast)                                                                         \
-			value_ = ((type *)bpf_rdonly_cast(at_, bpf_core_type_id_kernel(type)))->field;       \
-		else                                                                                         \
-			value_ = BPF_CORE_READ((type *)at_, field);                                          \
-		value_;                                                                                      \
+		u64 at_ =                                                                                    \
+		    (u64)(address); /* outside: what is in there is looked for in the kernel's types */      \
+		BPF_CORE_READ((type *)at_, field);                                                           \
 	})
+#endif
 
 static long walk_step(u32 i, void *slot)
 {

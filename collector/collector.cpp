@@ -121,12 +121,12 @@ public:
     result<CollectorSummary> finish() {
         const auto ended = steady_clock::now();
         info_.duration_ms = static_cast<int64_t>((monotonic_ns() - start_ns_) / 1'000'000);
-        while (!recorder_.still_running().empty() && steady_clock::now() - ended < tree_patience) {
+        while (!recorder_.tree().still_running().empty() && steady_clock::now() - ended < tree_patience) {
             ::poll(nullptr, 0, 2);
             TRY(drain());
         }
         TRY(check_canaries(after_));
-        TRY(recorder_.store_living());
+        TRY(recorder_.tree().store_living());
         TRY(probes_.report_living());
         TRY(drain());
         TRY(probes_.read_repeats([this](const tl_seen& seen) { return recorder_.add_repeats(seen); }));
@@ -202,7 +202,7 @@ private:
         for (const auto& [cause, count] : info_.lost) {
             because.push_back(loss_sentence(cause, count));
         }
-        if (const auto running = recorder_.still_running(); !running.empty()) {
+        if (const auto running = recorder_.tree().still_running(); !running.empty()) {
             because.push_back("still running when the command had ended: " + join(running, ", "));
         }
         info_.complete = because.empty();
@@ -212,6 +212,7 @@ private:
             {"probes", info_.probes},
             {"probes_because", probes_.choice().because},
             {"attached", probes_.attached()},
+            {"kernel_reads", probes_.reads_by_cast() ? "loads" : "helper calls"},
             {"canaries", {{"before", before_}, {"after", after_}}},
             {"environment_reads", probes_.getenv_problem().empty() ? "seen where programs call getenv"
                                                                    : "not seen: " + probes_.getenv_problem()},

@@ -20,6 +20,7 @@
 #include "collector/tracing_support.h"
 
 #include "probes.skel.h"
+#include "probes_without_cast.skel.h"
 
 namespace treadline {
 namespace {
@@ -51,6 +52,32 @@ int keep_words(enum libbpf_print_level level, const char* format, va_list argume
     return 0;
 }
 
+// How the probes read what lies in the kernel: see bpf/path.bpf.c.
+enum class Reads { ByCast, ByHelper };
+
+// Both objects have the same programs and maps. Null with errno set.
+probes* open_probes(Reads reads) {
+    if (reads == Reads::ByCast) {
+        return probes__open();
+    }
+    auto* opened = static_cast<probes*>(std::calloc(1, sizeof(probes)));
+    if (opened == nullptr) {
+        return nullptr;
+    }
+    int status = probes__create_skeleton(opened);
+    if (status == 0) {
+        opened->skeleton->data =
+            const_cast<void*>(probes_without_cast__elf_bytes(&opened->skeleton->data_sz)); // C's signature
+        status = bpf_object__open_skeleton(opened->skeleton, nullptr);
+    }
+    if (status != 0) {
+        probes__destroy(opened);
+        errno = -status;
+        return nullptr;
+    }
+    return opened;
+}
+
 } // namespace
 
 struct Probes::Loaded {
@@ -66,8 +93,43 @@ struct Probes::Loaded {
     std::optional<GetenvProbe> getenv;
     std::string getenv_problem;
     ProbeChoice choice;
+    Reads reads = Reads::ByCast;
     const OnRecord* on_record = nullptr;
     result<ok> outcome = ok{};
+
+    // 0 or a negative errno.
+    int load() {
+        skeleton.reset(open_probes(reads));
+        if (!skeleton) {
+            return -errno;
+        }
+        auto& settings = *skeleton->rodata;
+        if (::getrandom(&settings.hash_seed, sizeof settings.hash_seed, 0) != sizeof settings.hash_seed) {
+            return -errno;
+        }
+        const std::string_view hooks = choice.set == ProbeSet::BpfLsm   ? "lsm_"
+                                       : choice.set == ProbeSet::Fentry ? "fentry_"
+                                                                        : "";
+        settings.security_hooks = !hooks.empty();
+        const auto table = call_table();
+        std::memcpy(&settings.calls, table.data(), sizeof table);
+        attached.clear();
+        bpf_program* program = nullptr;
+        bpf_object__for_each_program(program, skeleton->obj) {
+            const std::string_view name = bpf_program__name(program);
+            if (!hooks.empty() && (name.substr(0, hooks.size()) == hooks || name == "on_sys_enter")) {
+                bpf_program__set_autoload(program, true);
+            }
+            if (name == "on_getenv") {
+                // Not of the certificate's hooks: without it, variables are known to be present, not to be
+                // read.
+                bpf_program__set_autoload(program, GetenvProbe::prepare(program));
+            } else if (bpf_program__autoload(program)) {
+                attached.emplace_back(name);
+            }
+        }
+        return probes__load(skeleton.get());
+    }
 
     static int receive(void* context, void* data, size_t size) {
         auto* self = static_cast<Loaded*>(context);
@@ -94,39 +156,17 @@ result<Probes> Probes::load() {
                              "CONFIG_BPF_SYSCALL=y");
     };
     auto loaded = std::make_unique<Loaded>();
-    loaded->skeleton.reset(probes__open());
-    if (!loaded->skeleton) {
-        return refused(errno, "opening");
-    }
-    auto& settings = *loaded->skeleton->rodata;
-    if (::getrandom(&settings.hash_seed, sizeof settings.hash_seed, 0) != sizeof settings.hash_seed) {
-        return fail_errno("cannot get random bytes");
-    }
     loaded->choice = choose_probe_set();
-    const std::string_view hooks = loaded->choice.set == ProbeSet::BpfLsm   ? "lsm_"
-                                   : loaded->choice.set == ProbeSet::Fentry ? "fentry_"
-                                                                            : "";
-    settings.security_hooks = !hooks.empty();
-    bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, loaded->skeleton->obj) {
-        const std::string_view name = bpf_program__name(program);
-        if (!hooks.empty() && (name.substr(0, hooks.size()) == hooks || name == "on_sys_enter")) {
-            bpf_program__set_autoload(program, true);
-        }
-        if (name == "on_getenv") {
-            // Not of the certificate's hooks: without it, variables are known to be present, not to be read.
-            bpf_program__set_autoload(program, GetenvProbe::prepare(program));
-        } else if (bpf_program__autoload(program)) {
-            loaded->attached.emplace_back(name);
-        }
+    int status = loaded->load();
+    if (status != 0) { // libbpf's codes do not tell a missing kernel function from other reasons
+        last_words.clear();
+        loaded->reads = Reads::ByHelper;
+        status = loaded->load();
     }
-    const auto table = call_table();
-    std::memcpy(&settings.calls, table.data(), sizeof table);
-    last_words.clear();
-    if (const int status = probes__load(loaded->skeleton.get()); status != 0) {
+    if (status != 0) {
         return refused(-status, "loading");
     }
-    if (const int status = probes__attach(loaded->skeleton.get()); status != 0) {
+    if (status = probes__attach(loaded->skeleton.get()); status != 0) {
         return refused(-status, "attaching");
     }
     if (!bpf_program__autoload(loaded->skeleton->progs.on_getenv)) {
@@ -250,6 +290,10 @@ const std::vector<std::string>& Probes::attached() const {
 
 const std::string& Probes::getenv_problem() const {
     return loaded_->getenv_problem;
+}
+
+bool Probes::reads_by_cast() const {
+    return loaded_->reads == Reads::ByCast;
 }
 
 const ProbeChoice& Probes::choice() const {

@@ -1,18 +1,15 @@
 #include "collector/run_recorder.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/path.h"
 #include "base/text.h"
 #include "collector/accesses.h"
-#include "collector/call_table.h"
 #include "collector/canary.h"
 #include "collector/path_resolver.h"
 #include "collector/scripts.h"
@@ -25,10 +22,9 @@ const tl_header& header_of(const Event& event) {
     return std::visit([](const auto& e) -> const tl_header& { return e.fixed.header; }, event);
 }
 
-constexpr uint32_t processors_max = 8192; // CONFIG_NR_CPUS at its largest
+constexpr uint32_t processors_max = 8192;                               // CONFIG_NR_CPUS at its largest
 constexpr const char* through_process = "path through another process"; // a cause of loss
 constexpr size_t lookup_limit = 100'000;
-constexpr size_t ancestor_limit = 256;
 
 std::string operation_name(uint16_t op) {
     switch (op) {
@@ -65,49 +61,6 @@ bool is_kernel_file(const std::string& path) {
 }
 
 } // namespace
-
-int64_t RunRecorder::since_start(uint64_t time_ns) const {
-    return time_ns > start_ns_ ? static_cast<int64_t>(time_ns - start_ns_) : 0;
-}
-
-RunRecorder::Image& RunRecorder::image(const tl_header& header) {
-    Image& found = images_[header.image];
-    if (found.pid == 0) { // its fork was lost; the loss itself is counted where it happened
-        found.pid = static_cast<int32_t>(header.pid);
-        found.started_ns = since_start(header.time_ns);
-    }
-    return found;
-}
-
-result<int64_t> RunRecorder::row_of(uint64_t number) {
-    Image& found = images_[number];
-    if (found.row == 0) {
-        ProcessImage process;
-        process.parent = nearest_row(found.parent);
-        process.pid = found.pid;
-        process.exe = found.exe;
-        if (found.argv) {
-            process.argv = *found.argv;
-        }
-        process.started_ns = found.started_ns;
-        found.row = TRY(writer_.add_process(process));
-    }
-    return found.row;
-}
-
-int64_t RunRecorder::nearest_row(uint64_t number) const {
-    while (number != 0) {
-        const auto found = images_.find(number);
-        if (found == images_.end()) {
-            return 0;
-        }
-        if (found->second.row != 0) {
-            return found->second.row;
-        }
-        number = found->second.parent;
-    }
-    return 0;
-}
 
 result<ok> RunRecorder::on_record(std::string_view bytes) {
     const auto event = parse_event(bytes);
@@ -172,14 +125,11 @@ result<ok> RunRecorder::on(const OtherTaskEvent& event) {
     const tl_other_task& fixed = event.fixed;
     const auto pid = static_cast<int32_t>(fixed.other_pid);
     const bool own_numbers = (fixed.flags & TL_OTHER_TASK_NAMESPACE) != 0;
-    const bool inside = !own_numbers && std::any_of(images_.begin(), images_.end(), [&](const auto& entry) {
-        return entry.second.pid == pid && !entry.second.ended;
-    });
-    if (inside) {
+    if (!own_numbers && tree_.is_living(pid)) {
         return ok{};
     }
-    image(fixed.header);
-    const int64_t process = TRY(row_of(fixed.header.image));
+    tree_.meet(fixed.header);
+    const int64_t process = TRY(tree_.row_of(fixed.header.image));
     std::string value = std::to_string(pid);
     if (const size_t size = ::strnlen(fixed.comm, sizeof fixed.comm); size != 0) {
         value = printable(std::string(fixed.comm, size)) + " (" + value + ")";
@@ -194,38 +144,14 @@ result<ok> RunRecorder::on(const OtherTaskEvent& event) {
 }
 
 result<ok> RunRecorder::on(const ForkEvent& event) {
-    // Images are numbered as they are made: nothing descends from itself.
-    if (event.fixed.child_image <= event.fixed.header.image) {
+    if (!tree_.fork(event.fixed)) {
         ++lost_["unreadable record"];
-        return ok{};
     }
-    const Image& parent = image(event.fixed.header);
-    Image child;
-    child.parent = event.fixed.header.image;
-    child.pid = static_cast<int32_t>(event.fixed.child_pid);
-    child.started_ns = since_start(event.fixed.header.time_ns);
-    child.exe = parent.exe;
-    child.argv = parent.argv;
-    images_[event.fixed.child_image] = std::move(child);
     return ok{};
 }
 
 result<ok> RunRecorder::on(const ExecEvent& event) {
     const tl_header& header = event.fixed.header;
-    const uint64_t previous = event.fixed.previous_image;
-    if (previous >= header.image) {
-        ++lost_["unreadable record"];
-        return ok{};
-    }
-    if (previous != 0) {
-        Image& before = images_[previous];
-        before.ended = true;
-        before.exe.clear();
-        before.argv.reset();
-        if (before.row != 0) {
-            TRY(writer_.end_process(before.row, since_start(header.time_ns), std::nullopt));
-        }
-    }
     const bool hidden = (event.fixed.flags & TL_EXEC_HIDDEN) != 0;
     const bool unreachable = (event.fixed.flags & TL_EXEC_UNREACHABLE) != 0;
     const std::optional<uint32_t> program = path_of(event.fixed.program);
@@ -234,14 +160,11 @@ result<ok> RunRecorder::on(const ExecEvent& event) {
     // "memfd:name": no path, and not to be taken for one.
     const std::string exe =
         unreachable ? std::string(event.name) : text_of(program.value_or(0), object_text_);
-    Image now;
-    now.parent = previous;
-    now.pid = static_cast<int32_t>(header.pid);
-    now.started_ns = since_start(header.time_ns);
-    now.exe = exe;
-    now.argv = std::make_shared<const std::vector<std::string>>(texts_from(event.argv));
-    images_[header.image] = std::move(now);
-    const int64_t row = TRY(row_of(header.image));
+    if (!TRY(tree_.execute(event, exe))) {
+        ++lost_["unreadable record"];
+        return ok{};
+    }
+    const int64_t row = TRY(tree_.row_of(header.image));
     if (unreachable && !hidden) {
         return writer_.add_fact(row, "executed without a path", 0, printable(exe));
     }
@@ -291,22 +214,9 @@ result<ok> RunRecorder::add_executed(int64_t process, const ExecEvent& event, co
     return ok{};
 }
 
-result<ok> RunRecorder::on(const ExitEvent& event) {
-    const tl_header& header = event.fixed.header;
-    Image& ending = image(header);
-    const int64_t row = TRY(row_of(header.image));
-    const int status = event.fixed.status;
-    TRY(writer_.end_process(row, since_start(header.time_ns),
-                            WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
-    ending.ended = true;
-    ending.exe.clear();
-    ending.argv.reset();
-    return ok{};
-}
-
 result<ok> RunRecorder::add_path_row(FileAccess& access, uint32_t path, uint64_t time_ns,
                                      std::string_view requested) {
-    access.first_ns = access.last_ns = since_start(time_ns);
+    access.first_ns = access.last_ns = tree_.since_start(time_ns);
     return writer_.add_file(access, path, requested.empty() ? 0 : TRY(writer_.path_id(requested)));
 }
 
@@ -321,7 +231,7 @@ result<ok> RunRecorder::add_written(int64_t process, const std::string& path, co
 result<ok> RunRecorder::add_inherited(const PathEvent& event, const std::string& path) {
     const tl_path& fixed = event.fixed;
     const bool named = (fixed.flags & TL_PATH_RESOLVED) != 0;
-    return writer_.add_fact(TRY(row_of(fixed.header.image)), "inherited descriptor",
+    return writer_.add_fact(TRY(tree_.row_of(fixed.header.image)), "inherited descriptor",
                             named ? TRY(writer_.path_id(path)) : 0,
                             descriptor_text(fixed.detail, fixed.call_flags, fixed.inode_mode) +
                                 ((fixed.flags & TL_PATH_DELETED) != 0 && named ? ", deleted" : ""));
@@ -382,10 +292,10 @@ result<ok> RunRecorder::on(const PathEvent& event) {
     }
     const std::string& object_text = text_of(*object, object_text_);
     if (fixed.op == TL_LOAD || fixed.op == TL_INHERIT) {
-        image(fixed.header);
+        tree_.meet(fixed.header);
         return fixed.op == TL_INHERIT
                    ? add_inherited(event, object_text)
-                   : add_written(nearest_row(fixed.header.image), object_text, "written then loaded");
+                   : add_written(tree_.nearest_row(fixed.header.image), object_text, "written then loaded");
     }
     const auto access =
         path_access(event, object_text, text_of(*base, base_text_), text_of(*root, root_text_));
@@ -397,18 +307,18 @@ result<ok> RunRecorder::on(const PathEvent& event) {
         return ok{};
     }
     const auto path = access->of_object ? *object : static_cast<uint32_t>(TRY(writer_.path_id(access->path)));
-    image(fixed.header);
+    tree_.meet(fixed.header);
     // A temporary file without a name leaves the directory it lies in as it was.
     const bool nameless = (fixed.flags & TL_PATH_DELETED) != 0 && access->directory;
     const bool creates = !nameless && (access->kinds & bit(AccessKind::Create)) != 0;
     note_origin(event, path, creates);
     if (fixed.result == 0 && !access->directory && (fixed.op == TL_OPEN || fixed.op == TL_TRUNCATE) &&
         (creates || (access->kinds & bit(AccessKind::Write)) != 0)) {
-        written_.wrote(access->of_object ? object_text : access->path, image(fixed.header).exe);
+        written_.wrote(access->of_object ? object_text : access->path, tree_.exe(fixed.header));
     }
 
     FileAccess row;
-    row.process = TRY(row_of(fixed.header.image));
+    row.process = TRY(tree_.row_of(fixed.header.image));
     row.result = fixed.result;
     row.directory = access->directory;
     row.created_by_run = fixed.result == 0 && origins_.is_created(path);
@@ -436,8 +346,8 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
     if (!base || !root) {
         return ok{};
     }
-    image(fixed.header);
-    const int64_t process = TRY(row_of(fixed.header.image));
+    tree_.meet(fixed.header);
+    const int64_t process = TRY(tree_.row_of(fixed.header.image));
     Sighting sighting = sighting_of(fixed);
     if (address.unix_path) {
         const bool bound = fixed.op == TL_BIND;
@@ -473,7 +383,7 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
     access.address = address.text;
     access.port = address.port;
     access.result = fixed.result;
-    access.first_ns = access.last_ns = since_start(fixed.header.time_ns);
+    access.first_ns = access.last_ns = tree_.since_start(fixed.header.time_ns);
     name_host(access, fixed.header.image, fixed.header.time_ns);
     TRY(writer_.add_socket(access));
     sighting.process = static_cast<uint32_t>(process);
@@ -483,27 +393,9 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
     return ok{};
 }
 
-result<ok> RunRecorder::on(const SyscallsEvent& event) {
-    const tl_header& header = event.fixed.header;
-    Image& caller = image(header);
-    int64_t row = nearest_row(header.image);
-    for (size_t word = 0; word < TL_SYSCALL_WORDS; ++word) {
-        uint64_t fresh = event.fixed.words[word] & ~caller.calls[word];
-        caller.calls[word] |= fresh;
-        for (; fresh != 0; fresh &= fresh - 1) {
-            if (row == 0) {
-                row = TRY(row_of(header.image));
-            }
-            const int number = static_cast<int>(word * 64) + std::countr_zero(fresh);
-            TRY(writer_.add_syscall({row, number, syscall_name(number)}));
-        }
-    }
-    return ok{};
-}
-
 result<ok> RunRecorder::on(const EnvironmentEvent& event) {
-    image(event.fixed.header);
-    const int64_t row = TRY(row_of(event.fixed.header.image));
+    tree_.meet(event.fixed.header);
+    const int64_t row = TRY(tree_.row_of(event.fixed.header.image));
     for (const std::string& name : texts_from(event.names)) {
         if (!name.empty()) {
             TRY(writer_.add_environment({row, name}));
@@ -515,12 +407,12 @@ result<ok> RunRecorder::on(const EnvironmentEvent& event) {
 
 // Only what was there to be read: asking for a variable that is not set is no use of one.
 result<ok> RunRecorder::on(const GetenvEvent& event) {
-    image(event.fixed.header);
+    tree_.meet(event.fixed.header);
     const std::string name(event.name);
     if (!variables_.contains(name)) {
         return ok{};
     }
-    return writer_.add_environment({TRY(row_of(event.fixed.header.image)), name, true});
+    return writer_.add_environment({TRY(tree_.row_of(event.fixed.header.image)), name, true});
 }
 
 result<ok> RunRecorder::on(const AnswerEvent& event) {
@@ -529,13 +421,13 @@ result<ok> RunRecorder::on(const AnswerEvent& event) {
     const auto protocol = fixed.protocol == TL_PROTOCOL_VARLINK      ? ResolverTraffic::Protocol::Varlink
                           : fixed.protocol == TL_PROTOCOL_DNS_STREAM ? ResolverTraffic::Protocol::Stream
                                                                      : ResolverTraffic::Protocol::Datagram;
-    image(fixed.header);
+    tree_.meet(fixed.header);
     if ((fixed.flags & TL_ANSWER_SENT) != 0) {
         resolvers_.sent(fixed.socket, protocol, event.bytes, whole);
         return ok{};
     }
     for (const NameAnswer& answer : resolvers_.received(fixed.socket, protocol, event.bytes, whole)) {
-        const int64_t process = TRY(row_of(fixed.header.image));
+        const int64_t process = TRY(tree_.row_of(fixed.header.image));
         if (answer.addresses.empty() && !answer.truncated && lookups_.size() < lookup_limit) {
             lookups_.try_emplace({process, answer.name}, false);
         }
@@ -563,13 +455,7 @@ void RunRecorder::name_host(SocketAccess& access, uint64_t number, uint64_t unti
     if (names_.empty() || (access.operation != "connect" && access.operation != "send")) {
         return;
     }
-    std::vector<uint64_t> line;
-    while (number != 0 && line.size() < ancestor_limit) {
-        line.push_back(number);
-        const auto found = images_.find(number);
-        number = found == images_.end() ? 0 : found->second.parent;
-    }
-    std::vector<std::string> names = names_.find(line, access.address, until_ns);
+    std::vector<std::string> names = names_.find(tree_.line_of(number), access.address, until_ns);
     // Repeats are counted, not told apart: each may have followed any lookup up to the last one.
     const bool repeats = access.first_ns != access.last_ns;
     if (repeats) {
@@ -593,7 +479,7 @@ result<ok> RunRecorder::add_repeats(const tl_seen& seen) {
         return ok{};
     }
     const Sighting& sighting = sightings_[known - 1];
-    const int64_t last = since_start(seen.last_ns);
+    const int64_t last = tree_.since_start(seen.last_ns);
     if (sighting.socket >= 0) {
         SocketAccess access = sockets_[static_cast<size_t>(sighting.socket)];
         access.count = seen.repeats;
@@ -629,35 +515,6 @@ result<ok> RunRecorder::mark_gone(size_t limit) {
         TRY(writer_.add_fact(0, "not looked at whether gone", 0, std::to_string(not_asked)));
     }
     return ok{};
-}
-
-result<ok> RunRecorder::store_living() {
-    std::vector<uint64_t> living;
-    for (const auto& [number, process] : images_) {
-        if (!process.ended) {
-            living.push_back(number);
-        }
-    }
-    std::sort(living.begin(), living.end());
-    for (const uint64_t number : living) {
-        TRY(row_of(number));
-    }
-    return ok{};
-}
-
-std::vector<std::string> RunRecorder::still_running() const {
-    std::map<int32_t, std::string> names; // by pid: a fixed order
-    for (const auto& [number, process] : images_) {
-        if (!process.ended) {
-            names[process.pid] =
-                std::string(file_name(process.exe)) + " (" + std::to_string(process.pid) + ")";
-        }
-    }
-    std::vector<std::string> texts;
-    for (auto& [pid, name] : names) {
-        texts.push_back(std::move(name));
-    }
-    return texts;
 }
 
 } // namespace treadline

@@ -1,12 +1,10 @@
-// From records to rows: keeps the process tree and turns every record into rows of the trace store.
+// From records to rows: what the processes of the tree did, as rows of the trace store.
 //
 // Records of the collector's own check (TL_IMAGE_CANARY) are noted, never stored.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,6 +19,7 @@
 #include "collector/name_lookups.h"
 #include "collector/origins.h"
 #include "collector/path_resolver.h"
+#include "collector/process_tree.h"
 #include "collector/trace_writer.h"
 #include "collector/written.h"
 
@@ -30,7 +29,7 @@ class RunRecorder {
 public:
     // `start_ns`: CLOCK_MONOTONIC at the run's start; the writer has a run begun.
     RunRecorder(TraceWriter& writer, uint64_t start_ns)
-        : writer_(writer), start_ns_(start_ns), origins_(writer.paths()) {}
+        : writer_(writer), tree_(writer, start_ns), origins_(writer.paths()) {}
 
     // An error is the store's. A record that cannot be read is a loss, not an error.
     result<ok> on_record(std::string_view bytes);
@@ -42,27 +41,16 @@ public:
     // A row for each name that gave its process no address.
     result<ok> store_failed_lookups();
 
-    // A row for each process that still lives, even if it did nothing worth one.
-    result<ok> store_living();
+    // The processes of the run.
+    [[nodiscard]] ProcessTree& tree() { return tree_; }
 
     [[nodiscard]] const std::set<std::string>& canaries() const { return canaries_; }
     void forget_canaries() { canaries_.clear(); }
-    [[nodiscard]] std::vector<std::string> still_running() const; // "sleep (123)"
     [[nodiscard]] const std::map<std::string, uint64_t>& lost() const { return lost_; }
     // Records that arrived, by the processor that sent them.
     [[nodiscard]] const std::vector<uint64_t>& arrived() const { return arrived_; }
 
 private:
-    struct Image {
-        int64_t row = 0; // 0: not stored yet; a fork that at once executes something never is
-        uint64_t parent = 0;
-        int32_t pid = 0;
-        bool ended = false;
-        int64_t started_ns = 0;
-        std::string exe;
-        std::shared_ptr<const std::vector<std::string>> argv;
-        std::array<uint64_t, TL_SYSCALL_WORDS> calls{};
-    };
     struct Object { // a hash that stands for a path
         uint64_t hash = 0;
         uint32_t path = 0;
@@ -91,10 +79,10 @@ private:
     result<ok> on(const OtherTaskEvent& event);
     result<ok> on(const ForkEvent& event);
     result<ok> on(const ExecEvent& event);
-    result<ok> on(const ExitEvent& event);
+    result<ok> on(const ExitEvent& event) { return tree_.exit(event.fixed); }
     result<ok> on(const PathEvent& event);
     result<ok> on(const SocketEvent& event);
-    result<ok> on(const SyscallsEvent& event);
+    result<ok> on(const SyscallsEvent& event) { return tree_.add_calls(event.fixed); }
     result<ok> on(const EnvironmentEvent& event);
     result<ok> on(const GetenvEvent& event);
     result<ok> on(const RepeatsEvent& event) { return add_repeats(event.fixed.seen); }
@@ -107,10 +95,6 @@ private:
     const std::string& text_of(uint32_t path, std::string& buffer) const;
     // What a text of this task is relative to.
     Start start_of(uint32_t base, uint32_t root, const tl_header& header) const;
-    int64_t since_start(uint64_t time_ns) const;
-    Image& image(const tl_header& header);
-    result<int64_t> row_of(uint64_t number);    // stores the process if it is not yet
-    int64_t nearest_row(uint64_t number) const; // its own, or that of the closest ancestor which has one
     // `access` without its texts and result.
     result<ok> add_path_row(FileAccess& access, uint32_t path, uint64_t time_ns,
                             std::string_view requested = {});
@@ -125,14 +109,13 @@ private:
     void note_sighting(const Sighting& sighting);
 
     TraceWriter& writer_;
-    uint64_t start_ns_;
+    ProcessTree tree_;
     std::vector<Object> objects_;
     HashIndex object_index_; // by hash
     // Texts of the record at hand: their memory is used again for the next one.
     std::string object_text_;
     std::string base_text_;
     std::string root_text_;
-    std::unordered_map<uint64_t, Image> images_;
     std::vector<Sighting> sightings_;
     HashIndex sighting_index_; // by access
     std::vector<SocketAccess> sockets_;

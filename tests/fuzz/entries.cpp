@@ -90,7 +90,7 @@ void recorder(std::string_view bytes) {
         must(recorder.on_record(bytes.substr(0, size)).has_value(), "no record is an error of the store");
         bytes.remove_prefix(size);
     }
-    must(recorder.store_failed_lookups().has_value() && recorder.store_living().has_value() &&
+    must(recorder.store_failed_lookups().has_value() && recorder.tree().store_living().has_value() &&
              writer->finish_run({}).has_value(),
          "the end of the run");
 }
