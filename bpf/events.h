@@ -73,7 +73,8 @@ enum tl_loss {
 	TL_LOSS_MANY_MESSAGES = 8,
 	TL_LOSS_ENVIRONMENT = 9,
 	TL_LOSS_NESTED = 10,
-	TL_LOSS_COUNT = 11,
+	TL_LOSS_REQUESTS = 11, /* of io_uring: no room to follow them, or they tell no result */
+	TL_LOSS_COUNT = 12,
 };
 
 #define TL_SYSCALL_WORDS 8	     /* 64 system calls each */

@@ -9,14 +9,7 @@
 #define S_IFDIR 0040000
 #define O_PATH 010000000
 #define O_CREAT 0100
-#define AT_SYMLINK_NOFOLLOW 0x100
-#define AT_SYMLINK_FOLLOW 0x400
 #define AT_EMPTY_PATH 0x1000
-#if defined(__TARGET_ARCH_arm64)
-#define O_NOFOLLOW 0100000
-#else
-#define O_NOFOLLOW 0400000
-#endif
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_CREATED 0x100000 /* Linux 4.19 */
@@ -31,22 +24,12 @@ struct open_how { /* openat2(2) */
  * Reads what the program asked for into s->text and finds where that starts. False if there is nothing to be
  * read (again): no loss, where the object itself is known.
  */
-static __always_inline bool read_asked(struct scratch *s, struct named *n, struct start *start)
+static __always_inline bool read_asked(struct scratch *s, struct named *n)
 {
 	s->text_size = 0;
 	if (!n->address || !read_text(s, n->address, n->kernel_text))
 		return false;
-	return find_start(s, 0, n->fd, n->image, true);
-}
-
-/* Whether a link in the last component is followed. */
-static __always_inline bool follows(const struct named *n)
-{
-	if (n->op == TL_OPEN)
-		return !(n->call_flags & O_NOFOLLOW);
-	if (n->op == TL_LINK_OLD)
-		return n->call_flags & AT_SYMLINK_FOLLOW;
-	return n->flags & TL_PATH_FOLLOW && !(n->call_flags & AT_SYMLINK_NOFOLLOW);
+	return know_start(s, 0, n->fd, n->image, true, n->start);
 }
 
 int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
@@ -69,7 +52,7 @@ int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
 	key->object = object;
 	if (seen_before(key))
 		return 0;
-	has_text = read_asked(s, n, start);
+	has_text = read_asked(s, n);
 	record = begin_record(s, struct tl_path, TL_PATH, n->image);
 	record->result = n->result;
 	record->op = n->op;
@@ -126,7 +109,7 @@ int report_named(u32 slot, struct named *n)
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
 		return report_place(s, n, start->mnt, start->dentry);
 	}
-	if (!find_start(s, 0, n->fd, n->image, follows(n))) {
+	if (!know_start(s, 0, n->fd, n->image, follows(n), n->start)) {
 		if (!start->dentry && n->result == 0)
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
 		return 0;
@@ -290,7 +273,7 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 	key->object = send_name(slot, file->mnt, file->dentry, n->image, key->object);
 	if (!key->object)
 		return 0;
-	has_text = read_asked(s, n, start);
+	has_text = read_asked(s, n);
 	record = begin_record(s, struct tl_path, TL_PATH, n->image);
 	record->op = TL_OPEN;
 	record->flags = TL_PATH_RESOLVED | (key->detail & TL_OPENED_DELETED ? TL_PATH_DELETED : 0);

@@ -2,6 +2,7 @@
 /* Files that become code by being mapped, and files that were open when the command started. */
 #include "access.bpf.h"
 #include "calls.bpf.h"
+#include "io_uring_types.h"
 
 #define MAP_ANONYMOUS 0x20
 #define DESCRIPTORS_MAX 1024
@@ -57,6 +58,19 @@ struct inheritance {
 	u32 slot;
 };
 
+static const char ring_name[] = "[io_uring]";
+
+/* A ring from outside that is polled: a thread from outside carries out what the tree asks of it. */
+static __noinline bool is_polled_ring(struct file *file, u64 dentry)
+{
+	struct io_ring_ctx *ring = BPF_CORE_READ(file, private_data);
+	char name[sizeof(ring_name)] = {};
+
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ((struct dentry *)dentry, d_name.name));
+	return bpf_strncmp(name, sizeof(name), ring_name) == 0 &&
+	       BPF_CORE_READ(ring, flags) & IORING_SETUP_SQPOLL;
+}
+
 static long one_descriptor(u32 i, void *data)
 {
 	struct inheritance *all = data;
@@ -74,6 +88,8 @@ static long one_descriptor(u32 i, void *data)
 	dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
 	if (!has_no_path(dentry))
 		object = name_path(s, mnt, dentry, all->image);
+	else if (is_polled_ring(file, dentry))
+		count_loss(TL_LOSS_IO_URING);
 	record = begin_record(s, struct tl_path, TL_PATH, all->image);
 	record->op = TL_INHERIT;
 	record->flags = object ? TL_PATH_RESOLVED : 0;

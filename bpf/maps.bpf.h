@@ -57,6 +57,8 @@ struct start {
 	u64 root;	 /* hash of the process's root; 0: that of the run */
 	u32 flags;	 /* TL_PATH_PROC */
 	u32 whole;	 /* the text names that, and nothing in it */
+	u32 found;	 /* nothing that is needed to resolve the text is missing */
+	u32 pad;
 };
 
 /* What makes an access a distinct one. */
@@ -144,6 +146,7 @@ extern __u32 watched_uid;
 /* Set by the collector between open and load. */
 extern const volatile __u64 hash_seed;
 extern const volatile bool security_hooks; /* the `lsm` set is loaded */
+extern const volatile bool io_uring_seen;  /* the programs for its requests are loaded */
 extern const volatile struct tl_call calls[TL_CALLS];
 extern __u64 last_image;
 /* What "/" is to the run's first program: where paths end. 0 before it is executed. */
@@ -151,6 +154,14 @@ extern __u64 run_root_mnt, run_root_dentry;
 
 /* For the callbacks of bpf_loop, which cannot be handed a pointer into a map on Linux 6.1. */
 static __always_inline struct scratch *scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratches, &slot); }
+
+/* The state of a followed thread. Those of io_uring are made without passing sched_process_fork: their group's. */
+static __always_inline struct tl_task *state_of(struct task_struct *task)
+{
+	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+	return state ? state : bpf_task_storage_get(&tasks, task->group_leader, NULL, 0);
+}
 
 static __always_inline void count_loss(u32 cause)
 {

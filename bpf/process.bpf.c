@@ -256,17 +256,20 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct tl_task *own = bpf_task_storage_get(&tasks, task, NULL, 0);
+	struct tl_task *state = state_of(task);
 	struct tl_exit *record;
 	struct scratch *s;
 
 	if (!state || !state->image)
 		return 0;
-	note_current_call(state, task); /* exit(2) or exit_group(2) */
+	if (own)
+		note_current_call(own, task); /* exit(2) or exit_group(2) */
 	s = get_scratch();
 	if (!s)
 		return 0;
-	send_calls_of(s, state);
+	if (own)
+		send_calls_of(s, own);
 	if (task->signal->live.counter == 0) {
 		record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
 		record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Sockets: connect, bind, listen, and datagrams that carry an address. */
+#include "access.bpf.h"
 #include "start.bpf.h"
 #include "seen.bpf.h"
 #include "calls.bpf.h"
@@ -15,29 +16,64 @@
 #define SOCK_STREAM 1
 #define MSG_FASTOPEN 0x20000000
 
-struct contact {
-	u64 image;
-	u64 sk;
-	s32 result; /* 0 or errno */
-	u16 op;
-	u16 address_size; /* bytes of s->text */
-	u32 send_flags;	  /* MSG_* */
-	u32 pad;
-};
+/* The address a listening socket is bound to, as a struct sockaddr in s->text. */
+static __noinline int local_address(struct scratch *s, struct contact *c)
+{
+	struct sock *sk = (struct sock *)c->sk;
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u16 port = 0;
 
-/* s->text holds the address. Inlined fields that do not identify a peer are zeroed, so that repeats are seen.
- */
-static __noinline int report_contact(struct scratch *s, struct contact *c)
+	*(u64 *)s->text = 0;
+	*(u16 *)s->text = family;
+	c->address_size = 2;
+	if (family == AF_UNIX) {
+		struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
+		u32 size = BPF_CORE_READ(address, len);
+
+		if (!address || size > TL_ADDRESS_MAX - 1)
+			return 0;
+		bound(size, TL_ADDRESS_MAX - 1);
+		bpf_probe_read_kernel(s->text, size,
+				      (void *)address + bpf_core_field_offset(struct unix_address, name));
+		c->address_size = size;
+		return 0;
+	}
+	/* A port the kernel picked says nothing about the next run. */
+	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
+		port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (family == AF_INET) {
+		*(u16 *)(s->text + 2) = __builtin_bswap16(port);
+		*(u32 *)(s->text + 4) = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		c->address_size = 8;
+	} else if (family == AF_INET6) {
+		*(u16 *)(s->text + 2) = __builtin_bswap16(port);
+		*(u32 *)(s->text + 4) = 0;
+		bpf_probe_read_kernel(s->text + 8, 16,
+				      (void *)sk + bpf_core_field_offset(struct sock, __sk_common) +
+					  bpf_core_field_offset(struct sock_common, skc_v6_rcv_saddr));
+		c->address_size = 24;
+	}
+	return 0;
+}
+
+/* Fields that do not identify a peer are zeroed, so that repeats are seen. */
+int report_contact(u32 slot, struct contact *c)
 {
 	struct access *key;
 	struct start *start;
-	struct sock *sk = (struct sock *)c->sk;
-	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	u16 type = BPF_CORE_READ(sk, sk_type);
-	u16 protocol = BPF_CORE_READ(sk, sk_protocol);
-	u16 named_family = 0;
+	struct scratch *s = scratch_at(slot);
+	u16 family, type, protocol, named_family = 0;
 	struct tl_socket *record;
+	struct sock *sk;
 
+	if (!s || !c)
+		return 0;
+	sk = (struct sock *)c->sk;
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	type = BPF_CORE_READ(sk, sk_type);
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	if (c->op == TL_LISTEN)
+		local_address(s, c);
 	key = &s->access;
 	__builtin_memset(key, 0, sizeof(*key));
 	start = &s->start;
@@ -61,7 +97,7 @@ static __noinline int report_contact(struct scratch *s, struct contact *c)
 	}
 	if (family == AF_UNIX && c->address_size > 2 && s->text[2] != 0) {
 		s->text[s->text_size & (TL_ADDRESS_MAX - 1)] = 0; /* not all paths end in one */
-		if (!find_start(s, 2, AT_FDCWD, c->image, c->op != TL_BIND))
+		if (!know_start(s, 2, AT_FDCWD, c->image, c->op != TL_BIND, c->start))
 			return 0;
 	} else if (family == AF_INET6 && c->address_size >= 8) {
 		*(u32 *)(s->text + 4) = 0; /* flow label */
@@ -123,46 +159,6 @@ static __always_inline bool noted_address(struct scratch *s, struct contact *c)
 	return true;
 }
 
-/* The address a listening socket is bound to, as a struct sockaddr in s->text. */
-static __noinline int local_address(struct scratch *s, struct contact *c)
-{
-	struct sock *sk = (struct sock *)c->sk;
-	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	u16 port = 0;
-
-	*(u64 *)s->text = 0;
-	*(u16 *)s->text = family;
-	c->address_size = 2;
-	if (family == AF_UNIX) {
-		struct unix_address *address = BPF_CORE_READ((struct unix_sock *)sk, addr);
-		u32 size = BPF_CORE_READ(address, len);
-
-		if (!address || size > TL_ADDRESS_MAX - 1)
-			return 0;
-		bound(size, TL_ADDRESS_MAX - 1);
-		bpf_probe_read_kernel(s->text, size,
-				      (void *)address + bpf_core_field_offset(struct unix_address, name));
-		c->address_size = size;
-		return 0;
-	}
-	/* A port the kernel picked says nothing about the next run. */
-	if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK)
-		port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	if (family == AF_INET) {
-		*(u16 *)(s->text + 2) = __builtin_bswap16(port);
-		*(u32 *)(s->text + 4) = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-		c->address_size = 8;
-	} else if (family == AF_INET6) {
-		*(u16 *)(s->text + 2) = __builtin_bswap16(port);
-		*(u32 *)(s->text + 4) = 0;
-		bpf_probe_read_kernel(s->text + 8, 16,
-				      (void *)sk + bpf_core_field_offset(struct sock, __sk_common) +
-					  bpf_core_field_offset(struct sock_common, skc_v6_rcv_saddr));
-		c->address_size = 24;
-	}
-	return 0;
-}
-
 struct messages {
 	struct contact contact;
 	u64 at;
@@ -184,7 +180,7 @@ static long one_message(u32 i, void *data)
 		return 1;
 	}
 	if (read_address(s, &m->contact, header.msg_name, (u32)header.msg_namelen))
-		report_contact(s, &m->contact);
+		report_contact(s->slot, &m->contact);
 	return 0;
 }
 
@@ -206,10 +202,8 @@ static __always_inline int report_call(struct scratch *s, struct tl_finished_cal
 
 	if (m->contact.op == TL_SEND)
 		m->contact.send_flags = rule->flags & TL_CALL_MESSAGE ? call->args[2] : call->args[3];
-	if (m->contact.op == TL_LISTEN) {
-		local_address(s, &m->contact);
-		return report_contact(s, &m->contact);
-	}
+	if (m->contact.op == TL_LISTEN)
+		return report_contact(s->slot, &m->contact);
 	if (rule->flags & TL_CALL_MESSAGES) {
 		m->at = call->args[1];
 		m->count = call->result > 0 ? call->result : 1;
@@ -219,7 +213,7 @@ static __always_inline int report_call(struct scratch *s, struct tl_finished_cal
 		return 0;
 	}
 	if (rule->flags & TL_CALL_MESSAGE && noted_address(s, &m->contact))
-		return report_contact(s, &m->contact);
+		return report_contact(s->slot, &m->contact);
 	if (rule->flags & TL_CALL_MESSAGE) {
 		m->at = call->args[1];
 		m->count = 1;
@@ -228,7 +222,7 @@ static __always_inline int report_call(struct scratch *s, struct tl_finished_cal
 	}
 	if (noted_address(s, &m->contact) ||
 	    read_address(s, &m->contact, argument(call, rule->path), (u32)argument(call, rule->call_flags)))
-		report_contact(s, &m->contact);
+		report_contact(s->slot, &m->contact);
 	return 0;
 }
 

@@ -37,7 +37,17 @@ static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image
 	if (has_other_root(task))
 		start->root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
 					(u64)BPF_CORE_READ(task, fs, root.dentry), image);
+	start->found = 1;
 	return true;
+}
+
+/* As find_start, unless it was found before: `known` is where it lies, as a number. */
+static __always_inline bool know_start(struct scratch *s, u32 from, int fd, u64 image, bool follow, u64 known)
+{
+	if (!known)
+		return find_start(s, from, fd, image, follow);
+	bpf_probe_read_kernel(&s->start, sizeof(s->start), (void *)known);
+	return s->start.found;
 }
 
 #endif

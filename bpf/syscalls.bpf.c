@@ -7,6 +7,7 @@
 __u32 watched_uid = 0;
 const volatile __u64 hash_seed = 0;
 const volatile bool security_hooks = false;
+const volatile bool io_uring_seen = false;
 const volatile struct tl_call calls[TL_CALLS] = {};
 __u64 last_image = 0;
 __u64 run_root_mnt = 0;
@@ -58,7 +59,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 		return 0;
 	note_call(state, number);
 	if (family == TL_FAMILY_IO_URING) {
-		count_loss(TL_LOSS_IO_URING);
+		if (!io_uring_seen)
+			count_loss(TL_LOSS_IO_URING);
 		return 0;
 	}
 	if (family == TL_FAMILY_NONE || family == TL_FAMILY_FORK || result == -EFAULT)

@@ -5,13 +5,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/io_uring.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/syscalls.h"
+#include "base/unique_fd.h"
 
 namespace treadline {
 namespace {
@@ -73,6 +77,31 @@ void touch_sockets() {
     (void)::listen(fd, 1);
 }
 
+constexpr const char* requested = "/treadline-canary-request/";
+
+int new_ring(io_uring_params& parameters) {
+    return static_cast<int>(::syscall(SYS_io_uring_setup, 1, &parameters));
+}
+
+// Opens what is missing; nothing where rings are forbidden.
+void touch_ring() {
+    io_uring_params parameters{};
+    const int ring = new_ring(parameters);
+    const size_t size = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);
+    const int access = PROT_READ | PROT_WRITE;
+    void* queue = ::mmap(nullptr, size, access, MAP_SHARED, ring, IORING_OFF_SQ_RING);
+    void* requests = ::mmap(nullptr, sizeof(io_uring_sqe), access, MAP_SHARED, ring, IORING_OFF_SQES);
+    if (ring < 0 || queue == MAP_FAILED || requests == MAP_FAILED) {
+        return;
+    }
+    auto* request = static_cast<io_uring_sqe*>(requests);
+    request->opcode = IORING_OP_OPENAT;
+    request->fd = AT_FDCWD;
+    request->addr = reinterpret_cast<uintptr_t>(requested);
+    *reinterpret_cast<unsigned*>(static_cast<char*>(queue) + parameters.sq_off.tail) = 1;
+    ::syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
+}
+
 // In the child: only system calls.
 [[noreturn]] void fly(const char* place) {
     ::close(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -80,6 +109,7 @@ void touch_sockets() {
     (void)!::chdir(place);
     touch_names();
     touch_sockets();
+    touch_ring();
     ::kill(::getppid(), SIGCONT); // across the border of the tree, and without an effect
     const pid_t child = ::fork();
     if (child == 0) {
@@ -147,7 +177,7 @@ struct Name {
     std::string operator()(const ExitEvent&) const { return "exit"; }
     std::string operator()(const PathEvent& e) const {
         if (e.fixed.op == TL_OPEN) {
-            return e.fixed.result == 0 ? "open" : "failed open";
+            return e.fixed.result == 0 ? "open" : e.text == requested ? "request" : "failed open";
         }
         const std::string operation = operation_of(e.fixed.op);
         const bool seen_by_hook = has_hook(e.fixed.op) && (e.fixed.flags & TL_PATH_RESOLVED) != 0;
@@ -168,13 +198,17 @@ std::string canary_name(const Event& event) {
     return std::visit(Name{}, event);
 }
 
-std::vector<std::string> expected_canaries(ProbeSet probes) {
+std::vector<std::string> expected_canaries(ProbeSet probes, bool requests) {
     std::vector<std::string> names = {"exec", "exit", "failed open", "fork", "open", "signal", "system calls"};
     for (const uint16_t op : {TL_UNLINK, TL_RMDIR, TL_MKDIR, TL_MKNOD, TL_SYMLINK, TL_LINK_OLD, TL_LINK_NEW,
                               TL_RENAME_OLD, TL_RENAME_NEW, TL_TRUNCATE, TL_ATTRIBUTES, TL_STAT, TL_CONNECT,
                               TL_BIND, TL_LISTEN, TL_SEND}) {
         const std::string operation = operation_of(op);
         names.push_back(probes != ProbeSet::Tracepoint && has_hook(op) ? operation + " hook" : operation);
+    }
+    io_uring_params parameters{};
+    if (requests && unique_fd(new_ring(parameters))) {
+        names.emplace_back("request");
     }
     std::sort(names.begin(), names.end());
     return names;

@@ -11,8 +11,9 @@
 
 namespace treadline {
 
-// What a healthy set of probes reports of the canary, sorted.
-std::vector<std::string> expected_canaries(ProbeSet probes);
+// What a healthy set of probes reports of the canary, sorted. `requests`: it sees those of io_uring, where this user
+// may make any.
+std::vector<std::string> expected_canaries(ProbeSet probes, bool requests);
 // What one record of a canary shows to work; "" for one that shows nothing of its own.
 std::string canary_name(const Event& event);
 

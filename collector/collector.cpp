@@ -161,6 +161,7 @@ private:
 
     result<ok> check_canaries(std::vector<std::string>& arrived) {
         recorder_.forget_canaries();
+        expected_ = expected_canaries(probes_.choice().set, probes_.sees_requests());
         tl_task canary{};
         canary.image = canary_image + (&arrived == &after_ ? 1 : 0);
         canary.flags = TL_TASK_CANARY;
@@ -169,8 +170,7 @@ private:
         do {
             TRY(drain());
             arrived.assign(recorder_.canaries().begin(), recorder_.canaries().end());
-        } while (arrived != expected_canaries(probes_.choice().set) && steady_clock::now() < deadline &&
-                 ::poll(nullptr, 0, 2) == 0);
+        } while (arrived != expected_ && steady_clock::now() < deadline && ::poll(nullptr, 0, 2) == 0);
         return ok{};
     }
 
@@ -192,7 +192,7 @@ private:
                               std::to_string(received) + " arrived");
         }
         for (const auto& [when, arrived] : {std::pair("before", &before_), std::pair("after", &after_)}) {
-            for (const std::string& hook : expected_canaries(probes_.choice().set)) {
+            for (const std::string& hook : expected_) {
                 if (std::find(arrived->begin(), arrived->end(), hook) == arrived->end()) {
                     because.push_back("a known access was not reported " + std::string(when) +
                                       " the command: " + hook);
@@ -231,7 +231,8 @@ private:
     RunInfo info_;
     uint64_t start_ns_;
     RunRecorder recorder_;
-    std::vector<std::string> before_; // canaries that arrived
+    std::vector<std::string> expected_; // canaries
+    std::vector<std::string> before_;   // those that arrived
     std::vector<std::string> after_;
     std::vector<std::string> because_;
     steady_clock::time_point uncommitted_since_ = steady_clock::now();

@@ -1,5 +1,6 @@
 #include "collector/probes.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,7 @@
 #include "collector/call_table.h"
 #include "collector/event_view.h"
 #include "collector/getenv_probe.h"
+#include "collector/io_uring_probes.h"
 #include "collector/tracing_support.h"
 
 #include "probes.skel.h"
@@ -35,7 +37,8 @@ constexpr std::array<const char*, TL_LOSS_COUNT> cause_names = {"ring full",
                                                                 "descriptor closed meanwhile",
                                                                 "too many messages",
                                                                 "environment unreadable",
-                                                                "probes interrupted one another"};
+                                                                "probes interrupted one another",
+                                                                "io_uring requests"};
 
 // libbpf's own words about the last failure, for the sentence; it prints nothing by itself.
 std::string last_words;
@@ -111,13 +114,16 @@ struct Probes::Loaded {
                                        : choice.set == ProbeSet::Fentry ? "fentry_"
                                                                         : "";
         settings.security_hooks = !hooks.empty();
+        const auto requests = io_uring_programs();
+        settings.io_uring_seen = !requests.empty();
         const auto table = call_table();
         std::memcpy(&settings.calls, table.data(), sizeof table);
         attached.clear();
         bpf_program* program = nullptr;
         bpf_object__for_each_program(program, skeleton->obj) {
             const std::string_view name = bpf_program__name(program);
-            if (!hooks.empty() && (name.substr(0, hooks.size()) == hooks || name == "on_sys_enter")) {
+            if ((!hooks.empty() && (name.substr(0, hooks.size()) == hooks || name == "on_sys_enter")) ||
+                std::find(requests.begin(), requests.end(), name) != requests.end()) {
                 bpf_program__set_autoload(program, true);
             }
             if (name == "on_getenv") {
@@ -271,6 +277,12 @@ result<std::map<std::string, uint64_t>> Probes::losses() const {
             }
         }
     }
+    const auto& unseen = loaded_->skeleton->bss->io_uring_unseen;
+    for (size_t operation = 0; operation < std::size(unseen); ++operation) {
+        if (unseen[operation] != 0) {
+            lost["io_uring operation " + io_uring_operation(operation)] = unseen[operation];
+        }
+    }
     // The kernel skips a program that would run inside itself on the same processor, and counts that.
     const bpf_object_skeleton& all = *loaded_->skeleton->skeleton;
     for (int i = 0; i < all.prog_cnt; ++i) {
@@ -300,10 +312,24 @@ const ProbeChoice& Probes::choice() const {
     return loaded_->choice;
 }
 
+bool Probes::sees_requests() const {
+    return loaded_->skeleton->rodata->io_uring_seen;
+}
+
 std::string loss_sentence(const std::string& cause, uint64_t count) {
     const std::string times = std::to_string(count) + (count == 1 ? " time" : " times");
     if (cause == "io_uring") {
-        return "the command used io_uring, whose operations these probes do not see";
+        return "the command could make io_uring requests that the probes do not see: this kernel does not "
+               "show them, or a process from outside carries them out";
+    }
+    if (cause == "io_uring requests") {
+        return "the command made io_uring requests whose results could not be learned: more than the probes "
+               "can follow at once, or such that tell none (" +
+               times + ")";
+    }
+    if (cause.rfind("io_uring operation ", 0) == 0) {
+        return "the command made requests of " + cause + ", which the probes do not understand (" + times +
+               ")";
     }
     if (cause == "compat system calls") {
         return "the command ran 32-bit code, whose system calls these probes do not record (" + times + ")";

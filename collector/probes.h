@@ -47,6 +47,7 @@ public:
     [[nodiscard]] const ProbeChoice& choice() const;
     // Whether this kernel has the cast that makes reading its memory cheap.
     [[nodiscard]] bool reads_by_cast() const;
+    [[nodiscard]] bool sees_requests() const; // of io_uring
 
 private:
     struct Loaded;

@@ -119,8 +119,6 @@ int main(int argc, char **argv)
 		close(open("/etc/passwd", O_RDONLY));
 		return 0;
 	}
-	if (IS("io_uring"))
-		return syscall(SYS_io_uring_setup, 0, NULL) == 0;
 	if (IS("compat")) { /* getpid by the 32-bit entry */
 #ifdef __x86_64__
 		long result;
