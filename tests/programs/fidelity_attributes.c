@@ -1,5 +1,6 @@
 /* Content cut off, attributes, working directory. */
 #include "fidelity.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,10 @@ MAKE(removexattrat_, syscall(NR_REMOVEXATTRAT, t->dirfd, t->a, 0, name))
 MAKE(chdir_, syscall(SYS_chdir, t->a))
 MAKE(fchdir_, syscall(SYS_fchdir, t->fd))
 
+MAKE(ftruncate_by_ring, ring_ftruncate(t->fd, 0))
+MAKE(setxattr_by_ring, ring_setxattr(t->a, name, "x", 1, 0))
+MAKE(fsetxattr_by_ring, ring_fsetxattr(t->fd, name, "x", 1, 0))
+
 /* As a C library without fchmodat2 does it. */
 static int chmod_descriptor_path(const struct target *t)
 {
@@ -105,6 +110,7 @@ MAKE(futimesat_, syscall(SYS_futimesat, t->dirfd, t->a, NULL))
 const struct call attribute_calls[] = {
 	{"truncate", "truncate", CALL_ALL, truncate_},
 	{"truncate", "ftruncate", CALL_FD, ftruncate_},
+	{"truncate", "ftruncate by io_uring", CALL_FD, ftruncate_by_ring},
 	{"attributes", "fchmodat", CALL_AT | CALL_ALL, fchmodat_},
 	{"attributes", "fchmodat2", CALL_AT, fchmodat2_},
 	{"attributes", "fchmodat2 AT_EMPTY_PATH", CALL_FD, fchmodat2_descriptor},
@@ -118,6 +124,8 @@ const struct call attribute_calls[] = {
 	{"attributes", "utimensat of a descriptor", CALL_FD, utimensat_descriptor},
 	{"attributes", "setxattr", CALL_ALL, setxattr_},
 	{"attributes", "fsetxattr", CALL_FD, fsetxattr_},
+	{"attributes", "setxattr by io_uring", CALL_ALL, setxattr_by_ring},
+	{"attributes", "fsetxattr by io_uring", CALL_FD, fsetxattr_by_ring},
 	{"attributes", "setxattrat", CALL_AT, setxattrat_path},
 	{"attributes", "setxattrat AT_EMPTY_PATH", CALL_FD, setxattrat_descriptor},
 	{"attributes", "removexattr", 0, removexattr_},

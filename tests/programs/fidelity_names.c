@@ -1,5 +1,6 @@
 /* What makes, removes and changes names. */
 #include "fidelity.h"
+#include "ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,19 @@ MAKE(link_, SYS_link, t->a, t->b)
 MAKE(rename_, SYS_rename, t->a, t->b)
 #endif
 
+#define MAKE_BY_RING(name, expression)                                                                       \
+	static int name(const struct target *t) { return expression; }
+
+MAKE_BY_RING(unlinkat_by_ring, ring_unlinkat(t->dirfd, t->a, 0))
+MAKE_BY_RING(rmdir_by_ring, ring_unlinkat(t->dirfd, t->a, AT_REMOVEDIR))
+MAKE_BY_RING(mkdirat_by_ring, ring_mkdirat(t->dirfd, t->a, 0700))
+MAKE_BY_RING(symlinkat_by_ring, ring_symlinkat("/nowhere/at all", t->dirfd, t->a))
+MAKE_BY_RING(linkat_by_ring, ring_linkat(t->dirfd, t->a, t->dirfd2, t->b, 0))
+MAKE_BY_RING(linkat_followed_by_ring, ring_linkat(t->dirfd, t->a, t->dirfd2, t->b, AT_SYMLINK_FOLLOW))
+MAKE_BY_RING(renameat2_by_ring, ring_renameat2(t->dirfd, t->a, t->dirfd2, t->b, 0))
+MAKE_BY_RING(noreplace_by_ring, ring_renameat2(t->dirfd, t->a, t->dirfd2, t->b, RENAME_NOREPLACE))
+MAKE_BY_RING(exchange_by_ring, ring_renameat2(t->dirfd, t->a, t->dirfd2, t->b, RENAME_EXCHANGE))
+
 static int link_descriptor(const struct target *t)
 {
 	char path[64];
@@ -112,6 +126,16 @@ const struct call name_calls[] = {
 	{"rename", "renameat2 RENAME_NOREPLACE", CALL_AT, renameat2_noreplace},
 	{"noreplace", "renameat2 RENAME_NOREPLACE", CALL_AT, renameat2_noreplace},
 	{"exchange", "renameat2 RENAME_EXCHANGE", CALL_AT | CALL_ALL, renameat2_exchange},
+	{"unlink", "unlinkat by io_uring", CALL_AT | CALL_ALL, unlinkat_by_ring},
+	{"rmdir", "unlinkat AT_REMOVEDIR by io_uring", CALL_AT | CALL_ALL, rmdir_by_ring},
+	{"mkdir", "mkdirat by io_uring", CALL_AT | CALL_ALL, mkdirat_by_ring},
+	{"symlink", "symlinkat by io_uring", CALL_AT | CALL_ALL, symlinkat_by_ring},
+	{"link", "linkat by io_uring", CALL_AT | CALL_ALL, linkat_by_ring},
+	{"link followed", "linkat AT_SYMLINK_FOLLOW by io_uring", CALL_AT, linkat_followed_by_ring},
+	{"rename", "renameat2 by io_uring", CALL_AT | CALL_ALL, renameat2_by_ring},
+	{"replace", "renameat2 by io_uring", CALL_AT, renameat2_by_ring},
+	{"noreplace", "renameat2 RENAME_NOREPLACE by io_uring", CALL_AT, noreplace_by_ring},
+	{"exchange", "renameat2 RENAME_EXCHANGE by io_uring", CALL_AT | CALL_ALL, exchange_by_ring},
 #ifdef SYS_renameat
 	{"rename", "renameat", CALL_AT, renameat_},
 	{"replace", "renameat", CALL_AT, renameat_},

@@ -1,5 +1,6 @@
 /* Opens, with every call that opens. */
 #include "fidelity.h"
+#include "ring.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -49,6 +50,12 @@ static int how(const struct target *t, unsigned long long flags, unsigned mode)
 	return syscall(SYS_openat2, t->dirfd, t->a, &how, sizeof(how));
 }
 
+static int how_by_ring(const struct target *t, unsigned long long flags)
+{
+	struct open_how how = {.flags = flags};
+	return ring_openat2(t->dirfd, t->a, &how);
+}
+
 /* Opens what a descriptor refers to once more. */
 static int again(int fd, int flags)
 {
@@ -68,12 +75,15 @@ static int again(int fd, int flags)
 	static int openat_##suffix(const struct target *t) { return openat(t->dirfd, t->a, flags, 0600); }
 #define OPENAT2(suffix, flags, mode)                                                                         \
 	static int openat2_##suffix(const struct target *t) { return how(t, flags, mode); }
+#define RING(suffix, flags)                                                                                  \
+	static int ring_##suffix(const struct target *t) { return ring_openat(t->dirfd, t->a, flags, 0600); }
 #define AGAIN(suffix, flags)                                                                                 \
 	static int again_##suffix(const struct target *t) { return again(t->fd, flags); }
 #define ALL(suffix, flags, mode)                                                                             \
 	OPEN(suffix, flags)                                                                                  \
 	OPENAT(suffix, flags)                                                                                \
-	OPENAT2(suffix, flags, mode)
+	OPENAT2(suffix, flags, mode)                                                                         \
+	RING(suffix, flags)
 
 ALL(read, O_RDONLY, 0)
 OPENAT(read_cloexec, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
@@ -98,6 +108,9 @@ ALL(list, O_RDONLY | O_DIRECTORY, 0)
 AGAIN(list, O_RDONLY | O_DIRECTORY)
 ALL(path, O_PATH, 0)
 
+static int openat2_by_ring(const struct target *t) { return how_by_ring(t, O_RDONLY); }
+static int direct_by_ring(const struct target *t) { return ring_openat_direct(t->dirfd, t->a, O_RDONLY, 0); }
+
 static int creat_create(const struct target *t)
 {
 #ifdef SYS_creat
@@ -107,33 +120,35 @@ static int creat_create(const struct target *t)
 #endif
 }
 
-#define THREE(family, suffix)                                                                                \
+#define FOUR(family, suffix)                                                                                \
 	{family, "open", 0, open_##suffix}, {family, "openat", CALL_AT | CALL_ALL, openat_##suffix},             \
-	    {family, "openat2", CALL_AT, openat2_##suffix}
+	    {family, "openat2", CALL_AT, openat2_##suffix}, {family, "openat by io_uring", CALL_AT | CALL_ALL, ring_##suffix}
 
 const struct call open_calls[] = {
-	THREE("read", read),
+	FOUR("read", read),
 	{"read", "openat with other flags", CALL_AT, openat_read_cloexec},
 	{"read", "openat O_NOATIME", CALL_AT, openat_read_noatime},
 	{"read", "open of /proc/self/fd", CALL_FD, again_read},
-	THREE("read no link", keep),
-	THREE("write", write),
+	{"read", "openat2 by io_uring", CALL_AT, openat2_by_ring},
+	{"read", "openat by io_uring into the ring", CALL_AT, direct_by_ring},
+	FOUR("read no link", keep),
+	FOUR("write", write),
 	{"write", "openat O_APPEND", CALL_AT, openat_append},
 	{"write", "openat O_TRUNC", CALL_AT, openat_truncate},
 	{"write", "openat O_SYNC", CALL_AT, openat_sync},
 	{"write", "open of /proc/self/fd", CALL_FD, again_write},
-	THREE("both", both),
+	FOUR("both", both),
 	{"both", "openat O_TRUNC", CALL_AT, openat_both_truncate},
 	{"both", "open of /proc/self/fd", CALL_FD, again_both},
-	THREE("create", create),
+	FOUR("create", create),
 	{"create", "openat O_TRUNC", CALL_AT, openat_create_truncate},
 	{"create", "openat O_APPEND", CALL_AT, openat_create_append},
 	{"create", "creat", 0, creat_create},
-	THREE("exclusive", exclusive),
-	THREE("tmpfile", tmpfile),
+	FOUR("exclusive", exclusive),
+	FOUR("tmpfile", tmpfile),
 	{"tmpfile", "openat O_EXCL", CALL_AT, openat_tmpfile_exclusive},
-	THREE("list", list),
+	FOUR("list", list),
 	{"list", "open of /proc/self/fd", CALL_FD, again_list},
-	THREE("path", path),
+	FOUR("path", path),
 	{NULL},
 };

@@ -1,5 +1,6 @@
 /* Sockets: by path, by abstract name, over IPv4 and IPv6. */
 #include "fidelity.h"
+#include "ring.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -104,7 +105,9 @@ static int by_sendto(int fd, const struct address *a)
 	return sendto(fd, "x", 1, MSG_NOSIGNAL, a ? &a->any : NULL, a ? a->size : 0);
 }
 
-static int by_sendmsg(int fd, const struct address *a)
+typedef ssize_t message_sender(int fd, const struct msghdr *message, int flags);
+
+static int send_message(message_sender *send, int fd, const struct address *a)
 {
 	struct iovec part = {"x", 1};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
@@ -113,8 +116,24 @@ static int by_sendmsg(int fd, const struct address *a)
 		message.msg_name = (void *)&a->any;
 		message.msg_namelen = a->size;
 	}
-	return sendmsg(fd, &message, 0);
+	return send(fd, &message, 0);
 }
+
+static int by_sendmsg(int fd, const struct address *a) { return send_message(sendmsg, fd, a); }
+static int by_ring_sendmsg(int fd, const struct address *a) { return send_message(ring_sendmsg, fd, a); }
+static int by_ring_sendmsg_zc(int fd, const struct address *a) { return send_message(ring_sendmsg_zc, fd, a); }
+
+static int by_ring_sendto(int fd, const struct address *a)
+{
+	return ring_sendto(fd, "x", 1, 0, a ? &a->any : NULL, a ? a->size : 0);
+}
+
+static int by_ring_sendto_zc(int fd, const struct address *a)
+{
+	return ring_sendto_zc(fd, "x", 1, 0, a ? &a->any : NULL, a ? a->size : 0);
+}
+
+static int by_ring_connect(int fd, const struct address *a) { return ring_connect(fd, &a->any, a->size); }
 
 static int by_sendmmsg(int fd, const struct address *a)
 {
@@ -175,6 +194,23 @@ static int meet(struct address here, int type, struct address as, sender *send)
 	return contact(type, as);
 }
 
+static int contact_by_ring(int type, struct address a)
+{
+	return ring_connect(socket(a.any.sa_family, type, 0), &a.any, a.size);
+}
+
+static int bind_by_ring(struct address a)
+{
+	return ring_bind(socket(a.any.sa_family, SOCK_DGRAM, 0), &a.any, a.size);
+}
+
+static int serve_by_ring(struct address a)
+{
+	int fd = socket(a.any.sa_family, SOCK_STREAM, 0);
+
+	return ring_bind(fd, &a.any, a.size) ? -1 : ring_listen(fd, 1);
+}
+
 #define MAKE(function, expression)                                                                           \
 	static int function(const struct target *t) { return expression; }
 #define NOT_MAPPED ((struct address){.size = 0})
@@ -220,6 +256,30 @@ MAKE(broadcast_sendmsg, transmit(by_sendmsg, v4("127.255.255.255", 9)))
 MAKE(broadcast_sendmmsg, transmit(by_sendmmsg, v4("127.255.255.255", 9)))
 MAKE(bind_elsewhere, serve(SOCK_DGRAM, v4("203.0.113.1", 0)))
 MAKE(listen_datagrams, listen(socket(AF_INET, SOCK_DGRAM, 0), 1))
+
+MAKE(connect_path_by_ring, contact_by_ring(SOCK_STREAM, path_address(t->a)))
+MAKE(connect_datagrams_by_ring, contact_by_ring(SOCK_DGRAM, path_address(t->a)))
+MAKE(sendto_path_by_ring, transmit(by_ring_sendto, path_address(t->a)))
+MAKE(sendmsg_path_by_ring, transmit(by_ring_sendmsg, path_address(t->a)))
+MAKE(bind_path_by_ring, bind_by_ring(path_address(t->a)))
+MAKE(listen_by_ring, serve_by_ring(path_address(t->a)))
+MAKE(meet_abstract_by_ring, meet(NOBODY, SOCK_STREAM, NOBODY, by_ring_connect))
+MAKE(connect_abstract_by_ring, contact_by_ring(SOCK_STREAM, NOBODY))
+MAKE(meet_v4_by_ring, meet(v4("127.0.0.1", 0), SOCK_STREAM, NOT_MAPPED, by_ring_connect))
+MAKE(meet_v6_by_ring, meet(v6("::1", 0), SOCK_STREAM, NOT_MAPPED, by_ring_connect))
+MAKE(refused_v4_by_ring, contact_by_ring(SOCK_STREAM, v4("127.0.0.1", 1)))
+MAKE(refused_v6_by_ring, contact_by_ring(SOCK_STREAM, v6("::1", 1)))
+MAKE(sendto_v4_by_ring, transmit(by_ring_sendto, v4("127.0.0.1", 9)))
+MAKE(sendmsg_v4_by_ring, transmit(by_ring_sendmsg, v4("127.0.0.1", 9)))
+MAKE(sendto_v4_zc, transmit(by_ring_sendto_zc, v4("127.0.0.1", 9)))
+MAKE(sendmsg_v4_zc, transmit(by_ring_sendmsg_zc, v4("127.0.0.1", 9)))
+MAKE(sendto_v4_mapped_by_ring, transmit(by_ring_sendto, v6("::ffff:127.0.0.1", 9)))
+MAKE(sendto_v6_by_ring, transmit(by_ring_sendto, v6("::1", 9)))
+MAKE(connected_by_ring, transmit_connected(by_ring_sendto, v4("127.0.0.1", 9)))
+MAKE(connected_message_by_ring, transmit_connected(by_ring_sendmsg, v4("127.0.0.1", 9)))
+MAKE(broadcast_by_ring, transmit(by_ring_sendto, v4("127.255.255.255", 9)))
+MAKE(bind_elsewhere_by_ring, bind_by_ring(v4("203.0.113.1", 0)))
+MAKE(listen_datagrams_by_ring, ring_listen(socket(AF_INET, SOCK_DGRAM, 0), 1))
 
 static int fast_open(int fd, const struct address *a)
 {
@@ -268,5 +328,28 @@ const struct call socket_calls[] = {
 	{"broadcast", "sendmmsg", 0, broadcast_sendmmsg},
 	{"bind elsewhere", "bind", 0, bind_elsewhere},
 	{"listen datagrams", "listen", 0, listen_datagrams},
+	{"connect", "connect by io_uring", CALL_ALL, connect_path_by_ring},
+	{"connect datagrams", "connect by io_uring", 0, connect_datagrams_by_ring},
+	{"send", "sendto by io_uring", CALL_ALL, sendto_path_by_ring},
+	{"send", "sendmsg by io_uring", 0, sendmsg_path_by_ring},
+	{"bind", "bind by io_uring", CALL_ALL, bind_path_by_ring},
+	{"listen", "bind and listen by io_uring", 0, listen_by_ring},
+	{"meet abstract", "connect by io_uring", 0, meet_abstract_by_ring},
+	{"connect abstract", "connect by io_uring", 0, connect_abstract_by_ring},
+	{"meet IPv4", "connect by io_uring", 0, meet_v4_by_ring},
+	{"meet IPv6", "connect by io_uring", 0, meet_v6_by_ring},
+	{"refused IPv4", "connect by io_uring", 0, refused_v4_by_ring},
+	{"refused IPv6", "connect by io_uring", 0, refused_v6_by_ring},
+	{"send IPv4", "sendto by io_uring", 0, sendto_v4_by_ring},
+	{"send IPv4", "sendmsg by io_uring", 0, sendmsg_v4_by_ring},
+	{"send IPv4", "sendto by io_uring, not copied", 0, sendto_v4_zc},
+	{"send IPv4", "sendmsg by io_uring, not copied", 0, sendmsg_v4_zc},
+	{"send IPv4", "sendto of a mapped address by io_uring", 0, sendto_v4_mapped_by_ring},
+	{"send IPv6", "sendto by io_uring", 0, sendto_v6_by_ring},
+	{"connected IPv4", "sendto by io_uring", 0, connected_by_ring},
+	{"connected IPv4", "sendmsg by io_uring", 0, connected_message_by_ring},
+	{"broadcast", "sendto by io_uring", 0, broadcast_by_ring},
+	{"bind elsewhere", "bind by io_uring", 0, bind_elsewhere_by_ring},
+	{"listen datagrams", "listen by io_uring", 0, listen_datagrams_by_ring},
 	{NULL},
 };

@@ -1,5 +1,6 @@
 /* What is looked at without being opened. */
 #include "fidelity.h"
+#include "ring.h"
 
 #include <fcntl.h>
 #include <linux/stat.h>
@@ -61,6 +62,9 @@ MAKE(getxattrat_path, getxattrat_(t->dirfd, t->a, 0))
 MAKE(listxattrat_, syscall(NR_LISTXATTRAT, t->dirfd, t->a, 0, about, sizeof(about)))
 MAKE(openat_path, openat(t->dirfd, t->a, O_PATH))
 MAKE(readlinkat_, syscall(SYS_readlinkat, t->dirfd, t->a, about, sizeof(about)))
+MAKE(statx_by_ring, ring_statx(t->dirfd, t->a, 0, STATX_BASIC_STATS, about))
+MAKE(statx_link_by_ring, ring_statx(t->dirfd, t->a, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, about))
+MAKE(getxattr_by_ring, ring_getxattr(t->a, "user.treadline", about, sizeof(about)))
 #ifdef SYS_stat
 MAKE(stat_, syscall(SYS_stat, t->a, about))
 MAKE(lstat_, syscall(SYS_lstat, t->a, about))
@@ -84,6 +88,9 @@ const struct call stat_calls[] = {
 	{"lstat", "faccessat2 AT_SYMLINK_NOFOLLOW", CALL_AT, faccessat2_link},
 	{"lstat", "llistxattr", 0, llistxattr_},
 	{"readlink", "readlinkat", CALL_AT | CALL_ALL, readlinkat_},
+	{"stat", "statx by io_uring", CALL_AT | CALL_ALL, statx_by_ring},
+	{"stat", "getxattr by io_uring", 0, getxattr_by_ring},
+	{"lstat", "statx AT_SYMLINK_NOFOLLOW by io_uring", CALL_AT | CALL_ALL, statx_link_by_ring},
 #ifdef SYS_stat
 	{"stat", "stat", 0, stat_},
 	{"stat", "access", 0, access_},
