@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What io_uring.bpf.c looks at, by hand as in vmlinux.h, and the operations by their numbers, which are ABI.
- * Only types that all kernels have: where one is missing, libbpf looks among the modules, and may not.
+ * What the probes of io_uring look at, by hand as in vmlinux.h, and the operations by their numbers, which
+ * are ABI. Only types that all kernels have: where one is missing, libbpf looks among the modules, and may
+ * not.
  */
 #ifndef TREADLINE_IO_URING_TYPES_H
 #define TREADLINE_IO_URING_TYPES_H

@@ -97,6 +97,7 @@ struct Probes::Loaded {
     std::string getenv_problem;
     ProbeChoice choice;
     Reads reads = Reads::ByCast;
+    bool sees_requests = true; // of io_uring, whose structures change most from kernel to kernel
     const OnRecord* on_record = nullptr;
     result<ok> outcome = ok{};
 
@@ -114,7 +115,7 @@ struct Probes::Loaded {
                                        : choice.set == ProbeSet::Fentry ? "fentry_"
                                                                         : "";
         settings.security_hooks = !hooks.empty();
-        const auto requests = io_uring_programs();
+        const auto requests = sees_requests ? io_uring_programs() : std::vector<std::string_view>();
         settings.io_uring_seen = !requests.empty();
         const auto table = call_table();
         std::memcpy(&settings.calls, table.data(), sizeof table);
@@ -163,11 +164,16 @@ result<Probes> Probes::load() {
     };
     auto loaded = std::make_unique<Loaded>();
     loaded->choice = choose_probe_set();
-    int status = loaded->load();
-    if (status != 0) { // libbpf's codes do not tell a missing kernel function from other reasons
-        last_words.clear();
-        loaded->reads = Reads::ByHelper;
-        status = loaded->load();
+    int status = -EINVAL;
+    for (const bool sees_requests : {true, false}) {
+        for (const Reads reads : {Reads::ByCast, Reads::ByHelper}) {
+            if (status != 0) { // libbpf's codes do not tell a missing kernel function from other reasons
+                last_words.clear();
+                loaded->reads = reads;
+                loaded->sees_requests = sees_requests;
+                status = loaded->load();
+            }
+        }
     }
     if (status != 0) {
         return refused(-status, "loading");
