@@ -136,15 +136,21 @@ static long one_part(u32 i, void *data)
 	return 0;
 }
 
-static __noinline int send_vector(struct traffic *t)
+/* Verified by itself, once; so it needs a copy of its own, which bpf_loop takes. */
+int send_vector(struct traffic *t)
 {
-	struct scratch *s = scratch_at(t->slot);
+	struct traffic own;
+	struct scratch *s;
 
-	if (!s || !t->left)
+	if (!t || !t->left)
 		return 0;
-	begin_answer(s, t);
-	bpf_loop(PARTS_MAX, one_part, t, 0);
-	return end_answer(s, t);
+	own = *t;
+	s = scratch_at(own.slot);
+	if (!s)
+		return 0;
+	begin_answer(s, &own);
+	bpf_loop(PARTS_MAX, one_part, &own, 0);
+	return end_answer(s, &own);
 }
 
 static long one_message(u32 i, void *data)
