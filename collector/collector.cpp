@@ -212,7 +212,7 @@ private:
             {"probes", info_.probes},
             {"probes_because", probes_.choice().because},
             {"attached", probes_.attached()},
-            {"kernel_reads", probes_.reads_by_cast() ? "loads" : "helper calls"},
+            {"kernel_reads", probes_.choice().casts ? "loads" : "helper calls"},
             {"canaries", {{"before", before_}, {"after", after_}}},
             {"environment_reads", probes_.getenv_problem().empty() ? "seen where programs call getenv"
                                                                    : "not seen: " + probes_.getenv_problem()},

@@ -1,7 +1,5 @@
 #include "collector/io_uring_probes.h"
 
-#include <memory>
-
 #include <bpf/btf.h>
 
 namespace treadline {
@@ -30,17 +28,16 @@ bool passes(const btf* kernel, const std::string& tracepoint, unsigned index, st
 
 } // namespace
 
-std::vector<std::string_view> io_uring_programs() {
-    const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
+std::vector<std::string_view> io_uring_programs(const btf* kernel) {
     // Before Linux 6.0 the tracepoints are not passed the request, or it does not hold its result.
-    if (!kernel || !passes(kernel.get(), "io_uring_complete", 1, "")) {
+    if (!passes(kernel, "io_uring_complete", 1, "")) {
         return {};
     }
     std::vector<std::string_view> programs = {"on_io_uring_complete", "on_io_uring_cqe_overflow",
                                               "on_exit_with_requests"};
-    if (passes(kernel.get(), "io_uring_submit_req", 0, "io_kiocb")) {
+    if (passes(kernel, "io_uring_submit_req", 0, "io_kiocb")) {
         programs.emplace_back("on_io_uring_submit_req");
-    } else if (passes(kernel.get(), "io_uring_submit_sqe", 0, "io_kiocb")) {
+    } else if (passes(kernel, "io_uring_submit_sqe", 0, "io_kiocb")) {
         programs.emplace_back("on_io_uring_submit_sqe");
     } else {
         return {};

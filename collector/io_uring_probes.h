@@ -7,10 +7,12 @@
 #include <string_view>
 #include <vector>
 
+struct btf;
+
 namespace treadline {
 
 // Empty where requests cannot be seen, or there are none.
-std::vector<std::string_view> io_uring_programs();
+std::vector<std::string_view> io_uring_programs(const btf* kernel);
 
 // "46 (URING_CMD)"
 std::string io_uring_operation(size_t number);

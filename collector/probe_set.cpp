@@ -16,6 +16,7 @@
 
 #include "base/syscalls.h"
 #include "base/unique_fd.h"
+#include "collector/io_uring_probes.h"
 
 namespace treadline {
 namespace {
@@ -68,39 +69,45 @@ int try_to_attach(const btf* kernel, const char* function, bpf_prog_type type, b
     return link ? 0 : errno;
 }
 
+// Without the kernel's type information nothing can be tried.
+void try_sets(const btf* kernel, ProbeChoice& choice) {
+    const bool active = bpf_lsm_active();
+    if (active && try_to_attach(kernel, "bpf_lsm_path_unlink", BPF_PROG_TYPE_LSM, BPF_LSM_MAC) == 0) {
+        choice.set = ProbeSet::BpfLsm;
+    } else if (const int code =
+                   try_to_attach(kernel, "security_path_unlink", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY);
+               code == 0) {
+        choice.set = ProbeSet::Fentry;
+        choice.because = active ? "BPF LSM programs cannot be attached"
+                                : "'bpf' is not among the active security modules (lsm= on the kernel "
+                                  "command line); trampolines see the same";
+    } else {
+        choice.because = std::string("this kernel refuses trampolines (") + std::strerror(code) +
+                         "), so objects are found from the arguments of system calls";
+    }
+}
+
 } // namespace
 
 ProbeChoice choose_probe_set() {
     const char* asked = std::getenv("TREADLINE_PROBES");
     const std::string_view wanted = asked != nullptr ? asked : "";
-    if (wanted == "tracepoint") {
-        return {ProbeSet::Tracepoint, "TREADLINE_PROBES asks for no more"};
-    }
-    if (wanted == "fentry") {
-        return {ProbeSet::Fentry, "TREADLINE_PROBES asks for no more"};
-    }
-    if (wanted == "lsm") {
-        return {ProbeSet::BpfLsm, ""};
-    }
     const libbpf_print_fn_t talkative = libbpf_set_print(nullptr);
     const std::unique_ptr<btf, decltype(&btf__free)> kernel(btf__load_vmlinux_btf(), btf__free);
     ProbeChoice choice;
-    if (!kernel) {
-        libbpf_set_print(talkative);
-        choice.because = "the kernel's type information cannot be read";
-        return choice;
-    }
-    const bool active = bpf_lsm_active();
-    if (active && try_to_attach(kernel.get(), "bpf_lsm_path_unlink", BPF_PROG_TYPE_LSM, BPF_LSM_MAC) == 0) {
+    if (wanted == "tracepoint" || wanted == "fentry") {
+        choice.set = wanted == "fentry" ? ProbeSet::Fentry : ProbeSet::Tracepoint;
+        choice.because = "TREADLINE_PROBES asks for no more";
+    } else if (wanted == "lsm") {
         choice.set = ProbeSet::BpfLsm;
-    } else if (const int code = try_to_attach(kernel.get(), "security_path_unlink", BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY);
-               code == 0) {
-        choice = {ProbeSet::Fentry, active ? "BPF LSM programs cannot be attached"
-                                           : "'bpf' is not among the active security modules (lsm= on the kernel "
-                                             "command line); trampolines see the same"};
+    } else if (!kernel) {
+        choice.because = "the kernel's type information cannot be read";
     } else {
-        choice.because = std::string("this kernel refuses trampolines (") + std::strerror(code) +
-                         "), so objects are found from the arguments of system calls";
+        try_sets(kernel.get(), choice);
+    }
+    if (kernel) {
+        choice.casts = btf__find_by_name_kind(kernel.get(), "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+        choice.request_programs = io_uring_programs(kernel.get());
     }
     libbpf_set_print(talkative);
     return choice;

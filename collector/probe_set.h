@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace treadline {
 
@@ -15,6 +17,9 @@ enum class ProbeSet : unsigned char {
 struct ProbeChoice {
     ProbeSet set = ProbeSet::Tracepoint;
     std::string because; // why not a better one; "" for the best
+    // Whether the kernel has the cast that makes reading its memory cheap (Linux 6.2): see bpf/path.bpf.c.
+    bool casts = false;
+    std::vector<std::string_view> request_programs; // see io_uring_probes.h
 };
 
 // Needs CAP_BPF and CAP_PERFMON. Loads and attaches an empty program and takes it off again.

@@ -55,12 +55,10 @@ int keep_words(enum libbpf_print_level level, const char* format, va_list argume
     return 0;
 }
 
-// How the probes read what lies in the kernel: see bpf/path.bpf.c.
-enum class Reads { ByCast, ByHelper };
-
-// Both objects have the same programs and maps. Null with errno set.
-probes* open_probes(Reads reads) {
-    if (reads == Reads::ByCast) {
+// The object for kernels with the cast or the one for those without, which have the same programs and maps.
+// Null with errno set.
+probes* open_probes(bool casts) {
+    if (casts) {
         return probes__open();
     }
     auto* opened = static_cast<probes*>(std::calloc(1, sizeof(probes)));
@@ -96,14 +94,12 @@ struct Probes::Loaded {
     std::optional<GetenvProbe> getenv;
     std::string getenv_problem;
     ProbeChoice choice;
-    Reads reads = Reads::ByCast;
-    bool sees_requests = true; // of io_uring, whose structures change most from kernel to kernel
     const OnRecord* on_record = nullptr;
     result<ok> outcome = ok{};
 
     // 0 or a negative errno.
     int load() {
-        skeleton.reset(open_probes(reads));
+        skeleton.reset(open_probes(choice.casts));
         if (!skeleton) {
             return -errno;
         }
@@ -115,11 +111,11 @@ struct Probes::Loaded {
                                        : choice.set == ProbeSet::Fentry ? "fentry_"
                                                                         : "";
         settings.security_hooks = !hooks.empty();
-        const auto requests = sees_requests ? io_uring_programs() : std::vector<std::string_view>();
+        const auto& requests = choice.request_programs;
         settings.io_uring_seen = !requests.empty();
+        attached.clear();
         const auto table = call_table();
         std::memcpy(&settings.calls, table.data(), sizeof table);
-        attached.clear();
         bpf_program* program = nullptr;
         bpf_object__for_each_program(program, skeleton->obj) {
             const std::string_view name = bpf_program__name(program);
@@ -164,21 +160,19 @@ result<Probes> Probes::load() {
     };
     auto loaded = std::make_unique<Loaded>();
     loaded->choice = choose_probe_set();
-    int status = -EINVAL;
-    for (const bool sees_requests : {true, false}) {
-        for (const Reads reads : {Reads::ByCast, Reads::ByHelper}) {
-            if (status != 0) { // libbpf's codes do not tell a missing kernel function from other reasons
-                last_words.clear();
-                loaded->reads = reads;
-                loaded->sees_requests = sees_requests;
-                status = loaded->load();
-            }
-        }
+    int status = loaded->load();
+    if (status != 0 && !loaded->choice.request_programs.empty()) {
+        // The structures of io_uring change most from kernel to kernel. Without its programs, a run that uses
+        // it is partial.
+        last_words.clear();
+        loaded->choice.request_programs.clear();
+        status = loaded->load();
     }
     if (status != 0) {
         return refused(-status, "loading");
     }
-    if (status = probes__attach(loaded->skeleton.get()); status != 0) {
+    status = probes__attach(loaded->skeleton.get());
+    if (status != 0) {
         return refused(-status, "attaching");
     }
     if (!bpf_program__autoload(loaded->skeleton->progs.on_getenv)) {
@@ -308,10 +302,6 @@ const std::vector<std::string>& Probes::attached() const {
 
 const std::string& Probes::getenv_problem() const {
     return loaded_->getenv_problem;
-}
-
-bool Probes::reads_by_cast() const {
-    return loaded_->reads == Reads::ByCast;
 }
 
 const ProbeChoice& Probes::choice() const {

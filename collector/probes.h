@@ -45,8 +45,6 @@ public:
     // Why the environment variables that programs ask for are not seen; "" if they are.
     [[nodiscard]] const std::string& getenv_problem() const;
     [[nodiscard]] const ProbeChoice& choice() const;
-    // Whether this kernel has the cast that makes reading its memory cheap.
-    [[nodiscard]] bool reads_by_cast() const;
     [[nodiscard]] bool sees_requests() const; // of io_uring
 
 private:
