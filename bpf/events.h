@@ -125,7 +125,8 @@ struct tl_exec {
 	__u16 name_size;	 /* bytes without NUL: name of a program without a path */
 	__u16 filename_size;	 /* bytes without NUL: as given to execve; only if interpreted */
 	__u16 argv_size;	 /* bytes: arguments, each ended by NUL, cut off after TL_TEXT_MAX - 1 */
-	__u16 pad[3];		 /* 0 */
+	__u16 pad;		 /* 0 */
+	__u32 mounts;		 /* as in tl_path */
 };
 
 struct tl_exit {
@@ -162,7 +163,7 @@ struct tl_path {
 	__u32 detail;	  /* see object; of an opened file, TL_OPENED_* */
 	__u16 inode_mode; /* S_IF* and permissions of the object; 0 if unknown */
 	__u16 text_size;  /* bytes without NUL: the path argument */
-	__u32 pad;	  /* 0 */
+	__u32 mounts;	  /* mount namespace that `text` means something in; 0: that of the run's first program */
 };
 
 struct tl_socket {
@@ -178,7 +179,7 @@ struct tl_socket {
 	__u16 protocol;	    /* IPPROTO_*, or the family's own numbers */
 	__u16 address_size; /* bytes: a struct sockaddr */
 	__u16 flags;	    /* TL_PATH_PROC */
-	__u16 pad[2];	    /* 0 */
+	__u32 mounts;	    /* as in tl_path */
 };
 
 #define TL_OTHER_TASK_NAMESPACE 1 /* `other_pid` is a number of the caller's pid namespace, not of the initial one */

@@ -64,6 +64,7 @@ int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
 	if (has_text) {
 		record->base = start->base;
 		record->root = start->root;
+		record->mounts = start->mounts;
 		record->flags |= TL_PATH_TEXT | start->flags;
 		record->text_size = append_text(s);
 	}
@@ -116,7 +117,7 @@ int report_named(u32 slot, struct named *n)
 	}
 	if (start->whole && start->dentry)
 		return report_place(s, n, start->mnt, start->dentry);
-	s->hash = mix(mix(mix(hash_seed, n->flags), start->base), start->root);
+	s->hash = mix(mix(mix(hash_seed, n->flags | (u64)start->mounts << 32), start->base), start->root);
 	hash_text(s);
 	key->image = n->image;
 	key->object = s->hash;
@@ -133,6 +134,7 @@ int report_named(u32 slot, struct named *n)
 	record->detail = key->detail;
 	record->base = start->base;
 	record->root = start->root;
+	record->mounts = start->mounts;
 	record->object = key->object;
 	record->text_size = append_text(s);
 	/* What changed a name is resolved by the collector: at once, before the next change. */
@@ -284,6 +286,7 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 	if (has_text) {
 		record->base = start->base;
 		record->root = start->root;
+		record->mounts = start->mounts;
 		record->flags |= TL_PATH_TEXT | start->flags;
 		record->text_size = append_text(s);
 	}

@@ -58,7 +58,7 @@ struct start {
 	u32 flags;	 /* TL_PATH_PROC */
 	u32 whole;	 /* the text names that, and nothing in it */
 	u32 found;	 /* nothing that is needed to resolve the text is missing */
-	u32 pad;
+	u32 mounts;	 /* as in tl_path */
 };
 
 /* What makes an access a distinct one. */
@@ -151,6 +151,7 @@ extern const volatile struct tl_call calls[TL_CALLS];
 extern __u64 last_image;
 /* What "/" is to the run's first program: where paths end. 0 before it is executed. */
 extern __u64 run_root_mnt, run_root_dentry;
+extern __u32 run_mounts; /* its mount namespace, by inode number */
 
 /* For the callbacks of bpf_loop, which cannot be handed a pointer into a map on Linux 6.1. */
 static __always_inline struct scratch *scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratches, &slot); }

@@ -172,6 +172,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 		/* A canary is never held. */
 		run_root_mnt = (u64)BPF_CORE_READ(task, fs, root.mnt);
 		run_root_dentry = (u64)BPF_CORE_READ(task, fs, root.dentry);
+		run_mounts = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	}
 	state->image = new_image(previous);
 
@@ -215,6 +216,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 	record->program = program;
 	record->base = start->base;
 	record->root = start->root;
+	record->mounts = own_mounts(task);
 	if (flags & TL_EXEC_UNREACHABLE) {
 		size = bpf_probe_read_kernel_str(s->record + sizeof(*record), 256,
 						 BPF_CORE_READ((struct dentry *)dentry, d_name.name));

@@ -119,6 +119,7 @@ int report_contact(u32 slot, struct contact *c)
 	record->protocol = protocol;
 	record->base = start->base;
 	record->root = start->root;
+	record->mounts = start->mounts;
 	record->flags = start->flags;
 	record->address_size = append_text(s);
 	if (send_record(s->slot, family == AF_UNIX))

@@ -5,6 +5,14 @@
 
 #include "path.bpf.h"
 
+/* The mount namespace of the current task, if that is not the one of the run's first program; else 0. */
+static __always_inline u32 own_mounts(struct task_struct *task)
+{
+	u32 mounts = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+
+	return mounts == run_mounts ? 0 : mounts;
+}
+
 /*
  * Of the text in s->text from `from` (0 or 2) on, into s->start, which the caller has cleared. `follow`: a
  * link that is the whole text is followed. False if what it starts from is unknown or has no path. Names
@@ -16,6 +24,7 @@ static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image
 	struct start *start = &s->start;
 	bool absolute;
 
+	start->mounts = own_mounts(task);
 	bound(from, 2);
 	absolute = s->text[from] == '/';
 	if (!absolute) {

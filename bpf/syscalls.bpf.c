@@ -12,6 +12,7 @@ const volatile struct tl_call calls[TL_CALLS] = {};
 __u64 last_image = 0;
 __u64 run_root_mnt = 0;
 __u64 run_root_dentry = 0;
+__u32 run_mounts = 0;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -207,7 +207,16 @@ struct pid {
 	struct upid numbers[1];	    /* by level of namespace */
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
 struct nsproxy {
+	struct mnt_namespace *mnt_ns;
 	struct pid_namespace *pid_ns_for_children;
 };
 

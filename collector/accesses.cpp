@@ -114,13 +114,14 @@ bool is_spelled(std::string_view path, std::string_view base, std::string_view t
 } // namespace
 
 std::optional<PathAccess> path_access(const PathEvent& event, const std::string& object,
-                                      const std::string& base, const std::string& root) {
+                                      const std::string& base, const std::string& root,
+                                      std::optional<int> view) {
     const tl_path& fixed = event.fixed;
     const bool has_text = (fixed.flags & TL_PATH_TEXT) != 0;
     const bool by_proc = (fixed.flags & TL_PATH_PROC) != 0;
     const std::string_view text = by_proc ? after_proc_start(event.text) : event.text;
     const auto start = [&] {
-        return Start{base, static_cast<pid_t>(fixed.header.pid), root.empty() ? "/" : root};
+        return Start{base, static_cast<pid_t>(fixed.header.pid), root.empty() ? "/" : root, view};
     };
 
     PathAccess access;

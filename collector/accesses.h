@@ -27,9 +27,10 @@ struct PathAccess {
     bool unknown = false;      // succeeded, on a file that nothing tells: see Resolution
 };
 
-// `object`, `base` and `root` are the paths the record's hashes stand for; "" where it has none.
-// None: the record is no access to a named file. Looks at the disk to resolve argument paths.
+// `object`, `base` and `root` are the paths the record's hashes stand for; "" where it has none. `view` is as
+// in Start. None: the record is no access to a named file. Looks at the disk to resolve argument paths.
 std::optional<PathAccess> path_access(const PathEvent& event, const std::string& object,
-                                      const std::string& base, const std::string& root);
+                                      const std::string& base, const std::string& root,
+                                      std::optional<int> view);
 
 } // namespace treadline

@@ -23,15 +23,15 @@ static_assert(sizeof(tl_fork) == 56 && offsetof(tl_fork, child_image) == 40 &&
               offsetof(tl_fork, child_pid) == 48);
 static_assert(sizeof(tl_exec) == 88 && offsetof(tl_exec, program) == 48 && offsetof(tl_exec, root) == 64 &&
               offsetof(tl_exec, flags) == 72 && offsetof(tl_exec, name_size) == 76 &&
-              offsetof(tl_exec, argv_size) == 80);
+              offsetof(tl_exec, argv_size) == 80 && offsetof(tl_exec, mounts) == 84);
 static_assert(sizeof(tl_exit) == 48 && offsetof(tl_exit, status) == 40);
 static_assert(sizeof(tl_path) == 88 && offsetof(tl_path, object) == 40 && offsetof(tl_path, base) == 48 &&
-              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 &&
-              offsetof(tl_path, op) == 68 && offsetof(tl_path, call_flags) == 72 &&
-              offsetof(tl_path, inode_mode) == 80 && offsetof(tl_path, text_size) == 82);
+              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 && offsetof(tl_path, op) == 68 &&
+              offsetof(tl_path, call_flags) == 72 && offsetof(tl_path, inode_mode) == 80 &&
+              offsetof(tl_path, text_size) == 82 && offsetof(tl_path, mounts) == 84);
 static_assert(sizeof(tl_socket) == 88 && offsetof(tl_socket, base) == 48 && offsetof(tl_socket, root) == 56 &&
               offsetof(tl_socket, detail) == 68 && offsetof(tl_socket, op) == 72 &&
-              offsetof(tl_socket, address_size) == 80);
+              offsetof(tl_socket, address_size) == 80 && offsetof(tl_socket, mounts) == 84);
 static_assert(sizeof(tl_syscalls) == 104 && offsetof(tl_syscalls, words) == 40);
 static_assert(sizeof(tl_environment) == 48 && offsetof(tl_environment, names_size) == 40);
 static_assert(sizeof(tl_other_task) == 88 && offsetof(tl_other_task, other_pid) == 56 &&

@@ -87,12 +87,32 @@ struct Object {
     bool directory = false;
 };
 
+// As a process with that root would: no link and no `..` leads out of it. Links to what a process has open,
+// or to its directories, are not followed. `top` is the root; -1: that is "/".
+std::optional<unique_fd> open_below(const Start& start, int top, const std::string& path, int flags) {
+    const bool inside = top >= 0 && is_within(path, start.root);
+    open_how how{};
+    how.flags = static_cast<uint64_t>(O_CLOEXEC | flags);
+    how.resolve = RESOLVE_NO_MAGICLINKS;
+    if (inside) {
+        how.resolve |= RESOLVE_IN_ROOT;
+    } else if (start.view) {
+        how.resolve |= RESOLVE_NO_SYMLINKS;
+    }
+    const size_t above = start.root == "/" ? 0 : start.root.size();
+    const std::string text = inside ? "./" + path.substr(above) : path;
+    unique_fd fd(static_cast<int>(
+        ::syscall(SYS_openat2, inside ? top : AT_FDCWD, text.c_str(), &how, sizeof how))); // Linux 5.6
+    return fd ? std::optional(std::move(fd)) : std::nullopt;
+}
+
 class Resolver {
 public:
-    explicit Resolver(const Start& start) : start_(start) {
-        if (start_.root != "/") {
+    explicit Resolver(const Start& start) : start_(start), top_(start.view.value_or(-1)) {
+        if (start_.root != "/" && !start_.view) {
             if (auto root = sys::open(start_.root, O_PATH | O_DIRECTORY)) {
                 root_ = std::move(*root);
+                top_ = root_.get();
             }
         }
     }
@@ -108,7 +128,8 @@ public:
         const Resolution parent = whole(raw.substr(0, slash));
         Resolution found{join_path(parent.path, "./" + name), false, parent.unknown};
         struct stat about {};
-        found.directory = ::lstat(found.path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
+        const auto object = open(found.path, O_NOFOLLOW);
+        found.directory = object && ::fstat(object->get(), &about) == 0 && S_ISDIR(about.st_mode);
         return found;
     }
 
@@ -135,6 +156,9 @@ private:
         // The links of /proc lead to objects, not to the paths they read as.
         const auto target =
             object && !is_within(base, "/proc") ? link_at(object->fd.get(), name) : std::nullopt;
+        if (target && start_.view && !(top_ >= 0 && is_within(base, start_.root))) {
+            return {join_path(base, "./" + missing), false, true};
+        }
         if (target && links_++ < links_max) { // a link to nothing: follow it by hand
             const std::string rest = end == std::string::npos ? "" : missing.substr(end);
             return whole(absolute(base, *target + rest));
@@ -174,21 +198,13 @@ private:
         return Object{std::move(*fd), std::move(*name), S_ISDIR(about.st_mode)};
     }
 
-    // As a process with that root would: no link and no `..` leads out of it. Links to what a process has
-    // open, or to its directories, are not followed.
-    std::optional<unique_fd> open(const std::string& path) const {
-        const bool inside = root_ && is_within(path, start_.root);
-        open_how how{};
-        how.flags = O_PATH | O_CLOEXEC;
-        how.resolve = inside ? RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS : RESOLVE_NO_MAGICLINKS;
-        const std::string text = inside ? "." + path.substr(start_.root.size()) : path;
-        unique_fd fd(static_cast<int>(::syscall(SYS_openat2, inside ? root_.get() : AT_FDCWD, text.c_str(),
-                                                &how, sizeof how))); // Linux 5.6
-        return fd ? std::optional(std::move(fd)) : std::nullopt;
+    std::optional<unique_fd> open(const std::string& path, int flags = 0) const {
+        return open_below(start_, top_, path, O_PATH | flags);
     }
 
     const Start& start_;
     unique_fd root_; // only if it is not "/"
+    int top_;        // what paths within the root are opened from; -1: from "/"
     int links_ = 0;
 };
 
@@ -202,6 +218,10 @@ std::string_view after_proc_start(std::string_view text) {
     skip(text, "fd/");
     const size_t end = text.find('/'); // of a number, or stdin
     return end == std::string_view::npos ? "" : text.substr(end + 1);
+}
+
+std::optional<unique_fd> open_seen(const Start& start, const std::string& path, int flags) {
+    return open_below(start, start.view.value_or(-1), path, flags);
 }
 
 Resolution resolve(const Start& start, std::string_view text, LastLink last) {

@@ -22,8 +22,8 @@ const tl_header& header_of(const Event& event) {
     return std::visit([](const auto& e) -> const tl_header& { return e.fixed.header; }, event);
 }
 
-constexpr uint32_t processors_max = 8192;                               // CONFIG_NR_CPUS at its largest
-constexpr const char* through_process = "path through another process"; // a cause of loss
+constexpr uint32_t processors_max = 8192; // CONFIG_NR_CPUS at its largest
+constexpr const char* out_of_sight = "path that only its process saw"; // a cause of loss
 constexpr size_t lookup_limit = 100'000;
 
 std::string operation_name(uint16_t op) {
@@ -171,13 +171,23 @@ result<ok> RunRecorder::on(const ExecEvent& event) {
     if (hidden || exe.empty() || !base || !root) {
         return ok{};
     }
-    return add_executed(row, event, exe, start_of(*base, *root, header));
+    const auto view = view_of(event.fixed.mounts, *root, header);
+    return add_executed(row, event, exe, start_of(*base, *root, header, view));
 }
 
-Start RunRecorder::start_of(uint32_t base, uint32_t root, const tl_header& header) const {
+Start RunRecorder::start_of(uint32_t base, uint32_t root, const tl_header& header,
+                            const std::optional<MountView>& view) const {
     const PathTable& paths = writer_.paths();
     return {base == 0 ? "" : paths.text(base), static_cast<pid_t>(header.pid),
-            root == 0 ? "/" : paths.text(root)};
+            root == 0 ? "/" : paths.text(root), view ? std::optional(view->root.get()) : std::nullopt};
+}
+
+std::optional<MountView> RunRecorder::view_of(uint32_t mounts, uint32_t root, const tl_header& header) {
+    if (mounts == 0) {
+        return std::nullopt;
+    }
+    views_.met(mounts, static_cast<pid_t>(header.pid));
+    return views_.open(mounts, root == 0 ? "/" : writer_.paths().text(root));
 }
 
 result<ok> RunRecorder::add_executed(int64_t process, const ExecEvent& event, const std::string& exe,
@@ -193,7 +203,11 @@ result<ok> RunRecorder::add_executed(int64_t process, const ExecEvent& event, co
         return add_path_row(access, id, time_ns, requested);
     };
     TRY(execute(exe, ""));
-    if (const std::string loader = program_loader(exe, start.root); !loader.empty()) {
+    if (start.view && *start.view < 0) {
+        ++lost_[out_of_sight]; // its loader, and a script
+        return ok{};
+    }
+    if (const std::string loader = program_loader(exe, start); !loader.empty()) {
         TRY(execute(loader, ""));
     }
     if ((event.fixed.flags & TL_EXEC_INTERPRETED) == 0) {
@@ -208,7 +222,7 @@ result<ok> RunRecorder::add_executed(int64_t process, const ExecEvent& event, co
     }
     const std::string asked = join_path(start.directory, event.filename);
     TRY(execute(script, asked == script ? "" : asked));
-    for (const std::string& interpreter : script_interpreters(script, exe, start.root)) {
+    for (const std::string& interpreter : script_interpreters(script, exe, start)) {
         TRY(execute(interpreter, ""));
     }
     return ok{};
@@ -297,13 +311,14 @@ result<ok> RunRecorder::on(const PathEvent& event) {
                    ? add_inherited(event, object_text)
                    : add_written(tree_.nearest_row(fixed.header.image), object_text, "written then loaded");
     }
-    const auto access =
-        path_access(event, object_text, text_of(*base, base_text_), text_of(*root, root_text_));
+    const auto view = view_of(fixed.mounts, *root, fixed.header);
+    const auto access = path_access(event, object_text, text_of(*base, base_text_), text_of(*root, root_text_),
+                                    view ? std::optional(view->root.get()) : std::nullopt);
     if (!access) {
         return ok{};
     }
     if (access->unknown) {
-        ++lost_[through_process];
+        ++lost_[out_of_sight];
         return ok{};
     }
     const auto path = access->of_object ? *object : static_cast<uint32_t>(TRY(writer_.path_id(access->path)));
@@ -353,10 +368,11 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
         const bool bound = fixed.op == TL_BIND;
         const bool by_proc = (fixed.flags & TL_PATH_PROC) != 0;
         const std::string text = by_proc ? std::string(after_proc_start(address.text)) : address.text;
-        Resolution found =
-            resolve(start_of(*base, *root, fixed.header), text, bound ? LastLink::Keep : LastLink::Follow);
+        const auto view = view_of(fixed.mounts, *root, fixed.header);
+        Resolution found = resolve(start_of(*base, *root, fixed.header, view), text,
+                                   bound ? LastLink::Keep : LastLink::Follow);
         if (found.unknown && fixed.result == 0) {
-            ++lost_[through_process];
+            ++lost_[out_of_sight];
             return ok{};
         }
         address.text = std::move(found.path);

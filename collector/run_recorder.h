@@ -16,6 +16,7 @@
 #include "collector/accesses.h"
 #include "collector/event_view.h"
 #include "collector/hash_index.h"
+#include "collector/mount_views.h"
 #include "collector/name_lookups.h"
 #include "collector/origins.h"
 #include "collector/path_resolver.h"
@@ -93,8 +94,12 @@ private:
     std::optional<uint32_t> path_of(uint64_t object);
     // Its text, "" for 0; until the next call with the same buffer.
     const std::string& text_of(uint32_t path, std::string& buffer) const;
-    // What a text of this task is relative to.
-    Start start_of(uint32_t base, uint32_t root, const tl_header& header) const;
+    // What a text of this task is relative to. `view` is lent to it.
+    Start start_of(uint32_t base, uint32_t root, const tl_header& header,
+                   const std::optional<MountView>& view) const;
+    // The root of a task in a mount namespace of its own as it sees it, if that can be had; none: it has the
+    // run's.
+    std::optional<MountView> view_of(uint32_t mounts, uint32_t root, const tl_header& header);
     // `access` without its texts and result.
     result<ok> add_path_row(FileAccess& access, uint32_t path, uint64_t time_ns,
                             std::string_view requested = {});
@@ -123,6 +128,7 @@ private:
     std::set<std::string> canaries_;
     std::vector<uint64_t> arrived_;
     std::map<std::string, uint64_t> lost_;
+    MountViews views_;
     Origins origins_;
     Written written_;
     std::set<std::pair<std::string_view, std::string>> ran_; // kind and path of the facts told

@@ -7,9 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/syscalls.h"
-#include "collector/path_resolver.h"
-
 namespace treadline {
 namespace {
 
@@ -17,9 +14,9 @@ constexpr size_t shebang_max = 256; // BINPRM_BUF_SIZE, Linux 5.1
 constexpr size_t elf_max = 4096;    // program headers and the loader's name lie at the front (elf(5))
 constexpr int chain_max = 5;
 
-std::string first_bytes(const std::string& path, size_t most) {
+std::string first_bytes(const Start& start, const std::string& path, size_t most) {
     // O_NONBLOCK: the name may have become a FIFO since.
-    const auto fd = sys::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    const auto fd = open_seen(start, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat about {};
     if (!fd || ::fstat(fd->get(), &about) != 0 || !S_ISREG(about.st_mode)) {
         return {};
@@ -47,15 +44,15 @@ std::string shebang(std::string_view first_line) {
 }
 
 std::vector<std::string> script_interpreters(const std::string& script, const std::string& program,
-                                             const std::string& root) {
+                                             const Start& start) {
     std::vector<std::string> between;
     std::string at = script;
     for (int i = 0; i < chain_max; ++i) {
-        const std::string next = shebang(first_bytes(at, shebang_max));
+        const std::string next = shebang(first_bytes(start, at, shebang_max));
         if (next.empty() || next.front() != '/') {
             break;
         }
-        at = resolve({"/", ::getpid(), root}, next, LastLink::Follow).path;
+        at = resolve(start, next, LastLink::Follow).path;
         if (at == program) {
             break;
         }
@@ -96,12 +93,12 @@ std::string elf_interpreter(std::string_view bytes) {
     return {};
 }
 
-std::string program_loader(const std::string& program, const std::string& root) {
-    const std::string name = elf_interpreter(first_bytes(program, elf_max));
+std::string program_loader(const std::string& program, const Start& start) {
+    const std::string name = elf_interpreter(first_bytes(start, program, elf_max));
     if (name.empty() || name.front() != '/') {
         return {};
     }
-    return resolve({"/", ::getpid(), root}, name, LastLink::Follow).path;
+    return resolve(start, name, LastLink::Follow).path;
 }
 
 } // namespace treadline

@@ -6,21 +6,23 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/path_resolver.h"
+
 namespace treadline {
 
 // The interpreter a file's first line names ("#!/usr/bin/env node" -> "/usr/bin/env"); "" if it names none.
 std::string shebang(std::string_view first_line);
 
 // A script's interpreter may be a script: those in the chain before `program`, resolved. The kernel follows
-// at most five (execve(2)). `root`: what "/" is to the process.
+// at most five (execve(2)). `start`: what the process sees.
 std::vector<std::string> script_interpreters(const std::string& script, const std::string& program,
-                                             const std::string& root = "/");
+                                             const Start& start);
 
 // The loader an ELF program of this machine's word size names (PT_INTERP), from its first bytes; "" if it
 // names none.
 std::string elf_interpreter(std::string_view bytes);
 
 // That of a program, resolved; "" if it has none or cannot be read.
-std::string program_loader(const std::string& program, const std::string& root);
+std::string program_loader(const std::string& program, const Start& start);
 
 } // namespace treadline

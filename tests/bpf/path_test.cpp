@@ -1,5 +1,7 @@
 #include <cerrno>
+#include <csignal>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/bpf/traced.h"
@@ -144,7 +146,7 @@ TEST_CASE("what lies behind a link into /proc is recorded by its own name or mak
         CHECK(deletions(run.trace) == std::vector{path});
     } else {
         CHECK_FALSE(run.summary.complete);
-        CHECK(run.summary.lost.at("path through another process") == 1);
+        CHECK(run.summary.lost.at("path that only its process saw") == 1);
         CHECK(deletions(run.trace).empty());
     }
     const Traced refused = on_paths(directory, "unlink", "way/none");
@@ -154,6 +156,46 @@ TEST_CASE("what lies behind a link into /proc is recorded by its own name or mak
     directory.write("file", "x");
     const Traced direct = on_paths(directory, "unlink", "/proc/self/cwd/file");
     CHECK(deletions(direct.trace) == std::vector{path});
+}
+
+TEST_CASE("a path is recorded as the mount namespace of its process has it, or makes the run partial",
+          "[bpf][path]") {
+    REQUIRE_CAPABILITY(run({"unshare", "-Urm", "true"}).status == 0, "user and mount namespaces");
+    const TemporaryDirectory directory;
+    const std::string outside = directory.write("outside", "x");
+    directory.write("real/file", "x");
+    directory.write("bound/.keep", "");
+    REQUIRE(::symlink("file", (directory / "real/link").c_str()) == 0);
+    REQUIRE(::symlink("../outside", (directory / "bound/link").c_str()) == 0); // what the collector sees
+    const auto truncated = [&](const std::string& after, const TraceOptions& options) {
+        return traced({"unshare", "-Urm", "sh", "-c",
+                       "mount --bind real bound && " + program("paths") + " truncate bound/link" + after},
+                      options);
+    };
+    TraceOptions options;
+    options.directory = directory.path();
+    const Traced lasting = truncated("; sleep 0.5", options);
+    CHECK(lasting.status == 0);
+    CHECK(lasting.summary.complete);
+    CHECK(file(lasting.trace, directory / "bound/file", AccessKind::Write));
+    CHECK_FALSE(file(lasting.trace, outside, AccessKind::Write));
+
+    // The collector sleeps until nobody is left who sees the mount.
+    options.meanwhile = [](pid_t collector, pid_t command) {
+        siginfo_t ended{};
+        REQUIRE(::kill(collector, SIGSTOP) == 0);
+        CHECK(::waitid(P_PID, static_cast<id_t>(command), &ended, WEXITED | WNOWAIT) == 0);
+        REQUIRE(::kill(collector, SIGCONT) == 0);
+    };
+    const Traced gone = truncated("", options);
+    CHECK(gone.status == 0);
+    CHECK_FALSE(file(gone.trace, outside, AccessKind::Write));
+    if (gone.trace.run.probes != "lsm") { // whose hook was shown the file
+        CHECK_FALSE(gone.summary.complete);
+        CHECK(gone.summary.lost.count("path that only its process saw") == 1);
+    } else {
+        CHECK(file(gone.trace, directory / "bound/file", AccessKind::Write));
+    }
 }
 
 TEST_CASE("a change of directory is recorded where it leads", "[bpf][path]") {

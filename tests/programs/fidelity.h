@@ -65,6 +65,7 @@ struct operation {
 #define NAMING_FORK 64
 #define NAMING_EXEC 128
 #define NAMING_SHORT 256 /* the whole path stays short */
+#define NAMING_MOUNTS 512 /* in a mount namespace of its own: who prepares stays in it until the end */
 
 struct place {
 	int dirfd, dirfd2;

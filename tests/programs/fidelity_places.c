@@ -318,6 +318,12 @@ static int bound_inside(const char *variant, struct place *place)
 	return bound(variant, place) || chdir("bound") ? -1 : by_text(place, "");
 }
 
+/* Nobody else sees the link behind the mount. */
+static int bound_link(const char *variant, struct place *place)
+{
+	return symlink(".", "d/way") || bound(variant, place) ? -1 : by_text(place, "bound/way/");
+}
+
 /* Goes on in the first process of the namespace; nobody else can mount its /proc. */
 static int proc_namespace(const char *variant, struct place *place)
 {
@@ -411,14 +417,15 @@ const struct naming namings[] = {
 	{"/proc/PID/cwd of the parent", NAMING_SHORT, NULL, NULL, proc_parent},
 	{"/proc/PID/fd of the parent", NAMING_SHORT, NULL, NULL, proc_parent_descriptor},
 	{"/proc/PID/task/TID/root of the parent", 0, NULL, NULL, proc_parent_root},
-	{"/proc/PID/cwd in a pid namespace", NAMING_SHORT, NULL, NULL, proc_namespace},
+	{"/proc/PID/cwd in a pid namespace", NAMING_SHORT | NAMING_MOUNTS, NULL, NULL, proc_namespace},
 	{"chroot", NAMING_SHORT, NULL, NULL, changed_root},
 	{"chroot, relative", NAMING_SHORT, NULL, NULL, changed_root_relative},
 	{"chroot, absolute link", NAMING_SHORT, NULL, NULL, changed_root_link},
 	{"chroot, working directory outside", NAMING_SHORT, NULL, NULL, changed_root_outside, "jail"},
-	{"bind mount", NAMING_SHORT, "bound", NULL, bound, "bound"},
-	{"inside a bind mount", NAMING_SHORT, "bound", NULL, bound_inside, "bound"},
-	{"overlay", 0, "merged", NULL, overlaid, "upper work merged"},
+	{"bind mount", NAMING_SHORT | NAMING_MOUNTS, "bound", NULL, bound, "bound"},
+	{"bind mount, link in it", NAMING_SHORT | NAMING_MOUNTS, "bound", NULL, bound_link, "bound"},
+	{"inside a bind mount", NAMING_SHORT | NAMING_MOUNTS, "bound", NULL, bound_inside, "bound"},
+	{"overlay", NAMING_MOUNTS, "merged", NULL, overlaid, "upper work merged"},
 	{"inside what was renamed", NAMING_SHORT, "moved", NULL, renamed_inside},
 	{"descriptor of what was renamed", NAMING_AT, "moved", NULL, renamed_descriptor},
 	{"inside, above was renamed", NAMING_SHORT, "moved/d", NULL, renamed_above, "above"},
@@ -434,6 +441,6 @@ const struct naming namings[] = {
 	{"descriptor of what was removed", NAMING_AT | NAMING_REMOVED, NULL, NULL, removed_descriptor},
 	{"object's descriptor", NAMING_FD | NAMING_BASIC, NULL, NULL, relative},
 	{"object's descriptor, opened through a link", NAMING_FD, NULL, NULL, link_relative},
-	{"object's descriptor, in a bind mount", NAMING_FD, "bound", NULL, bound, "bound"},
+	{"object's descriptor, in a bind mount", NAMING_FD | NAMING_MOUNTS, "bound", NULL, bound, "bound"},
 	{NULL},
 };
