@@ -9,6 +9,10 @@ namespace {
 
 constexpr size_t chunk_size = 256 * 1024;
 
+uint32_t hash_of(uint32_t parent, std::string_view name) {
+    return mixed(std::hash<std::string_view>{}(name) + parent * 0x9e3779b97f4a7c15ULL);
+}
+
 bool is_normal(std::string_view path) {
     return path.size() > 1 && path.front() == '/' && path.back() != '/' &&
            path.find("//") == std::string_view::npos;
@@ -39,17 +43,19 @@ std::string_view PathTable::keep(std::string_view name) {
     return kept;
 }
 
-uint32_t PathTable::child(uint32_t parent, std::string_view name) {
-    const uint32_t hash = mixed(std::hash<std::string_view>{}(name) + parent * 0x9e3779b97f4a7c15ULL);
-    const auto same = [&](uint32_t id) {
+uint32_t PathTable::find_below(uint32_t directory, std::string_view name) const {
+    return index_.find(hash_of(directory, name), [&](uint32_t id) {
         const Entry& entry = entries_[id - 1];
-        return entry.parent == parent && entry.name == name;
-    };
-    if (const uint32_t known = index_.find(hash, same); known != 0) {
+        return entry.parent == directory && entry.name == name;
+    });
+}
+
+uint32_t PathTable::child(uint32_t parent, std::string_view name) {
+    if (const uint32_t known = find_below(parent, name); known != 0) {
         return known;
     }
     entries_.push_back({parent, keep(name)});
-    index_.insert(hash, size());
+    index_.insert(hash_of(parent, name), size());
     return size();
 }
 

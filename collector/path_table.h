@@ -25,6 +25,8 @@ public:
     };
 
     uint32_t id_of(std::string_view path);
+    // 0 if nobody has asked for it yet.
+    [[nodiscard]] uint32_t find_below(uint32_t directory, std::string_view name) const;
     [[nodiscard]] Entry entry(uint32_t id) const { return entries_[id - 1]; }
     [[nodiscard]] std::string text(uint32_t id) const;
     void read_text(uint32_t id, std::string& text) const; // the same, without a new string

@@ -295,6 +295,19 @@ void RunRecorder::note_origin(const PathEvent& event, uint32_t path, bool create
     }
 }
 
+result<ok> RunRecorder::mark_renamed_directory(const PathEvent& event, int64_t process) {
+    const auto from = renaming_.find(event.fixed.header.tid);
+    if (from == renaming_.end() || (event.fixed.call_flags & RENAME_EXCHANGE) != 0) {
+        return ok{};
+    }
+    FileAccess row;
+    row.process = process;
+    row.access = AccessKind::Delete;
+    row.directory = true;
+    row.count = 0;
+    return add_path_row(row, from->second, event.fixed.header.time_ns);
+}
+
 result<ok> RunRecorder::on(const PathEvent& event) {
     const tl_path& fixed = event.fixed;
     const bool resolved = (fixed.flags & TL_PATH_RESOLVED) != 0;
@@ -343,6 +356,9 @@ result<ok> RunRecorder::on(const PathEvent& event) {
         if ((access->kinds & bit(row.access)) != 0) {
             TRY(add_path_row(row, path, fixed.header.time_ns, access->requested));
         }
+    }
+    if (fixed.op == TL_RENAME_NEW && fixed.result == 0 && row.directory) {
+        TRY(mark_renamed_directory(event, row.process));
     }
     Sighting sighting = sighting_of(fixed);
     sighting.process = static_cast<uint32_t>(row.process);

@@ -110,6 +110,9 @@ private:
     result<ok> add_inherited(const PathEvent& event, const std::string& path);
     // What was written by the run is now code: told once a file.
     result<ok> add_written(int64_t process, const std::string& path, const char* kind);
+    // What a name was of can be seen, where no hook told it, when the new one is resolved: adds to the old
+    // one's row.
+    result<ok> mark_renamed_directory(const PathEvent& event, int64_t process);
     void note_origin(const PathEvent& event, uint32_t path, bool creates);
     void note_sighting(const Sighting& sighting);
 

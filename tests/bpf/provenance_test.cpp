@@ -77,6 +77,22 @@ TEST_CASE("what was written is known under the names it is renamed or linked to"
     CHECK(moved == Texts{directory / "current/bin/x " + by("cp")});
 }
 
+TEST_CASE("what lies in a renamed directory was made by the run if it was before", "[bpf][provenance]") {
+    const TemporaryDirectory directory;
+    directory.write("old/there", "x");
+    const Trace trace =
+        shell(directory, "echo x > old/made; mv old moved; cat moved/made moved/there > /dev/null");
+    const auto made = file(trace, directory / "moved/made", AccessKind::Read);
+    const auto there = file(trace, directory / "moved/there", AccessKind::Read);
+    REQUIRE(made);
+    REQUIRE(there);
+    CHECK(made->created_by_run);
+    CHECK_FALSE(there->created_by_run);
+    const auto old_name = file(trace, directory / "old", AccessKind::Delete);
+    REQUIRE(old_name);
+    CHECK(old_name->directory);
+}
+
 TEST_CASE("a script that the run wrote and then executed is a fact, its interpreter is not",
           "[bpf][provenance]") {
     const TemporaryDirectory directory;

@@ -147,6 +147,42 @@ TEST_CASE("what the run made is told from what it found", "[collector][origins]"
     CHECK_FALSE(origins.is_created(paths.id_of("/p/dirt")));
 }
 
+TEST_CASE("what lies in a renamed directory is as new or old as it was", "[collector][origins]") {
+    PathTable paths;
+    Origins origins(paths);
+    const auto is_created = [&](const std::string& path) { return origins.is_created(paths.id_of(path)); };
+    const auto rename = [&](const std::string& from, const std::string& to) {
+        origins.renamed(paths.id_of(from), paths.id_of(to));
+    };
+    origins.found(paths.id_of("/old"));
+    origins.found(paths.id_of("/old/file"));
+    origins.created(paths.id_of("/old/new"));
+    origins.created(paths.id_of("/old/dir"));
+    rename("/old", "/moved");
+    CHECK(is_created("/moved/new"));
+    CHECK(is_created("/moved/dir/any/thing"));
+    CHECK_FALSE(is_created("/moved/file"));
+    CHECK_FALSE(is_created("/moved/other"));
+    CHECK_FALSE(is_created("/moved"));
+    origins.created(paths.id_of("/moved/later"));
+    rename("/moved", "/p/again");
+    CHECK(is_created("/p/again/new"));
+    CHECK(is_created("/p/again/later"));
+    CHECK_FALSE(is_created("/p/again/file"));
+    rename("/p/again", "/old"); // in a circle
+    CHECK_FALSE(is_created("/old/other"));
+    CHECK(is_created("/old/new"));
+
+    origins.created(paths.id_of("/made"));
+    rename("/made", "/x");
+    CHECK(is_created("/x/any"));
+    origins.found(paths.id_of("/y"));
+    origins.created(paths.id_of("/y/new"));
+    rename("/y", "/z");
+    origins.created(paths.id_of("/z")); // another one in its place
+    CHECK_FALSE(is_created("/z/new"));
+}
+
 TEST_CASE("the interpreter of a first line", "[collector][scripts]") {
     CHECK(shebang("#!/bin/sh\nx") == "/bin/sh");
     CHECK(shebang("#! \t/usr/bin/env node\n") == "/usr/bin/env");
@@ -160,7 +196,8 @@ TEST_CASE("the loader that a program names", "[collector][scripts]") {
     const std::string self = slurp("/proc/self/exe");
     const std::string loader = elf_interpreter(std::string_view(self).substr(0, 4096));
     CHECK(loader.find("ld-") != std::string::npos);
-    CHECK(::access(program_loader(sys::readlink("/proc/self/exe").value(), {"/", ::getpid()}).c_str(), X_OK) == 0);
+    CHECK(::access(program_loader(sys::readlink("/proc/self/exe").value(), {"/", ::getpid()}).c_str(),
+                   X_OK) == 0);
     for (size_t size = 0; size < 1024; ++size) { // cut off anywhere
         const std::string found = elf_interpreter(std::string_view(self).substr(0, size));
         CHECK((found.empty() || found == loader));

@@ -36,9 +36,6 @@ Corpus trace_corpus(const std::string& probes);
 // What each operation must leave, by its name.
 const std::map<std::string, Facts>& expected_facts();
 
-// Why a variant is known to leave other facts than it should with these probes; "" for nearly all.
-std::string known_difference(const Variant& variant, const std::string& probes);
-
 std::string errno_name(int number);
 
 } // namespace treadline::test

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "tests/fidelity/corpus.h"
 
 namespace treadline::test {
@@ -154,30 +152,7 @@ const std::map<std::string, Facts> table = {
     {"listen for datagrams", {"listen udp 0.0.0.0:0 EOPNOTSUPP"}},
 };
 
-// What is resolved after the call cannot always be: by naming, by call, by operation.
-struct Known {
-    std::string operation; // the beginning of its name
-    std::string name;      // a part of the variant's
-    std::string reason;
-    bool with_hooks; // also where security hooks show the object: they do not where a call fails before them
-};
-const std::vector<Known> known_differences = {
-    {"rename a directory", "", "nothing tells what the old name was of", false},
-    {"rename a directory", "by io_uring", "the hooks run in a worker, which is not the process", true},
-};
-
 } // namespace
-
-std::string known_difference(const Variant& variant, const std::string& probes) {
-    for (const Known& known : known_differences) {
-        if ((known.with_hooks || probes == "tracepoint") &&
-            variant.operation.substr(0, known.operation.size()) == known.operation &&
-            variant.name.find(known.name) != std::string::npos) {
-            return known.reason;
-        }
-    }
-    return "";
-}
 
 const std::map<std::string, Facts>& expected_facts() {
     return table;

@@ -203,6 +203,14 @@ static void make_variant(const struct variant *v)
 
 /* Performing */
 
+const char *descriptor_path(int fd)
+{
+	static char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return path;
+}
+
 struct work {
 	const struct call *call;
 	struct target target;

@@ -16,6 +16,7 @@
 
 #define _GNU_SOURCE
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CANNOT_PREPARE 250
@@ -99,6 +100,14 @@ extern const struct call open_calls[], name_calls[], attribute_calls[], execute_
 /* What execute operations need beside the ordinary files; `program` ends at once with 0. */
 int make_programs(int directory, const char *path, const char *program);
 int make_listener(const char *path, int type);
+/* What the calls of Linux 6.13 that set and get extended attributes take: linux/xattr.h. */
+struct xattr_args {
+	uint64_t value;
+	uint32_t size;
+	uint32_t flags;
+};
+/* Where a descriptor is in /proc; until the next call. */
+const char *descriptor_path(int fd);
 /* Waits for a child: how it ended, as a status. */
 int finished(pid_t child);
 

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -38,12 +36,6 @@ const struct operation attribute_operations[] = {
 	{"enter what is missing", "chdir", 0, "none"},
 	{"enter a file", "chdir", 0, "file"},
 	{NULL},
-};
-
-struct xattr_args { /* linux/xattr.h, Linux 6.13 */
-	uint64_t value;
-	uint32_t size;
-	uint32_t flags;
 };
 
 static const char name[] = "user.treadline";
@@ -91,12 +83,7 @@ MAKE(setxattr_by_ring, ring_setxattr(t->a, name, "x", 1, 0))
 MAKE(fsetxattr_by_ring, ring_fsetxattr(t->fd, name, "x", 1, 0))
 
 /* As a C library without fchmodat2 does it. */
-static int chmod_descriptor_path(const struct target *t)
-{
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->fd);
-	return syscall(SYS_fchmodat, AT_FDCWD, path, 0700);
-}
+MAKE(chmod_descriptor_path, syscall(SYS_fchmodat, AT_FDCWD, descriptor_path(t->fd), 0700))
 
 #ifdef SYS_open
 MAKE(chmod_, syscall(SYS_chmod, t->a, 0700))

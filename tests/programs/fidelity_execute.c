@@ -83,10 +83,7 @@ static int execveat_descriptor(const struct target *t)
 
 static int execve_descriptor(const struct target *t)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->fd);
-	return execve(path, arguments, nothing);
+	return execve(descriptor_path(t->fd), arguments, nothing);
 }
 
 static int fexecve_(const struct target *t)
@@ -141,26 +138,26 @@ static int clone_(const struct target *t)
 }
 
 /* The directory is the second of the search path; the first has no such program. */
-static int search(const struct target *t)
+static const char *to_search(const struct target *t)
 {
 	char path[PATH_BUFFER];
 	const char *slash = strrchr(t->a, '/');
 
 	snprintf(path, sizeof(path), "%.*s/dir:%.*s", (int)(slash - t->a), t->a, (int)(slash - t->a), t->a);
 	setenv("PATH", path, 1);
-	return execvp(slash + 1, arguments);
+	return slash + 1;
+}
+
+static int search(const struct target *t)
+{
+	return execvp(to_search(t), arguments);
 }
 
 static int search_spawn(const struct target *t)
 {
-	char path[PATH_BUFFER];
-	const char *slash = strrchr(t->a, '/');
 	pid_t child = -1;
-	int problem;
+	int problem = posix_spawnp(&child, to_search(t), NULL, NULL, arguments, nothing);
 
-	snprintf(path, sizeof(path), "%.*s/dir:%.*s", (int)(slash - t->a), t->a, (int)(slash - t->a), t->a);
-	setenv("PATH", path, 1);
-	problem = posix_spawnp(&child, slash + 1, NULL, NULL, arguments, nothing);
 	errno = problem;
 	return problem ? -1 : ended(child);
 }

@@ -96,9 +96,7 @@ MAKE_BY_RING(exchange_by_ring, ring_renameat2(t->dirfd, t->a, t->dirfd2, t->b, R
 
 static int link_descriptor(const struct target *t)
 {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->fd);
-	return syscall(SYS_linkat, AT_FDCWD, path, t->dirfd2, t->b, AT_SYMLINK_FOLLOW);
+	return syscall(SYS_linkat, AT_FDCWD, descriptor_path(t->fd), t->dirfd2, t->b, AT_SYMLINK_FOLLOW);
 }
 
 static int name_nameless(const struct target *t)

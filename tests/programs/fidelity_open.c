@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -59,9 +58,7 @@ static int how_by_ring(const struct target *t, unsigned long long flags)
 /* Opens what a descriptor refers to once more. */
 static int again(int fd, int flags)
 {
-	char path[64];
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return openat(AT_FDCWD, path, flags);
+	return openat(AT_FDCWD, descriptor_path(fd), flags);
 }
 
 #ifdef SYS_open

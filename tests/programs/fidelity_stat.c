@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <linux/stat.h>
-#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -31,12 +30,6 @@ const struct operation stat_operations[] = {
 };
 
 static char about[4096];
-
-struct xattr_args { /* linux/xattr.h, Linux 6.13 */
-	uint64_t value;
-	uint32_t size;
-	uint32_t flags;
-};
 
 static int getxattrat_(int dirfd, const char *path, unsigned flags)
 {
