@@ -9,7 +9,7 @@ namespace treadline {
 
 // `lsm` in the store and the certificate is either of the last two: they differ only in where they hang.
 enum class ProbeSet : unsigned char {
-    Tracepoint, // system calls, entry and exit: works wherever BPF does
+    Tracepoint, // the ends of system calls: works wherever BPF does
     Fentry,     // and trampolines at the functions that call the security hooks
     BpfLsm,     // and BPF LSM programs on the hooks themselves
 };
