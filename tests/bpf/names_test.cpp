@@ -20,6 +20,7 @@ Traced with_resolver(const std::vector<std::string>& command, const std::string&
     argv.insert(argv.end(), command.begin(), command.end());
     Traced done = traced(argv);
     CHECK(done.status == 0);
+    CAPTURE(done.summary.incomplete_because);
     CHECK(done.summary.complete);
     return done;
 }
