@@ -174,7 +174,7 @@ TEST_CASE("a path is recorded as the mount namespace of its process has it, or m
     };
     TraceOptions options;
     options.directory = directory.path();
-    const Traced lasting = truncated("; sleep 0.5", options);
+    const Traced lasting = truncated("; sleep 1", options);
     CHECK(lasting.status == 0);
     CHECK(lasting.summary.complete);
     CHECK(file(lasting.trace, directory / "bound/file", AccessKind::Write));
