@@ -3,7 +3,6 @@
  * What passes between the tree and its resolvers: sockets to port 53, and systemd-resolved's. Until the first
  * of them is contacted, reads and writes cost one look at a variable.
  */
-#pragma clang diagnostic ignored "-Wunused-function" /* of path.bpf.h only file_of() is used */
 #include "path.bpf.h"
 #include "calls.bpf.h"
 
