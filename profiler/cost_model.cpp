@@ -67,39 +67,39 @@ bool differs_between_runs(uint64_t own, uint64_t parent) {
 
 } // namespace
 
-double entry_weight(PathClass path_class, Mode mode) {
+Weight entry_weight(PathClass path_class, Mode mode) {
     struct Weights {
-        double read, write, create, execute;
+        Weight read, write, create, execute;
     };
     // Modes from left to right: read, write, create/delete, execute.
     constexpr auto weights = [](PathClass of) -> Weights {
         switch (of) {
         case PathClass::System: // public; not to be changed
-            return {0.0001, 10, 10, 0.02};
+            return {one_entry / 10'000, 10 * one_entry, 10 * one_entry, one_entry / 50};
         case PathClass::Config: // mostly public
-            return {0.02, 20, 20, 10};
+            return {one_entry / 50, 20 * one_entry, 20 * one_entry, 10 * one_entry};
         case PathClass::Modules: // public packages, though a copy of one's own
-            return {0.0005, 0.05, 0.02, 0.02};
+            return {one_entry / 2000, one_entry / 20, one_entry / 50, one_entry / 50};
         case PathClass::Project: // the command was started to work on it
-            return {0.002, 0.05, 0.02, 0.1};
+            return {one_entry / 500, one_entry / 20, one_entry / 50, one_entry / 10};
         case PathClass::Cache: // can be had again
-            return {0.05, 0.05, 0.05, 0.5};
+            return {one_entry / 20, one_entry / 20, one_entry / 20, one_entry / 2};
         case PathClass::Home: // whatever the person has
-            return {0.5, 2, 1, 5};
+            return {one_entry / 2, 2 * one_entry, one_entry, 5 * one_entry};
         case PathClass::Temporary: // other programs' files
-            return {0.5, 0.5, 0.5, 1};
+            return {one_entry / 2, one_entry / 2, one_entry / 2, one_entry};
         case PathClass::Kernel: // the sandbox's own /proc; /sys describes hardware
-            return {0.001, 20, 20, 20};
+            return {one_entry / 1000, 20 * one_entry, 20 * one_entry, 20 * one_entry};
         case PathClass::Device:
-            return {10, 20, 20, 20};
+            return {10 * one_entry, 20 * one_entry, 20 * one_entry, 20 * one_entry};
         case PathClass::Runtime: // other programs' sockets and locks
-            return {5, 5, 5, 20};
+            return {5 * one_entry, 5 * one_entry, 5 * one_entry, 20 * one_entry};
         case PathClass::Elsewhere: // data nobody here knows
-            return {0.3, 1, 1, 2};
+            return {3 * one_entry / 10, one_entry, one_entry, 2 * one_entry};
         case PathClass::Nothing:
-            return {20, 20, 20, 20};
+            return {20 * one_entry, 20 * one_entry, 20 * one_entry, 20 * one_entry};
         }
-        return {20, 20, 20, 20};
+        return {20 * one_entry, 20 * one_entry, 20 * one_entry, 20 * one_entry};
     };
     const Weights row = weights(path_class);
     switch (mode) {
@@ -121,7 +121,7 @@ CostModel::CostModel(const AccessSet& set, const Variables& variables)
     judge_downwards(set, variables);
 }
 
-double CostModel::subtree_surcharge(PathTrie::Node node, Modes added) const {
+MilliLines CostModel::subtree_surcharge(PathTrie::Node node, Modes added) const {
     const bool writable = added.has(Mode::Write) || added.has(Mode::Create);
     return node == project_ && writable ? cost::whole_project_writable : 0;
 }
@@ -226,7 +226,7 @@ void CostModel::judge_downwards(const AccessSet& set, const Variables& variables
         facts.is_volatile =
             facts.is_volatile || (above.path_class == PathClass::Temporary && above.may_be_private &&
                                   seen.created && seen.directory && has_drawn_suffix(trie.name(node)));
-        double penalty = above.penalty;
+        MilliLines penalty = above.penalty;
         if (facts.is_volatile && !above.is_volatile) {
             penalty += cost::volatile_name;
         } else if (facts.is_version) {
@@ -241,7 +241,7 @@ void CostModel::judge_downwards(const AccessSet& set, const Variables& variables
                 penalty += cost::varying_name;
             }
         }
-        facts.penalty = static_cast<float>(penalty);
+        facts.penalty = penalty;
 
         // Temporary places as a whole; elsewhere only a directory that was there, and in which everything
         // came and went. Below the project a plain rule does.

@@ -1,9 +1,8 @@
 #include "profiler/fold.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
-#include <limits>
 
 namespace treadline {
 namespace {
@@ -11,7 +10,6 @@ namespace {
 using Node = PathTrie::Node;
 using Bits = uint8_t; // of Modes
 
-constexpr double never = std::numeric_limits<double>::infinity();
 constexpr std::array<Mode, 4> all_modes{Mode::Read, Mode::Write, Mode::Create, Mode::Execute};
 constexpr Bits what_private_grants =
     static_cast<Bits>(Mode::Read) | static_cast<Bits>(Mode::Write) | static_cast<Bits>(Mode::Create);
@@ -45,66 +43,79 @@ constexpr std::array<std::array<Bits, 16>, 16> make_index() {
 }
 constexpr auto subset_index = make_index();
 
+// What stands at a node beside its own exact rule.
 struct Choice {
     // PrivateExecute: a private directory, and `dir/**: x` for the programs made in it.
-    enum class Kind : uint8_t { None, Names, Subtree, Private, PrivateExecute };
-    Kind kind = Kind::None;
-    Bits modes = 0;
+    enum class Kind : uint8_t { Rules, Private, PrivateExecute };
+    Kind kind = Kind::Rules;
+    Bits subtree = 0; // all that is granted below, what comes from above included
+    Bits names = 0;   // a superset of `subtree`, or `subtree` itself: then there is no `dir/`
 };
 
-struct State {
-    double below = 0;    // everything strictly below, when this node gets no wide rule
-    double wide = never; // this node and everything below, under the best wide rule here
+// The node and everything below it at its cheapest.
+struct Option {
+    MilliLines cost = never;
     Choice choice;
 };
 
 class Folding {
 public:
     Folding(const AccessSet& set, const std::vector<Modes>& needs, const CostModel& costs,
-            const ListDirectory& list)
-        : set_(set), trie_(set.trie), needs_(needs), costs_(costs), list_(list), nodes_(set.trie.size()) {}
+            const Exposure& exposure)
+        : set_(set), trie_(set.trie), needs_(needs), costs_(costs), exposure_(exposure),
+          nodes_(set.trie.size()) {}
 
     std::vector<FoldedRule> run();
 
 private:
-    // Weights of the entries a mode would expose: directly in the directory, and anywhere below it.
-    using Exposure = std::array<float, 4>;
     struct Solved {
-        uint32_t first_state = 0;   // into states_; only nodes with children have states
-        uint32_t internal = 0;      // into direct_ and below_
+        uint32_t first_state = 0;   // into below_; only nodes with children have states
+        uint32_t first_option = 0;  // into options_
         Bits universe = 0;          // modes needed here or below
         bool under_private = false; // itself or something above may be private
     };
+    using ByCover = std::array<Option, 16>; // by the part of a node's need that a choice covers
 
     [[nodiscard]] Bits need(Node node) const { return needs_[node].bits(); }
-    [[nodiscard]] size_t state_of(Node node, Bits granted, bool in_private) const {
+    [[nodiscard]] size_t state_offset(Node node, Bits granted, bool in_private) const {
         const Solved& solved = nodes_[node];
-        const size_t index = subset_index[solved.universe][granted & 15];
         const size_t offset =
             in_private && solved.under_private ? size_t{1} << std::popcount(solved.universe) : 0;
-        return solved.first_state + offset + index;
+        return offset + subset_index[solved.universe][granted & 15];
+    }
+    [[nodiscard]] size_t option_at(Node node, Bits own_granted, Bits granted, bool in_private) const {
+        return nodes_[node].first_option +
+               (state_offset(node, granted, in_private) << std::popcount(need(node))) +
+               subset_index[need(node)][own_granted & 15];
+    }
+    // Everything strictly below, when this node gets no wide rule beyond what is granted.
+    [[nodiscard]] MilliLines below(Node node, Bits granted, bool in_private) const {
+        return below_[nodes_[node].first_state + state_offset(node, granted, in_private)];
     }
     [[nodiscard]] Bits left_over(Node node, Bits granted, bool in_private) const;
     // What a subtree rule at this very node has to grant; 0 where other rules may do.
     [[nodiscard]] Bits whole_tree_needs(Node node, Bits granted, bool in_private) const;
-    [[nodiscard]] double own_cost(Node node, Bits granted, bool in_private) const;
+    [[nodiscard]] MilliLines own_cost(Node node, Bits granted, bool in_private) const;
     // The node and all below it, where `own_granted` reaches the node itself and `granted` the rest, too.
-    [[nodiscard]] double best(Node node, Bits own_granted, Bits granted, bool in_private) const;
-    void expose(Node node);
+    [[nodiscard]] MilliLines best(Node node, Bits own_granted, Bits granted, bool in_private) const;
     void solve(Node node);
-    void weigh_wide_rules(Node node, Bits granted, bool in_private);
+    void solve_state(Node node, Bits granted, bool in_private);
+    void weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover& by_cover) const;
+    void weigh_private(Node node, Bits granted, ByCover& by_cover) const;
+    void sum_names(Node node, bool in_private);
     std::vector<FoldedRule> read_off() const;
 
     const AccessSet& set_;
     const PathTrie& trie_;
     const std::vector<Modes>& needs_;
     const CostModel& costs_;
-    const ListDirectory& list_;
+    const Exposure& exposure_;
     std::vector<Solved> nodes_;
-    std::vector<State> states_;
-    std::vector<Exposure> direct_;
-    std::vector<Exposure> below_;
-    std::vector<Exposure> to_come_; // what a subtree rule here exposes beyond that
+    std::vector<MilliLines> below_;
+    std::vector<Option> options_;
+    // Of the node being solved: everything strictly below it, by what is granted throughout and to its
+    // children.
+    std::array<std::array<MilliLines, 16>, 16> under_names_{};
 };
 
 Bits Folding::left_over(Node node, Bits granted, bool in_private) const {
@@ -129,12 +140,12 @@ Bits Folding::whole_tree_needs(Node node, Bits granted, bool in_private) const {
     return leaf ? needed : needed & costs_.foldable(node).bits();
 }
 
-double Folding::own_cost(Node node, Bits granted, bool in_private) const {
+MilliLines Folding::own_cost(Node node, Bits granted, bool in_private) const {
     const Bits left = left_over(node, granted, in_private);
     if (left != 0 && in_private && costs_.made_in_private(node)) {
         return never; // a rule for it would bring in the host's, which is not there
     }
-    double sum = 0;
+    MilliLines sum = 0;
     if (in_private && costs_.is_result(node) && need(node) != 0) {
         sum += cost::lost_result;
     }
@@ -148,149 +159,119 @@ double Folding::own_cost(Node node, Bits granted, bool in_private) const {
     return sum;
 }
 
-double Folding::best(Node node, Bits own_granted, Bits granted, bool in_private) const {
+MilliLines Folding::best(Node node, Bits own_granted, Bits granted, bool in_private) const {
     const bool whole = whole_tree_needs(node, granted, in_private) != 0;
-    const double own = own_cost(node, whole ? granted : own_granted, in_private);
-    if (trie_.child_count(node) == 0) {
-        return own;
-    }
-    if (whole) {
-        return states_[state_of(node, granted, in_private)].wide;
-    }
-    const State& state = states_[state_of(node, granted, in_private)];
-    return std::min(own + state.below, state.wide);
+    const Bits own = whole ? granted : own_granted; // names from above do not outlive it
+    return trie_.child_count(node) == 0 ? own_cost(node, own, in_private)
+                                        : options_[option_at(node, own, granted, in_private)].cost;
 }
 
-// How many entries each mode would expose. Entries the run made expose nothing: they are its own.
-void Folding::expose(Node node) {
-    Exposure direct{};
-    Exposure below{};
-    int made = 0;
-    int written = 0;
-    const Node first = trie_.first_child(node);
-    for (Node child = first; child < first + trie_.child_count(node); ++child) {
-        const NodeFacts& seen = set_.facts[child];
-        made += seen.seen.has(Mode::Create);
-        written += seen.seen.has(Mode::Write);
-        if (!seen.created) {
-            for (size_t i = 0; i < all_modes.size(); ++i) {
-                // A directory's contents are weighed below; by itself it can only be deleted.
-                const bool counts = !seen.directory || all_modes[i] == Mode::Create;
-                if (counts && !seen.seen.has(all_modes[i])) {
-                    direct[i] += static_cast<float>(entry_weight(costs_.class_of(child), all_modes[i]));
-                }
-            }
-        }
-        if (trie_.child_count(child) > 0) {
-            for (size_t i = 0; i < all_modes.size(); ++i) {
-                below[i] += below_[nodes_[child].internal][i];
-            }
-        }
+void keep_cheaper(Option& kept, MilliLines cost, Choice choice) {
+    if (cost < kept.cost) {
+        kept = {cost, choice};
     }
-    double to_come_below = 0;
-    if (!set_.facts[node].created) {
-        to_come_below = cost::entries_to_come_in_subtree - cost::entries_to_come_in_directory;
-        for (size_t i = 0; i < all_modes.size(); ++i) {
-            direct[i] += static_cast<float>(entry_weight(costs_.class_of(node), all_modes[i]) *
-                                            cost::entries_to_come_in_directory);
-        }
-    }
-    if (list_ && !costs_.foldable(node).empty() && nodes_[node].universe != 0 && !set_.facts[node].created) {
-        bool truncated = false;
-        double files = 0;
-        double directories = 0;
-        for (const DiskView::Entry& entry : list_(node, truncated)) {
-            if (trie_.find_child(node, escape_path(entry.name)) == PathTrie::none) {
-                (entry.directory ? directories : files) += 1;
-            }
-        }
-        files += truncated ? cost::entries_beyond_listing : 0;
-        for (size_t i = 0; i < all_modes.size(); ++i) {
-            const double weight = entry_weight(costs_.class_of(node), all_modes[i]);
-            direct[i] += static_cast<float>(weight * files);
-            below[i] += static_cast<float>(weight * directories * cost::entries_of_unseen_directory);
-        }
-    }
-    if (made >= cost::output_names_made || written >= cost::output_names_written) {
-        to_come_below *= cost::output_directory_factor;
-        for (float& weight : direct) {
-            weight *= static_cast<float>(cost::output_directory_factor);
-        }
-    }
-    for (size_t i = 0; i < all_modes.size(); ++i) {
-        below[i] += direct[i];
-    }
-    nodes_[node].internal = static_cast<uint32_t>(direct_.size());
-    direct_.push_back(direct);
-    below_.push_back(below);
-    Exposure to_come{};
-    for (size_t i = 0; i < all_modes.size(); ++i) {
-        to_come[i] = static_cast<float>(entry_weight(costs_.class_of(node), all_modes[i]) * to_come_below);
-    }
-    to_come_.push_back(to_come);
 }
 
-void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private) {
+// `dir/**`, `dir/` or both: `dir/` grants more than what reaches everything below.
+void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover& by_cover) const {
     if (in_private && costs_.made_in_private(node)) {
         return;
     }
-    const Solved& solved = nodes_[node];
-    State& state = states_[state_of(node, granted, in_private)];
-    const double line = cost::rule + costs_.name_penalty(node);
-    const Bits grantable = costs_.foldable(node).bits() & solved.universe;
+    const Bits universe = nodes_[node].universe;
+    const Bits grantable = costs_.foldable(node).bits() & universe;
     const Bits whole = whole_tree_needs(node, granted, in_private);
-    const Node first = trie_.first_child(node);
-    const Node last = first + trie_.child_count(node);
+    const MilliLines line = cost::rule + costs_.name_penalty(node);
 
-    for (unsigned wanted = 1; wanted < 16; ++wanted) {
-        const Bits modes = static_cast<Bits>(wanted);
-        const Bits added = modes & static_cast<Bits>(~granted);
-        if ((modes & granted) != granted || added == 0 || (added & grantable) != added ||
-            (added & whole) != whole) {
+    for (unsigned throughout = granted; throughout < 16; ++throughout) {
+        const auto subtree = static_cast<Bits>(throughout);
+        const Bits added = subtree & static_cast<Bits>(~granted);
+        if ((subtree & granted) != granted || (added & grantable) != added || (added & whole) != whole) {
             continue;
         }
-        double subtree = line + costs_.subtree_surcharge(node, modes_from(added));
-        double names = line + cost::names_surcharge;
-        for (size_t i = 0; i < all_modes.size(); ++i) {
-            if ((added & static_cast<Bits>(all_modes[i])) != 0) {
-                subtree += std::log2(
-                    1 + static_cast<double>(below_[solved.internal][i] + to_come_[solved.internal][i]));
-                names += std::log2(1 + static_cast<double>(direct_[solved.internal][i]));
+        MilliLines cost = 0;
+        if (added != 0) {
+            const Modes modes = modes_from(added);
+            cost = line + costs_.subtree_surcharge(node, modes) + exposure_.subtree(node, modes);
+            keep_cheaper(by_cover[subtree & need(node)], plus(cost, below(node, subtree, in_private)),
+                         {Choice::Kind::Rules, subtree, subtree});
+        }
+        if (whole != 0) {
+            continue; // names would not outlive it
+        }
+        for (unsigned wanted = subtree + 1; wanted < 16; ++wanted) {
+            const auto names = static_cast<Bits>(wanted);
+            const Bits more = names & static_cast<Bits>(~subtree);
+            if ((names & subtree) != subtree || (more & grantable) != more) {
+                continue;
             }
-        }
-        const double own = own_cost(node, modes, in_private);
-        subtree += own + states_[state_of(node, modes, in_private)].below;
-        if (subtree < state.wide) {
-            state.wide = subtree;
-            state.choice = {Choice::Kind::Subtree, modes};
-        }
-        if (whole != 0 || names + own >= state.wide) {
-            continue; // the children can only add to it
-        }
-        names += own;
-        for (Node child = first; child < last && names < state.wide; ++child) {
-            names += best(child, modes, granted, in_private);
-        }
-        if (names < state.wide) {
-            state.wide = names;
-            state.choice = {Choice::Kind::Names, modes};
+            const MilliLines both =
+                cost + line + cost::names_surcharge + exposure_.names(node, modes_from(more));
+            keep_cheaper(by_cover[names & need(node)], plus(both, under_names_[subtree][names]),
+                         {Choice::Kind::Rules, subtree, names});
         }
     }
-    if (!in_private && whole == 0 && costs_.may_be_private(node)) {
-        // Listing, making and removing the directory itself is in the grant.
-        const double sum = cost::private_directory + costs_.name_penalty(node) +
-                           own_cost(node, granted | what_private_grants, in_private);
-        const double plain = sum + states_[state_of(node, granted, true)].below;
-        if (plain < state.wide) {
-            state.wide = plain;
-            state.choice = {Choice::Kind::Private, 0};
+}
+
+// Listing, making and removing the directory itself is in the grant.
+void Folding::weigh_private(Node node, Bits granted, ByCover& by_cover) const {
+    const MilliLines directory = cost::private_directory + costs_.name_penalty(node);
+    keep_cheaper(by_cover[(granted | what_private_grants) & need(node)],
+                 plus(directory, below(node, granted, true)), {Choice::Kind::Private, granted, granted});
+    const Bits executing = granted | static_cast<Bits>(Mode::Execute);
+    if (executing != granted && (executing & nodes_[node].universe) == executing) {
+        const MilliLines rule = cost::rule + costs_.name_penalty(node);
+        keep_cheaper(by_cover[(executing | what_private_grants) & need(node)],
+                     plus(directory + rule, below(node, executing, true)),
+                     {Choice::Kind::PrivateExecute, executing, executing});
+    }
+}
+
+void Folding::solve_state(Node node, Bits granted, bool in_private) {
+    ByCover by_cover;
+    const bool whole = whole_tree_needs(node, granted, in_private) != 0;
+    if (!whole) {
+        by_cover[granted & need(node)] = {below(node, granted, in_private),
+                                          {Choice::Kind::Rules, granted, granted}};
+    }
+    weigh_wide_rules(node, granted, in_private, by_cover);
+    if (!in_private && !whole && costs_.may_be_private(node)) {
+        weigh_private(node, granted, by_cover);
+    }
+    for (unsigned own = 0; own < 16; ++own) {
+        if ((own & ~unsigned{need(node)}) != 0) {
+            continue;
         }
-        const Bits executing = granted | static_cast<Bits>(Mode::Execute);
-        if (executing != granted && (executing & solved.universe) == executing) {
-            const double programs = sum + line + states_[state_of(node, executing, true)].below;
-            if (programs < state.wide) {
-                state.wide = programs;
-                state.choice = {Choice::Kind::PrivateExecute, 0};
+        Option& option = options_[option_at(node, static_cast<Bits>(own), granted, in_private)];
+        for (unsigned cover = 0; cover < 16; ++cover) {
+            if (by_cover[cover].cost < never) {
+                const MilliLines itself = own_cost(node, static_cast<Bits>(own | cover), in_private);
+                keep_cheaper(option, plus(by_cover[cover].cost, itself), by_cover[cover].choice);
+            }
+        }
+    }
+}
+
+void Folding::sum_names(Node node, bool in_private) {
+    const Bits universe = nodes_[node].universe;
+    const Bits grantable = costs_.foldable(node).bits() & universe;
+    const Node first = trie_.first_child(node);
+    const Node last = first + trie_.child_count(node);
+    for (unsigned subtree = 0; subtree < 16; ++subtree) {
+        for (unsigned names = subtree; names < 16; ++names) {
+            const unsigned more = names & ~subtree;
+            if ((names & ~unsigned{universe}) != 0 || (names & subtree) != subtree ||
+                (more & grantable) != more) {
+                continue;
+            }
+            MilliLines sum = 0;
+            for (Node child = first; child < last; ++child) {
+                sum =
+                    plus(sum, best(child, static_cast<Bits>(names), static_cast<Bits>(subtree), in_private));
+            }
+            under_names_[subtree][names] = sum;
+            if (more == 0) {
+                below_[nodes_[node].first_state +
+                       state_offset(node, static_cast<Bits>(subtree), in_private)] = sum;
             }
         }
     }
@@ -307,35 +288,20 @@ void Folding::solve(Node node) {
     if (first == last) {
         return;
     }
-    expose(node);
-    solved.first_state = static_cast<uint32_t>(states_.size());
-    const size_t sets = size_t{1} << std::popcount(solved.universe);
-    states_.resize(states_.size() + sets * (solved.under_private ? 2 : 1));
-    for (const bool in_private : {false, true}) {
-        if (in_private && !solved.under_private) {
-            break;
-        }
-        for (unsigned granted = 0; granted < 16; ++granted) {
-            if ((granted & ~unsigned{solved.universe}) != 0) {
-                continue;
-            }
-            double below = 0;
-            for (Node child = first; child < last; ++child) {
-                below += best(child, static_cast<Bits>(granted), static_cast<Bits>(granted), in_private);
-            }
-            states_[state_of(node, static_cast<Bits>(granted), in_private)].below = below;
-        }
-    }
-    if (solved.universe == 0) {
-        return;
-    }
+    const size_t states = (size_t{1} << std::popcount(solved.universe)) * (solved.under_private ? 2 : 1);
+    solved.first_state = static_cast<uint32_t>(below_.size());
+    below_.resize(below_.size() + states);
+    solved.first_option = static_cast<uint32_t>(options_.size());
+    options_.resize(options_.size() + (states << std::popcount(need(node))));
+    // Private first: a directory that becomes private asks for what is below it then.
     for (const bool in_private : {true, false}) {
         if (in_private && !solved.under_private) {
             continue;
         }
+        sum_names(node, in_private);
         for (unsigned granted = 0; granted < 16; ++granted) {
             if ((granted & ~unsigned{solved.universe}) == 0) {
-                weigh_wide_rules(node, static_cast<Bits>(granted), in_private);
+                solve_state(node, static_cast<Bits>(granted), in_private);
             }
         }
     }
@@ -355,51 +321,38 @@ std::vector<FoldedRule> Folding::read_off() const {
         const Visit visit = stack.back();
         stack.pop_back();
         const Node node = visit.node;
-        Bits own_granted = visit.own_granted;
-        Bits granted = visit.granted;
-        Bits names_granted = 0;
-        bool in_private = visit.in_private;
-        const bool has_children = trie_.child_count(node) > 0;
-        const Bits whole = whole_tree_needs(node, visit.granted, visit.in_private);
-        if (has_children) {
-            const State& state = states_[state_of(node, visit.granted, visit.in_private)];
-            const double listed = own_cost(node, visit.own_granted, visit.in_private) + state.below;
-            if (whole != 0 || state.wide < listed) {
-                own_granted = state.choice.modes;
-                switch (state.choice.kind) {
-                case Choice::Kind::Subtree:
-                    rules.push_back({node, Extent::Subtree, modes_from(state.choice.modes), false});
-                    granted = state.choice.modes;
-                    break;
-                case Choice::Kind::Names:
-                    rules.push_back({node, Extent::Names, modes_from(state.choice.modes), false});
-                    names_granted = state.choice.modes;
-                    break;
-                case Choice::Kind::Private:
-                    rules.push_back({node, Extent::Subtree, Modes::none(), true});
-                    own_granted = visit.granted | what_private_grants;
-                    in_private = true;
-                    break;
-                case Choice::Kind::PrivateExecute:
-                    rules.push_back({node, Extent::Subtree, Modes::none(), true});
-                    rules.push_back({node, Extent::Subtree, Mode::Execute, false});
-                    granted = visit.granted | static_cast<Bits>(Mode::Execute);
-                    own_granted = granted | what_private_grants;
-                    in_private = true;
-                    break;
-                case Choice::Kind::None:
-                    break;
-                }
+        const bool whole = whole_tree_needs(node, visit.granted, visit.in_private) != 0;
+        Bits own_granted = whole ? visit.granted : visit.own_granted;
+        if (trie_.child_count(node) == 0) {
+            if (whole) {
+                rules.push_back({node, Extent::Subtree, needs_[node], false});
+            } else if (left_over(node, own_granted, visit.in_private) != 0) {
+                rules.push_back({node, Extent::Exact, needs_[node], false});
             }
+            continue;
         }
-        if (!has_children && whole != 0) {
-            rules.push_back({node, Extent::Subtree, needs_[node], false});
-        } else if (left_over(node, own_granted, visit.in_private) != 0) {
+        const Bits granted = visit.granted & nodes_[node].universe;
+        const Choice& choice = options_[option_at(node, own_granted, granted, visit.in_private)].choice;
+        const bool made_private = choice.kind != Choice::Kind::Rules;
+        own_granted |= choice.names;
+        if (made_private) {
+            rules.push_back({node, Extent::Subtree, Modes::none(), true});
+            own_granted |= what_private_grants;
+        }
+        if (choice.kind == Choice::Kind::PrivateExecute) {
+            rules.push_back({node, Extent::Subtree, Mode::Execute, false});
+        } else if (choice.subtree != granted) {
+            rules.push_back({node, Extent::Subtree, modes_from(choice.subtree), false});
+        }
+        if (choice.names != choice.subtree) {
+            rules.push_back({node, Extent::Names, modes_from(choice.names), false});
+        }
+        if (left_over(node, own_granted, visit.in_private) != 0) {
             rules.push_back({node, Extent::Exact, needs_[node], false});
         }
         const Node first = trie_.first_child(node);
         for (Node child = first + trie_.child_count(node); child-- > first;) {
-            stack.push_back({child, static_cast<Bits>(granted | names_granted), granted, in_private});
+            stack.push_back({child, choice.names, choice.subtree, visit.in_private || made_private});
         }
     }
     return rules;
@@ -418,8 +371,8 @@ std::vector<FoldedRule> Folding::run() {
 } // namespace
 
 std::vector<FoldedRule> fold(const AccessSet& set, const std::vector<Modes>& needs, const CostModel& costs,
-                             const ListDirectory& list) {
-    return Folding(set, needs, costs, list).run();
+                             const Exposure& exposure) {
+    return Folding(set, needs, costs, exposure).run();
 }
 
 } // namespace treadline

@@ -1,18 +1,18 @@
 // Chooses the rules: the cheapest set that grants every needed mode of every path, exactly, by one bottom-up
 // pass.
 //
-// For each node and each set of modes already granted from above, the best of: listing (own rule, then the
-// children's best), `dir/`, `dir/**` and a private directory. Deeper rules may add to wider ones. The number
-// of states of a node depends on the modes needed below it (at most 32), so the whole is linear in the number
-// of paths.
+// At each node there may stand an exact rule, `dir/`, `dir/**`, both of these, or a private directory (with
+// or without `dir/**: x`). The cost of a set of rules is a sum: cost::rule, the name's penalty and the
+// exposure of the modes it adds to what wider rules grant, for each rule. What is cheapest below a node
+// depends only on what is granted from above to it, and to everything below it. Both are sets of modes needed
+// there, so the number of states of a node is bounded, and the whole is linear in the number of paths.
 #pragma once
 
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "profiler/access_set.h"
 #include "profiler/cost_model.h"
+#include "profiler/exposure.h"
 #include "profiles/pattern.h"
 
 namespace treadline {
@@ -24,12 +24,9 @@ struct FoldedRule {
     bool private_directory = false; // then extent and modes mean nothing
 };
 
-// Entries of a directory as they are on the disk now, by its node; what is not asked for is not read.
-using ListDirectory = std::function<std::vector<DiskView::Entry>(PathTrie::Node, bool& truncated)>;
-
 // `needs`, by node: the modes a rule must grant (what abstractions allow already is taken out). Rules come in
-// the order of nodes. `list` may be empty: then nothing unseen is known.
+// the order of nodes.
 std::vector<FoldedRule> fold(const AccessSet& set, const std::vector<Modes>& needs, const CostModel& costs,
-                             const ListDirectory& list);
+                             const Exposure& exposure);
 
 } // namespace treadline

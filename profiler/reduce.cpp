@@ -176,7 +176,7 @@ std::vector<GuardedAccess> with_hooks_folded(const std::vector<GuardedAccess>& g
 
 std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Modes>& needs,
                                      const CostModel& costs, const ListDirectory& list) {
-    const std::vector<FoldedRule> folded = fold(set, needs, costs, list);
+    const std::vector<FoldedRule> folded = fold(set, needs, costs, Exposure(set, needs, costs, list));
     const std::vector<Evidence> evidence = evidence_for(folded, set, needs);
     struct Line {
         std::string path;

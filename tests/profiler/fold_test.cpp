@@ -59,6 +59,26 @@ TEST_CASE("a temporary file beside its target opens that directory for names, an
     CHECK(rules == Lines{"${project}/src/: rwc"});
 }
 
+TEST_CASE("a directory that `dir/` above it grants gets no rule of its own", "[profiler][fold]") {
+    const std::string seen =
+        numbered("read", "{home}/t/", 20) + numbered("write update", "{home}/t/sub/", 20);
+    CHECK(files(seen + "file 1 list {home}/t/sub\n") == Lines{"${home}/t/: r", "${home}/t/sub/: w"});
+    // What `dir/` does not grant still needs one.
+    CHECK(files(seen + "file 1 delete directory {home}/t/sub/gone {home}/t/sub/more\n") !=
+          Lines{"${home}/t/: r", "${home}/t/sub/: w"});
+}
+
+TEST_CASE("`dir/` and `dir/**` stand side by side where names are made and a tree is read",
+          "[profiler][fold]") {
+    const Lines both{"${project}/**: r", "${project}/: rwc"};
+    const Lines rules =
+        files(numbered("read", "{project}/src/deep/", 5) + numbered("read", "{project}/lib/", 5) +
+              "file 1 create made gone {project}/.aXk2Ld9 {project}/.bQ7pRt2\n"
+              "file 1 write made gone {project}/.aXk2Ld9 {project}/.bQ7pRt2\n"
+              "disk {project} src/ lib/ secret1 secret2 secret3");
+    CHECK((rules == both || rules == Lines{both[1], both[0]}));
+}
+
 TEST_CASE("names that change from run to run are never listed in the project", "[profiler][fold]") {
     const Lines rules = files("file 1 read {project}/out/4711 {project}/out/main.5fa3c1d.js");
     REQUIRE(rules.size() == 1);
