@@ -1,10 +1,10 @@
 #include "profiler/cost_model.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 
 #include "base/path.h"
+#include "profiler/volatile_names.h"
 
 namespace treadline {
 namespace {
@@ -16,28 +16,37 @@ struct Place {
 
 // Where a class begins; it reaches down to the next place named here.
 constexpr Place places[] = {
-    {"/usr", PathClass::System},          {"/lib", PathClass::System},
-    {"/lib64", PathClass::System},        {"/bin", PathClass::System},
-    {"/sbin", PathClass::System},         {"/opt", PathClass::System},
-    {"/nix", PathClass::System},          {"/snap", PathClass::System},
-    {"/var/lib/dpkg", PathClass::System}, {"/var/cache/fontconfig", PathClass::System},
-    {"/etc", PathClass::Config},          {"/proc", PathClass::Kernel},
-    {"/sys", PathClass::Kernel},          {"/dev", PathClass::Device},
-    {"/dev/shm", PathClass::Temporary},   {"/run", PathClass::Runtime},
-    {"/tmp", PathClass::Temporary},       {"/var/tmp", PathClass::Temporary},
-    {"/home", PathClass::Home},           {"/root", PathClass::Home},
-    {"/srv", PathClass::Elsewhere},       {"/mnt", PathClass::Elsewhere},
-    {"/media", PathClass::Elsewhere},     {"/var", PathClass::Elsewhere},
-    {"${project}", PathClass::Project},   {"${home}", PathClass::Home},
-    {"${config}", PathClass::Home},       {"${data}", PathClass::Home},
-    {"${state}", PathClass::Home},        {"${cache}", PathClass::Cache},
-    {"${tmp}", PathClass::Temporary},     {"${runtime}", PathClass::Runtime},
-};
-
-// Places below which everything belongs to somebody else, too: no rule may span them, only what lies deeper.
-constexpr std::string_view too_wide[] = {
-    "/var/lib", "/var/log",  "/var/cache", "/var/tmp", "/var/spool", "/var/run",
-    "/var/opt", "/var/mail", "/dev/shm",   "/dev/pts", "/run/user",  "/usr/local",
+    {"/usr", PathClass::System},
+    {"/lib", PathClass::System},
+    {"/lib64", PathClass::System},
+    {"/bin", PathClass::System},
+    {"/sbin", PathClass::System},
+    {"/opt", PathClass::System},
+    {"/nix", PathClass::System},
+    {"/snap", PathClass::System},
+    {"/var/lib/dpkg", PathClass::System},
+    {"/var/cache/fontconfig", PathClass::System},
+    {"/etc", PathClass::Config},
+    {"/proc", PathClass::Kernel},
+    {"/sys", PathClass::Kernel},
+    {"/dev", PathClass::Device},
+    {"/dev/shm", PathClass::Temporary},
+    {"/run", PathClass::Runtime},
+    {"/tmp", PathClass::Temporary},
+    {"/var/tmp", PathClass::Temporary},
+    {"/home/linuxbrew", PathClass::Modules},
+    {"/srv", PathClass::Elsewhere},
+    {"/mnt", PathClass::Elsewhere},
+    {"/media", PathClass::Elsewhere},
+    {"/var", PathClass::Elsewhere},
+    {"${project}", PathClass::Project},
+    {"${home}", PathClass::Home},
+    {"${config}", PathClass::Home},
+    {"${data}", PathClass::Home},
+    {"${state}", PathClass::Home},
+    {"${cache}", PathClass::Cache},
+    {"${tmp}", PathClass::Temporary},
+    {"${runtime}", PathClass::Runtime},
 };
 
 // Trees of language packages and toolchains, by the name of their directory (and of the one above it).
@@ -50,6 +59,14 @@ bool is_module_tree(std::string_view parent, std::string_view name) {
     }
     return (parent == ".cargo" && name == "registry") || (parent == "pkg" && name == "mod") ||
            (parent == ".m2" && name == "repository");
+}
+
+// What tools keep in a home to save a download, outside ${cache}.
+bool is_cache_tree(std::string_view parent, std::string_view name) {
+    constexpr std::string_view names[] = {".npm", ".ccache", ".yarn", ".pnpm-store", ".node-gyp"};
+    return std::find(std::begin(names), std::end(names), name) != std::end(names) ||
+           (parent == ".gradle" && name == "caches") || (parent == ".ivy2" && name == "cache") ||
+           (parent == ".nuget" && name == "packages");
 }
 
 // Directories of the system in which programs lie that belong together, as opposed to /usr/bin.
@@ -67,63 +84,16 @@ bool differs_between_runs(uint64_t own, uint64_t parent) {
 
 } // namespace
 
-Weight entry_weight(PathClass path_class, Mode mode) {
-    struct Weights {
-        Weight read, write, create, execute;
-    };
-    // Modes from left to right: read, write, create/delete, execute.
-    constexpr auto weights = [](PathClass of) -> Weights {
-        switch (of) {
-        case PathClass::System: // public; not to be changed
-            return {one_entry / 10'000, 10 * one_entry, 10 * one_entry, one_entry / 50};
-        case PathClass::Config: // mostly public
-            return {one_entry / 50, 20 * one_entry, 20 * one_entry, 10 * one_entry};
-        case PathClass::Modules: // public packages, though a copy of one's own
-            return {one_entry / 2000, one_entry / 20, one_entry / 50, one_entry / 50};
-        case PathClass::Project: // the command was started to work on it
-            return {one_entry / 500, one_entry / 20, one_entry / 50, one_entry / 10};
-        case PathClass::Cache: // can be had again
-            return {one_entry / 20, one_entry / 20, one_entry / 20, one_entry / 2};
-        case PathClass::Home: // whatever the person has
-            return {one_entry / 2, 2 * one_entry, one_entry, 5 * one_entry};
-        case PathClass::Temporary: // other programs' files
-            return {one_entry / 2, one_entry / 2, one_entry / 2, one_entry};
-        case PathClass::Kernel: // the sandbox's own /proc; /sys describes hardware
-            return {one_entry / 1000, 20 * one_entry, 20 * one_entry, 20 * one_entry};
-        case PathClass::Device:
-            return {10 * one_entry, 20 * one_entry, 20 * one_entry, 20 * one_entry};
-        case PathClass::Runtime: // other programs' sockets and locks
-            return {5 * one_entry, 5 * one_entry, 5 * one_entry, 20 * one_entry};
-        case PathClass::Elsewhere: // data nobody here knows
-            return {3 * one_entry / 10, one_entry, one_entry, 2 * one_entry};
-        case PathClass::Nothing:
-            return {20 * one_entry, 20 * one_entry, 20 * one_entry, 20 * one_entry};
-        }
-        return {20 * one_entry, 20 * one_entry, 20 * one_entry, 20 * one_entry};
-    };
-    const Weights row = weights(path_class);
-    switch (mode) {
-    case Mode::Read:
-        return row.read;
-    case Mode::Write:
-        return row.write;
-    case Mode::Create:
-        return row.create;
-    case Mode::Execute:
-        return row.execute;
-    }
-    return row.execute;
-}
-
-CostModel::CostModel(const AccessSet& set, const Variables& variables)
-    : facts_(set.trie.size()), project_(set.trie.find("${project}")) {
+CostModel::CostModel(const AccessSet& set, const Costs& costs, const HardLimits& limits,
+                     const DiskSurvey& survey)
+    : costs_(costs), facts_(set.trie.size()), project_(set.trie.find("${project}")) {
     judge_upwards(set);
-    judge_downwards(set, variables);
+    judge_downwards(set, limits, survey);
 }
 
 MilliLines CostModel::subtree_surcharge(PathTrie::Node node, Modes added) const {
     const bool writable = added.has(Mode::Write) || added.has(Mode::Create);
-    return node == project_ && writable ? cost::whole_project_writable : 0;
+    return node == project_ && writable ? costs_.whole_project_writable * costs_.tightness / 1000 : 0;
 }
 
 void CostModel::judge_upwards(const AccessSet& set) {
@@ -156,71 +126,21 @@ void CostModel::judge_upwards(const AccessSet& set) {
     }
 }
 
-void CostModel::judge_downwards(const AccessSet& set, const Variables& variables) {
+void CostModel::judge_downwards(const AccessSet& set, const HardLimits& limits, const DiskSurvey& survey) {
     const PathTrie& trie = set.trie;
     for (const Place& place : places) {
         if (const PathTrie::Node node = trie.find(place.path); node != PathTrie::none) {
             facts_[node].path_class = place.path_class;
         }
     }
-    // What no rule may span: the roots of all variables but ${project}, the first level, and what contains a
-    // home, the project or another root.
-    std::vector<bool> unfoldable(trie.size(), false);
-    const auto refuse = [&](PathTrie::Node node) {
-        if (node != PathTrie::none) {
-            unfoldable[node] = true;
-        }
-    };
-    refuse(PathTrie::top);
-    for (const std::string_view path : too_wide) {
-        refuse(trie.find(path));
-    }
-    for (uint32_t i = 0; i < trie.child_count(PathTrie::top); ++i) {
-        const PathTrie::Node root = trie.first_child(PathTrie::top) + i;
-        if (trie.name(root) != "${project}") {
-            refuse(root);
-        }
-    }
-    if (const PathTrie::Node root = trie.find("/"); root != PathTrie::none) {
-        for (uint32_t i = 0; i < trie.child_count(root); ++i) {
-            refuse(trie.first_child(root) + i);
-        }
-    }
-    for (const char* parent : {"/home", "/run/user", "/mnt", "/media"}) {
-        if (const PathTrie::Node node = trie.find(parent); node != PathTrie::none) {
-            for (uint32_t i = 0; i < trie.child_count(node); ++i) {
-                refuse(trie.first_child(node) + i);
-            }
-        }
-    }
-    for (const char* name : {"project", "home", "tmp", "cache", "config", "data", "state", "runtime"}) {
-        const std::string& value = variables.get(name);
-        for (std::string_view path = value; path.size() > 1; path = parent_path(path)) {
-            refuse(trie.find(path)); // the way to it, as an absolute path…
-            if (path != value) {
-                refuse(trie.find(variables.shorten(path))); // …or below another variable
-            }
-        }
-    }
-    if (is_within(variables.get("home"), variables.get("project"))) {
-        refuse(trie.find("${project}"));
-    }
-
     for (PathTrie::Node node = 1; node < trie.size(); ++node) {
         const PathTrie::Node parent = trie.parent(node);
         const Facts& above = facts_[parent];
         const NodeFacts& seen = set.facts[node];
         Facts& facts = facts_[node];
         if (facts.path_class == PathClass::Nothing) {
-            facts.path_class = above.path_class;
-            if (facts.path_class == PathClass::Nothing && parent != PathTrie::top) {
-                facts.path_class = PathClass::Elsewhere;
-            }
-            const bool elsewhere =
-                facts.path_class == PathClass::Config || facts.path_class == PathClass::Device;
-            if (!elsewhere && is_module_tree(trie.name(parent), trie.name(node))) {
-                facts.path_class = PathClass::Modules;
-            }
+            facts.path_class =
+                limits.is_another_users(node) ? PathClass::OtherUser : class_below(set, survey, node);
         }
 
         facts.is_volatile =
@@ -228,17 +148,17 @@ void CostModel::judge_downwards(const AccessSet& set, const Variables& variables
                                   seen.created && seen.directory && has_drawn_suffix(trie.name(node)));
         MilliLines penalty = above.penalty;
         if (facts.is_volatile && !above.is_volatile) {
-            penalty += cost::volatile_name;
+            penalty += costs_.volatile_name;
         } else if (facts.is_version) {
-            penalty += cost::version_name;
+            penalty += costs_.version_name;
         }
         facts.is_volatile = facts.is_volatile || above.is_volatile;
         if (facts.transient_subtree && !above.transient_subtree) {
-            penalty += cost::transient_name;
+            penalty += costs_.transient_name;
         }
         if (differs_between_runs(seen.runs, set.facts[parent].runs)) {
             if (above.varying_children >= 2) {
-                penalty += cost::varying_name;
+                penalty += costs_.varying_name;
             }
         }
         facts.penalty = penalty;
@@ -247,7 +167,7 @@ void CostModel::judge_downwards(const AccessSet& set, const Variables& variables
         // came and went. Below the project a plain rule does.
         const bool temporary_root =
             facts.path_class == PathClass::Temporary && above.path_class != PathClass::Temporary;
-        bool all_went = trie.child_count(node) > 0 && unfoldable[node] == false &&
+        bool all_went = trie.child_count(node) > 0 && !limits.is_shared(node) &&
                         (facts.path_class == PathClass::Home || facts.path_class == PathClass::Cache ||
                          facts.path_class == PathClass::Elsewhere);
         for (uint32_t i = 0; i < trie.child_count(node) && all_went; ++i) {
@@ -259,34 +179,50 @@ void CostModel::judge_downwards(const AccessSet& set, const Variables& variables
         facts.is_result = facts.made_in_private && !seen.directory && !seen.gone && !facts.is_volatile;
 
         facts.must_be_whole =
-            !unfoldable[node] && facts.path_class != PathClass::Nothing && remade_directory(set, node);
-        if (unfoldable[node] || trie.child_count(node) == 0) {
-            continue;
-        }
-        Modes foldable = Mode::Read | Mode::Write | Mode::Create;
-        switch (facts.path_class) {
-        case PathClass::System:
-            if (holds_program_family(trie.path(node))) {
-                foldable |= Mode::Execute;
-            }
-            break;
-        case PathClass::Modules:
-        case PathClass::Project:
-        case PathClass::Cache:
-            foldable |= Mode::Execute;
-            break;
-        case PathClass::Temporary:
-            if (seen.created) { // its own programs, as configure scripts build them
-                foldable |= Mode::Execute;
-            }
-            break;
-        case PathClass::Nothing:
-            foldable = Modes::none();
-            break;
-        default:
-            break;
-        }
-        facts.foldable = foldable;
+            !limits.is_shared(node) && facts.path_class != PathClass::Nothing && remade_directory(set, node);
+        facts.bars_names = limits.bars_names(node);
+        facts.bars_subtree = limits.bars_subtree(node);
+        facts.foldable = trie.child_count(node) == 0 ? Modes::none() : foldable_by_class(set, node);
+    }
+}
+
+// Of what lies in no place with a class of its own.
+PathClass CostModel::class_below(const AccessSet& set, const DiskSurvey& survey, PathTrie::Node node) const {
+    const PathTrie& trie = set.trie;
+    const PathTrie::Node parent = trie.parent(node);
+    PathClass path_class = facts_[parent].path_class;
+    if (path_class == PathClass::Nothing && parent != PathTrie::top) {
+        path_class = PathClass::Elsewhere;
+    }
+    if (path_class == PathClass::Config || path_class == PathClass::Device) {
+        return path_class;
+    }
+    if (is_module_tree(trie.name(parent), trie.name(node))) {
+        return PathClass::Modules;
+    }
+    if (path_class == PathClass::Home && is_cache_tree(trie.name(parent), trie.name(node))) {
+        return PathClass::Cache;
+    }
+    const bool somebodys = path_class == PathClass::Home || path_class == PathClass::Elsewhere;
+    return somebodys && survey.of(node).working_copy ? PathClass::OtherProject : path_class;
+}
+
+Modes CostModel::foldable_by_class(const AccessSet& set, PathTrie::Node node) const {
+    const Modes files = Mode::Read | Mode::Write | Mode::Create;
+    switch (facts_[node].path_class) {
+    case PathClass::System:
+        return holds_program_family(set.trie.path(node)) ? files | Mode::Execute : files;
+    case PathClass::Modules:
+    case PathClass::Project:
+    case PathClass::Cache:
+        return files | Mode::Execute;
+    case PathClass::Temporary: // its own programs, as configure scripts build them
+        return set.facts[node].created ? files | Mode::Execute : files;
+    case PathClass::OtherUser:
+    case PathClass::Nothing:
+        return Modes::none();
+    default:
+        return files;
     }
 }
 

@@ -1,98 +1,104 @@
 #include "profiler/exposure.h"
 
-#include "profiles/pattern.h"
-
 namespace treadline {
 namespace {
 
 using Node = PathTrie::Node;
 constexpr std::array<Mode, 4> all_modes{Mode::Read, Mode::Write, Mode::Create, Mode::Execute};
 
-// Entries of a directory that are on the disk, and not in the trie.
-struct Unseen {
-    int64_t files = 0;
-    int64_t directories = 0;
+// What is counted one by one, and what by its logarithm. Both add up over the directories below.
+struct Amount {
+    Weight counted = 0;
+    Weight logarithmic = 0;
+
+    void add(const Weights& weights, Mode mode, int64_t entries) {
+        (weights.logarithmic ? logarithmic : counted) += weights.of(mode) * entries;
+    }
+    void add(const Amount& other) {
+        counted += other.counted;
+        logarithmic += other.logarithmic;
+    }
 };
 
-Unseen unseen_entries(const PathTrie& trie, Node node, const ListDirectory& list) {
-    Unseen unseen;
-    bool truncated = false;
-    for (const DiskView::Entry& there : list(node, truncated)) {
-        if (trie.find_child(node, escape_path(there.name)) == PathTrie::none) {
-            ++(there.directory ? unseen.directories : unseen.files);
-        }
+// `to_come`: a guess beside what is there.
+MilliLines lines_for(const Amount& amount, Weight to_come, int64_t tightness) {
+    const MilliLines lines =
+        amount.counted * one_line / one_entry + log2_of_one_more(amount.logarithmic + to_come);
+    return plus(0, lines * tightness / 1000);
+}
+
+// A directory the run makes names in.
+bool is_output(const AccessSet& set, const CostModel& costs, Node node) {
+    const PathTrie& trie = set.trie;
+    int made = 0;
+    int written = 0;
+    for (Node child = trie.first_child(node); child < trie.first_child(node) + trie.child_count(node);
+         ++child) {
+        made += set.facts[child].seen.has(Mode::Create);
+        written += set.facts[child].seen.has(Mode::Write);
+        // One that is called differently next time is several already.
+        made += set.facts[child].seen.has(Mode::Create) && costs.is_volatile(child);
     }
-    unseen.files += truncated ? cost::entries_beyond_listing : 0;
-    return unseen;
+    return made >= costs.costs().output_names_made || written >= costs.costs().output_names_written;
 }
 
 } // namespace
 
-Exposure::Exposure(const AccessSet& set, const std::vector<Modes>& needs, const CostModel& costs,
-                   const ListDirectory& list)
+Exposure::Exposure(const AccessSet& set, const CostModel& model, const DiskSurvey& survey)
     : internal_(set.trie.size(), 0) {
     const PathTrie& trie = set.trie;
-    std::vector<bool> needed(trie.size(), false); // here or below
-    std::vector<ByMode<Weight>> below;            // by number, as costs_
+    const Costs& costs = model.costs();
+    std::vector<std::array<Amount, 4>> below; // by number, as costs_
     for (auto node = static_cast<Node>(trie.size()); node-- > 0;) {
-        if (!needs[node].empty()) {
-            needed[node] = true;
-        }
-        if (node != PathTrie::top && needed[node]) {
-            needed[trie.parent(node)] = true;
-        }
         if (trie.child_count(node) == 0) {
             continue;
         }
         internal_[node] = static_cast<uint32_t>(costs_.size());
         const bool made = set.facts[node].created; // what lies in it is the run's own
-        const bool look = list && !costs.foldable(node).empty() && needed[node] && !made;
-        const Unseen unseen = look ? unseen_entries(trie, node, list) : Unseen{};
+        const DirectorySurvey& there = survey.of(node);
+        const bool output = is_output(set, model, node);
+        const int64_t shrinks = output ? costs.output_directory_divisor : 1;
+        const int64_t passing = output ? there.passing_files : 0;
+        const int64_t files = there.files - passing + (there.truncated ? costs.entries_beyond_listing : 0);
+        const Weights& weights = costs.of(model.class_of(node));
 
-        int names_made = 0;
-        int names_written = 0;
-        const Node first = trie.first_child(node);
-        const Node last = first + trie.child_count(node);
-        for (Node child = first; child < last; ++child) {
-            names_made += set.facts[child].seen.has(Mode::Create);
-            names_written += set.facts[child].seen.has(Mode::Write);
-        }
-        const bool is_output =
-            names_made >= cost::output_names_made || names_written >= cost::output_names_written;
-        const int64_t shrinks = is_output ? cost::output_directory_divisor : 1;
-
-        Costs& sums = costs_.emplace_back();
-        ByMode<Weight>& all_below = below.emplace_back();
+        OfNode& sums = costs_.emplace_back();
+        std::array<Amount, 4>& all_below = below.emplace_back();
         for (size_t i = 0; i < all_modes.size(); ++i) {
             const Mode mode = all_modes[i];
-            const Weight weight = entry_weight(costs.class_of(node), mode);
-            Weight direct = weight * (unseen.files + (made ? 0 : cost::entries_to_come_in_directory));
-            Weight deeper = weight * unseen.directories * cost::entries_of_unseen_directory;
-            for (Node child = first; child < last; ++child) {
+            Amount direct;
+            direct.add(weights, mode, files);
+            Amount deeper;
+            deeper.add(weights, mode, there.directories * costs.entries_of_unseen_directory);
+            for (Node child = trie.first_child(node); child < trie.first_child(node) + trie.child_count(node);
+                 ++child) {
                 const NodeFacts& seen = set.facts[child];
                 // A directory's contents are weighed below; by itself it can only be deleted. Entries the run
                 // made expose nothing: they are its own.
                 const bool counts = !seen.created && (!seen.directory || mode == Mode::Create);
                 if (counts && !seen.seen.has(mode)) {
-                    direct += entry_weight(costs.class_of(child), mode);
+                    direct.add(costs.of(model.class_of(child)), mode, 1);
                 }
                 if (trie.child_count(child) > 0) {
-                    deeper += below[internal_[child]][i];
+                    deeper.add(below[internal_[child]][i]);
                 }
             }
-            direct /= shrinks;
-            all_below[i] = direct + deeper;
-            const Weight to_come =
-                made ? 0
-                     : weight * (cost::entries_to_come_in_subtree - cost::entries_to_come_in_directory) /
-                           shrinks;
-            sums.names[i] = log2_of_one_more(direct);
-            sums.subtree[i] = log2_of_one_more(all_below[i] + to_come);
+            direct.logarithmic += weights.of(mode) * passing;
+            direct.counted /= shrinks;
+            direct.logarithmic /= shrinks;
+            all_below[i] = direct;
+            all_below[i].add(deeper);
+            const auto to_come = [&](int64_t entries) {
+                return made ? 0 : weights.of(mode) * entries / shrinks;
+            };
+            sums.names[i] = lines_for(direct, to_come(costs.entries_to_come_in_directory), costs.tightness);
+            sums.subtree[i] =
+                lines_for(all_below[i], to_come(costs.entries_to_come_in_subtree), costs.tightness);
         }
     }
 }
 
-MilliLines Exposure::sum(const ByMode<MilliLines>& costs, Modes modes) {
+MilliLines Exposure::sum(const ByMode& costs, Modes modes) {
     MilliLines sum = 0;
     for (size_t i = 0; i < all_modes.size(); ++i) {
         sum += modes.has(all_modes[i]) ? costs[i] : 0;

@@ -137,7 +137,7 @@ Bits Folding::whole_tree_needs(Node node, Bits granted, bool in_private) const {
     if (in_private && costs_.made_in_private(node)) {
         needed &= static_cast<Bits>(~what_private_grants);
     }
-    return leaf ? needed : needed & costs_.foldable(node).bits();
+    return leaf ? needed : needed & costs_.foldable_subtree(node).bits();
 }
 
 MilliLines Folding::own_cost(Node node, Bits granted, bool in_private) const {
@@ -147,13 +147,13 @@ MilliLines Folding::own_cost(Node node, Bits granted, bool in_private) const {
     }
     MilliLines sum = 0;
     if (in_private && costs_.is_result(node) && need(node) != 0) {
-        sum += cost::lost_result;
+        sum += costs_.costs().lost_result;
     }
     if (left != 0) {
-        sum += cost::rule + costs_.name_penalty(node);
+        sum += costs_.costs().rule + costs_.name_penalty(node);
         const bool made = set_.facts[node].seen.has(Mode::Write) || set_.facts[node].seen.has(Mode::Create);
         if (made && (left & static_cast<Bits>(Mode::Execute)) != 0 && !set_.facts[node].directory) {
-            sum += cost::replaced_program;
+            sum += costs_.costs().replaced_program;
         }
     }
     return sum;
@@ -178,9 +178,10 @@ void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover
         return;
     }
     const Bits universe = nodes_[node].universe;
-    const Bits grantable = costs_.foldable(node).bits() & universe;
+    const Bits grantable = costs_.foldable_subtree(node).bits() & universe;
+    const Bits grantable_names = costs_.foldable_names(node).bits() & universe;
     const Bits whole = whole_tree_needs(node, granted, in_private);
-    const MilliLines line = cost::rule + costs_.name_penalty(node);
+    const MilliLines line = costs_.costs().rule + costs_.name_penalty(node);
 
     for (unsigned throughout = granted; throughout < 16; ++throughout) {
         const auto subtree = static_cast<Bits>(throughout);
@@ -201,11 +202,11 @@ void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover
         for (unsigned wanted = subtree + 1; wanted < 16; ++wanted) {
             const auto names = static_cast<Bits>(wanted);
             const Bits more = names & static_cast<Bits>(~subtree);
-            if ((names & subtree) != subtree || (more & grantable) != more) {
+            if ((names & subtree) != subtree || (more & grantable_names) != more) {
                 continue;
             }
             const MilliLines both =
-                cost + line + cost::names_surcharge + exposure_.names(node, modes_from(more));
+                cost + line + costs_.costs().names_surcharge + exposure_.names(node, modes_from(more));
             keep_cheaper(by_cover[names & need(node)], plus(both, under_names_[subtree][names]),
                          {Choice::Kind::Rules, subtree, names});
         }
@@ -214,12 +215,12 @@ void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover
 
 // Listing, making and removing the directory itself is in the grant.
 void Folding::weigh_private(Node node, Bits granted, ByCover& by_cover) const {
-    const MilliLines directory = cost::private_directory + costs_.name_penalty(node);
+    const MilliLines directory = costs_.costs().private_directory + costs_.name_penalty(node);
     keep_cheaper(by_cover[(granted | what_private_grants) & need(node)],
                  plus(directory, below(node, granted, true)), {Choice::Kind::Private, granted, granted});
     const Bits executing = granted | static_cast<Bits>(Mode::Execute);
     if (executing != granted && (executing & nodes_[node].universe) == executing) {
-        const MilliLines rule = cost::rule + costs_.name_penalty(node);
+        const MilliLines rule = costs_.costs().rule + costs_.name_penalty(node);
         keep_cheaper(by_cover[(executing | what_private_grants) & need(node)],
                      plus(directory + rule, below(node, executing, true)),
                      {Choice::Kind::PrivateExecute, executing, executing});
@@ -253,7 +254,7 @@ void Folding::solve_state(Node node, Bits granted, bool in_private) {
 
 void Folding::sum_names(Node node, bool in_private) {
     const Bits universe = nodes_[node].universe;
-    const Bits grantable = costs_.foldable(node).bits() & universe;
+    const Bits grantable = costs_.foldable_names(node).bits() & universe;
     const Node first = trie_.first_child(node);
     const Node last = first + trie_.child_count(node);
     for (unsigned subtree = 0; subtree < 16; ++subtree) {

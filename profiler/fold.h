@@ -2,7 +2,7 @@
 // pass.
 //
 // At each node there may stand an exact rule, `dir/`, `dir/**`, both of these, or a private directory (with
-// or without `dir/**: x`). The cost of a set of rules is a sum: cost::rule, the name's penalty and the
+// or without `dir/**: x`). The cost of a set of rules is a sum: Costs::rule, the name's penalty and the
 // exposure of the modes it adds to what wider rules grant, for each rule. What is cheapest below a node
 // depends only on what is granted from above to it, and to everything below it. Both are sets of modes needed
 // there, so the number of states of a node is bounded, and the whole is linear in the number of paths.

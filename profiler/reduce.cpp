@@ -175,8 +175,8 @@ std::vector<GuardedAccess> with_hooks_folded(const std::vector<GuardedAccess>& g
 }
 
 std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Modes>& needs,
-                                     const CostModel& costs, const ListDirectory& list) {
-    const std::vector<FoldedRule> folded = fold(set, needs, costs, Exposure(set, needs, costs, list));
+                                     const CostModel& costs, const Exposure& exposure) {
+    const std::vector<FoldedRule> folded = fold(set, needs, costs, exposure);
     const std::vector<Evidence> evidence = evidence_for(folded, set, needs);
     struct Line {
         std::string path;
@@ -317,18 +317,15 @@ result<Proposal> reduce(const ReduceInput& input) {
     for (const std::string& name : includes.names) {
         proposal.rules.push_back({Section::Include, name, {}, ""});
     }
-    const CostModel costs(set, here);
-    ListDirectory list;
-    if (input.disk != nullptr) {
-        list = [&](Node node, bool& truncated) {
-            const auto directory = here.expand(set.trie.path(node));
-            return directory ? input.disk->list(*directory, truncated) : std::vector<DiskView::Entry>{};
-        };
-    }
+    const Guards guards(here);
+    HardLimits limits(set, here, guards);
+    const DiskSurvey survey =
+        input.disk != nullptr ? DiskSurvey(set, needs, here, guards, *input.disk, limits) : DiskSurvey();
+    const CostModel costs(set, input.costs, limits, survey);
     const auto append = [&](std::vector<ProposedRule> rules) {
         std::move(rules.begin(), rules.end(), std::back_inserter(proposal.rules));
     };
-    append(file_rules(set, needs, costs, list));
+    append(file_rules(set, needs, costs, Exposure(set, costs, survey)));
     const MadeInPrivate made_in_private = [&set, directories = private_directories(proposal, input.existing)](
                                               const std::string& path) {
         return std::any_of(directories.begin(), directories.end(),

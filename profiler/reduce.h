@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "collector/trace.h"
+#include "profiler/costs.h"
 #include "profiles/policy.h"
 #include "profiles/profile.h"
 #include "profiles/variables.h"
@@ -65,6 +66,7 @@ struct ReduceInput {
     // rules are not widened again. Includes, sockets, system calls and the environment are left to
     // missing_from().
     const Policy* existing = nullptr;
+    Costs costs;
 };
 
 // Everything the traces need, beyond `existing`.

@@ -30,14 +30,15 @@ struct Puzzle {
     AccessSet set;
     std::vector<Modes> needs;
     Variables variables;
-    std::vector<std::vector<DiskView::Entry>> disk; // by node
+    test::ScriptedDisk disk;
 };
 
 class Judge {
 public:
     explicit Judge(const Puzzle& puzzle)
-        : puzzle_(puzzle), costs_(puzzle.set, puzzle.variables),
-          exposure_(puzzle.set, puzzle.needs, costs_, [&](Node node, bool&) { return puzzle.disk[node]; }) {}
+        : puzzle_(puzzle), guards_(puzzle.variables), limits_(puzzle.set, puzzle.variables, guards_),
+          survey_(puzzle.set, puzzle.needs, puzzle.variables, guards_, puzzle.disk, limits_),
+          costs_(puzzle.set, Costs{}, limits_, survey_), exposure_(puzzle.set, costs_, survey_) {}
 
     // Nothing if the set of rules grants too little, or what may not be granted.
     [[nodiscard]] std::optional<MilliLines> cost_of(const std::vector<Wide>& wide) const {
@@ -58,27 +59,30 @@ public:
             const Modes added = here.subtree.without(above);
             const Modes more = here.names.without(throughout[node]);
             const bool any = !here.subtree.empty() || !here.names.empty() || here.is_private;
-            if (any && (own_world ||
-                        !costs_.foldable(node).covers(here.is_private ? Modes::none() : added | more))) {
+            if (any && own_world) {
+                return std::nullopt;
+            }
+            if (!here.is_private &&
+                (!costs_.foldable_subtree(node).covers(added) || !costs_.foldable_names(node).covers(more))) {
                 return std::nullopt;
             }
             const Modes whole = needed_as_a_whole(node, above, own_world);
             Modes granted = (whole.empty() ? to_children[parent] : above) | here.subtree | here.names;
-            const MilliLines a_line = cost::rule + costs_.name_penalty(node);
+            const MilliLines a_line = costs_.costs().rule + costs_.name_penalty(node);
             if (here.is_private) {
                 if (in_private[node] || !costs_.may_be_private(node) || !here.names.empty() ||
                     !(here.subtree.empty() || here.subtree == Modes(Mode::Execute))) {
                     return std::nullopt;
                 }
                 granted |= private_grant;
-                sum += cost::private_directory + costs_.name_penalty(node);
+                sum += costs_.costs().private_directory + costs_.name_penalty(node);
                 sum += here.subtree.empty() ? 0 : a_line; // programs made there expose nothing
             } else {
                 if (!here.subtree.empty()) {
                     sum += a_line + costs_.subtree_surcharge(node, added) + exposure_.subtree(node, added);
                 }
                 if (!here.names.empty()) {
-                    sum += a_line + cost::names_surcharge + exposure_.names(node, more);
+                    sum += a_line + costs_.costs().names_surcharge + exposure_.names(node, more);
                 }
             }
             if (!whole.empty() && trie.child_count(node) > 0 &&
@@ -106,7 +110,7 @@ private:
         const Modes needed = below(node).without(above).without(own_world ? private_grant : Modes::none());
         return puzzle_.set.trie.child_count(node) == 0
                    ? needed
-                   : needed.without(needed.without(costs_.foldable(node)));
+                   : needed.without(needed.without(costs_.foldable_subtree(node)));
     }
     [[nodiscard]] Modes below(Node node) const {
         Modes all = puzzle_.needs[node];
@@ -121,8 +125,9 @@ private:
                                                      bool in_private) const {
         const Modes left =
             puzzle_.needs[node].without(granted).without(own_world ? private_grant : Modes::none());
-        MilliLines sum =
-            in_private && costs_.is_result(node) && !puzzle_.needs[node].empty() ? cost::lost_result : 0;
+        MilliLines sum = in_private && costs_.is_result(node) && !puzzle_.needs[node].empty()
+                             ? costs_.costs().lost_result
+                             : 0;
         if (left.empty()) {
             return sum;
         }
@@ -132,12 +137,15 @@ private:
         const NodeFacts& facts = puzzle_.set.facts[node];
         const bool made = facts.seen.has(Mode::Write) || facts.seen.has(Mode::Create);
         if (left.has(Mode::Execute) && made && !facts.directory) {
-            sum += cost::replaced_program;
+            sum += costs_.costs().replaced_program;
         }
-        return sum + cost::rule + costs_.name_penalty(node);
+        return sum + costs_.costs().rule + costs_.name_penalty(node);
     }
 
     const Puzzle& puzzle_;
+    Guards guards_;
+    HardLimits limits_;
+    DiskSurvey survey_;
     CostModel costs_;
     Exposure exposure_;
 };
@@ -165,7 +173,7 @@ std::vector<Wide> choices_at(const Puzzle& puzzle, const Judge& judge, Node node
                 modes |= mode;
             }
         }
-        if (universe.covers(modes) && judge.costs().foldable(node).covers(modes)) {
+        if (universe.covers(modes) && judge.costs().foldable_names(node).covers(modes)) {
             subsets.push_back(modes);
         }
     }
@@ -241,7 +249,16 @@ Puzzle random_puzzle(std::mt19937& random, Modes& universe) {
     puzzle.set.facts.resize(trie.size());
     puzzle.set.runs = 2;
     puzzle.needs.resize(trie.size());
-    puzzle.disk.resize(trie.size());
+    puzzle.variables = Variables({{"project", "/home/ann/p"},
+                                  {"home", "/home/ann"},
+                                  {"tmp", "/tmp"},
+                                  {"cache", "/home/ann/.cache"},
+                                  {"config", "/home/ann/.config"},
+                                  {"data", "/home/ann/.local/share"},
+                                  {"state", "/home/ann/.local/state"},
+                                  {"runtime", "/run/user/1000"},
+                                  {"user", "ann"},
+                                  {"uid", "1000"}});
     for (Node node = static_cast<Node>(trie.size()); node-- > 1;) {
         NodeFacts& facts = puzzle.set.facts[node];
         facts.directory = trie.child_count(node) > 0;
@@ -257,19 +274,10 @@ Puzzle random_puzzle(std::mt19937& random, Modes& universe) {
         facts.gone = facts.created && below(2) == 0;
         puzzle.needs[node] = facts.seen;
         for (unsigned i = 0; i < below(4) * below(4); ++i) {
-            puzzle.disk[node].push_back({"other" + std::to_string(i), i == 3, false});
+            puzzle.disk.add(puzzle.variables.expand(trie.path(node)).value(),
+                            "other" + std::to_string(i) + (i == 3 ? "/" : ""));
         }
     }
-    puzzle.variables = Variables({{"project", "/home/ann/p"},
-                                  {"home", "/home/ann"},
-                                  {"tmp", "/tmp"},
-                                  {"cache", "/home/ann/.cache"},
-                                  {"config", "/home/ann/.config"},
-                                  {"data", "/home/ann/.local/share"},
-                                  {"state", "/home/ann/.local/state"},
-                                  {"runtime", "/run/user/1000"},
-                                  {"user", "ann"},
-                                  {"uid", "1000"}});
     return puzzle;
 }
 

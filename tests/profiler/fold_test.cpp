@@ -247,7 +247,7 @@ TEST_CASE("what lies on the way to the project is not spanned, by whatever name"
     CHECK(test::lines_of(test::reduced(text), Section::Files).size() == 30);
 }
 
-TEST_CASE("a wide rule may lie over a credential, which stays a rule of its own and withheld",
+TEST_CASE("a wide rule in the project may lie over a credential, which stays a rule of its own and withheld",
           "[profiler][fold]") {
     CHECK(files("file 1 read {project}/a {project}/b {project}/src/c {project}/.env") ==
           Lines{"${project}/**: r", "# ${project}/.env: r"});

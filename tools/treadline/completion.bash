@@ -20,8 +20,8 @@ _treadline() {
     esac
     local words="--help"
     case $command in
-    learn) words+=" -p --profile --store --allow-credentials --" ;;
-    profile) words+=" -p --profile --store --run" ;;
+    learn) words+=" -p --profile --store --allow-credentials --tightness --" ;;
+    profile) words+=" -p --profile --store --run --tightness" ;;
     runs | show) words+=" -p --profile --store --json" ;;
     review) words+=" -p --profile --store" ;;
     diff) words+=" --json" ;;

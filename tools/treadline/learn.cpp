@@ -18,6 +18,7 @@ namespace {
 
 struct LearnOptions : Options {
     bool allow_credentials = false;
+    Costs costs;
 };
 
 RunInfo describe_run(const Context& context, const std::vector<std::string>& command, const Machine& machine) {
@@ -76,7 +77,7 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
     std::vector<Trace> traces = TRY(read_traces(context, [&](const RunInfo& run) {
         return run.id == summary.run || (run.command == command && run.project == context.project);
     }));
-    TRY(write_profile_from(context, whole_runs(std::move(traces), summary.run)));
+    TRY(write_profile_from(context, whole_runs(std::move(traces), summary.run), options.costs));
     return outcome.exit_status;
 }
 
@@ -89,6 +90,7 @@ void add_learn(CLI::App& app, Invocation& invocation) {
     add_store_option(command, *options);
     command->add_flag("--allow-credentials", options->allow_credentials,
                       "let the command read credentials (they are masked otherwise, and the attempt is recorded)");
+    add_tightness_option(command, options->costs);
     command->footer("The command runs as you, unconfined but for masked credentials; read what was learned before you\n"
                     "trust it. Ends with the command's own status; 125 when Treadline itself failed.\n"
                     "Example:  treadline learn -- npm test");

@@ -12,6 +12,7 @@ namespace {
 
 struct ProfileOptions : Options {
     std::vector<int64_t> runs;
+    Costs costs;
 };
 
 result<ok> profile(const ProfileOptions& options) {
@@ -25,7 +26,7 @@ result<ok> profile(const ProfileOptions& options) {
         }
     }
     // Runs asked for by number are used as they are.
-    return write_profile_from(context, wanted.empty() ? whole_runs(std::move(traces), 0) : std::move(traces));
+    return write_profile_from(context, wanted.empty() ? whole_runs(std::move(traces), 0) : std::move(traces), options.costs);
 }
 
 } // namespace
@@ -38,6 +39,7 @@ void add_profile(CLI::App& app, Invocation& invocation) {
     command->add_option("--run", options->runs, "use this run only; may be repeated (default: all)")
         ->type_name("N")
         ->allow_extra_args(false);
+    add_tightness_option(command, options->costs);
     command->footer("An existing profile keeps every byte a person wrote; delete it to start afresh.\n"
                     "Example:  treadline profile --run 2 --run 3");
     command->callback([options, &invocation] {

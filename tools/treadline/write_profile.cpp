@@ -134,7 +134,9 @@ std::vector<Trace> whole_runs(std::vector<Trace> traces, int64_t always) {
     return traces;
 }
 
-Reduction::Reduction(const Context& context, std::vector<Trace> traces) : disk_(std::make_unique<RealDisk>()) {
+Reduction::Reduction(const Context& context, std::vector<Trace> traces, const Costs& costs)
+    : disk_(std::make_unique<RealDisk>()) {
+    input.costs = costs;
     input.traces = std::move(traces);
     // Stored runs are this user's and, for a store of the project's own, this project's.
     input.variables = [user = context.user, environment = context.environment](const RunInfo& run) {
@@ -147,12 +149,27 @@ Reduction::Reduction(const Context& context, std::vector<Trace> traces) : disk_(
     input.shipped_abstractions = shipped_abstractions();
 }
 
-result<ok> write_profile_from(const Context& context, std::vector<Trace> traces) {
+void add_tightness_option(CLI::App* command, Costs& costs) {
+    command
+        ->add_option_function<std::string>(
+            "--tightness",
+            [&costs](const std::string& text) {
+                const auto tightness = parse_tightness(text);
+                if (!tightness) {
+                    throw CLI::ValidationError("--tightness", tightness.error().message());
+                }
+                costs.tightness = *tightness;
+            },
+            "what a rule may show that was not used: 2 half as much for each line it saves, 0.5 twice as much (default 1)")
+        ->type_name("N");
+}
+
+result<ok> write_profile_from(const Context& context, std::vector<Trace> traces, const Costs& costs) {
     if (traces.empty()) {
         return fail("there are no stored runs to make a profile from; run 'treadline learn -- COMMAND' first");
     }
     const size_t runs = traces.size();
-    Reduction reduction(context, std::move(traces));
+    Reduction reduction(context, std::move(traces), costs);
     std::optional<Policy> policy;
     if (context.profile_exists) {
         policy = TRY(load_context_policy(context));

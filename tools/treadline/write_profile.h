@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include <CLI/CLI.hpp>
+
 #include "base/result.h"
 #include "collector/trace.h"
 #include "profiler/reduce.h"
@@ -22,14 +24,17 @@ std::vector<Trace> whole_runs(std::vector<Trace> traces, int64_t always);
 // What reduce() needs, on this machine. Holds the disk it looks at.
 class Reduction {
 public:
-    Reduction(const Context& context, std::vector<Trace> traces);
+    Reduction(const Context& context, std::vector<Trace> traces, const Costs& costs = {});
     ReduceInput input;
 
 private:
     std::unique_ptr<DiskView> disk_;
 };
 
+// --tightness, alike in `learn` and `profile`.
+void add_tightness_option(CLI::App* command, Costs& costs);
+
 // Makes the profile, or adds to it what the traces need and it does not allow yet; says on stderr what it did.
-result<ok> write_profile_from(const Context& context, std::vector<Trace> traces);
+result<ok> write_profile_from(const Context& context, std::vector<Trace> traces, const Costs& costs);
 
 } // namespace treadline

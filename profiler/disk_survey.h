@@ -1,0 +1,46 @@
+// What lies on the disk now beside what the runs touched: how much a rule would expose, and what it must not
+// reach.
+//
+// One level of each directory that a rule may be folded into and that something below is needed of. What lies
+// deeper in a directory nobody looked into is not known.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "profiler/access_set.h"
+#include "profiler/hard_limits.h"
+#include "profiler/reduce.h"
+
+namespace treadline {
+
+struct DirectorySurvey {
+    int64_t files = 0;         // on the disk and not in the trie
+    int64_t passing_files = 0; // of these, with a name that changes from run to run
+    int64_t directories = 0;   // in the same way
+    bool truncated = false;
+    bool working_copy = false; // of a version control system: the root of a project
+};
+
+class DiskSurvey {
+public:
+    DiskSurvey() = default; // nothing is known
+    // `needs` as in fold(). A secret that is found outside ${project} is told to `limits`.
+    DiskSurvey(const AccessSet& set, const std::vector<Modes>& needs, const Variables& variables,
+               const Guards& guards, const DiskView& disk, HardLimits& limits);
+
+    [[nodiscard]] const DirectorySurvey& of(PathTrie::Node node) const {
+        static const DirectorySurvey nothing;
+        return node < at_.size() && at_[node] != 0 ? surveys_[at_[node] - 1] : nothing;
+    }
+
+private:
+    std::vector<uint32_t> at_; // by node: 1 + index into surveys_, or 0
+    std::vector<DirectorySurvey> surveys_;
+};
+
+// Whether the catalogue names the file, or would without the ending that a copy of it got (`id_rsa.bak`).
+// Names that the catalogue guards in a home count anywhere.
+bool looks_like_a_credential(const Guards& guards, const Variables& variables, const std::string& path);
+
+} // namespace treadline
