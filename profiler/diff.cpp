@@ -5,67 +5,69 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/text.h"
-#include "profiler/containment.h"
 #include "base/invisible.h"
+#include "base/text.h"
+#include "profiler/rule_text.h"
 
 namespace treadline {
 namespace {
-
-// A rule of an abstraction does not say by itself where it comes from.
-std::string shown(const std::string& text, const Origin& origin) {
-    return origin.source.rfind("include ", 0) == 0 ? text + " (" + origin.source + ")" : text;
-}
 
 // Rules carry their own escapes, which printable() would escape again.
 std::string legible(const std::string& rule) {
     return has_invisible(rule) ? printable(rule) : rule;
 }
 
-bool same_endpoint_granted(const Policy& policy, const PolicyEndpoint& endpoint) {
-    const auto covers = [&](const PolicyEndpoint& rule) {
-        if (rule.port != endpoint.port) {
-            return false;
+// A label that stands in no rule, so that only a wildcard matches it.
+std::string fresh_label(const std::vector<PolicyEndpoint>& rules) {
+    for (size_t number = 0;; ++number) { // ends: the rules are finite
+        std::string label = "any" + std::to_string(number);
+        if (std::none_of(rules.begin(), rules.end(), [&](const PolicyEndpoint& rule) {
+                return rule.host.find(label) != std::string::npos;
+            })) {
+            return label;
         }
-        if (rule.host == endpoint.host) {
-            return true;
-        }
-        if (rule.host.rfind("*.", 0) != 0) {
-            return false;
-        }
-        const std::string_view suffix = std::string_view(rule.host).substr(1); // ".example.org"
-        const bool address = endpoint.host.find(':') != std::string::npos ||
-                             endpoint.host.find_first_not_of("0123456789.") == std::string::npos;
-        const std::string_view name =
-            std::string_view(endpoint.host).substr(endpoint.host.rfind("*", 0) == 0 ? 1 : 0);
-        return !address && name.size() > suffix.size() && name.substr(name.size() - suffix.size()) == suffix;
-    };
-    return std::any_of(policy.connect().begin(), policy.connect().end(), covers);
+    }
 }
 
-// `NAME*` or NAME.
-bool passes(const Environment& environment, std::string_view name) {
-    return std::any_of(environment.pass.begin(), environment.pass.end(), [&](const Entry& entry) {
-        const std::string_view rule = entry.text;
-        return rule == name || (!rule.empty() && rule.back() == '*' &&
-                                name.substr(0, rule.size() - 1) == rule.substr(0, rule.size() - 1));
+bool reaches(const Policy& policy, const PolicyEndpoint& endpoint) {
+    std::string host = endpoint.host;
+    if (host.rfind("*.", 0) == 0) {
+        host = fresh_label(policy.connect()) + host.substr(1);
+    } else if (host.find(':') != std::string::npos) {
+        host = "[" + host + "]";
+    }
+    return policy.decide(Operation::Connect, host + ":" + std::to_string(endpoint.port)).allowed;
+}
+
+// A trailing `*` never passes a secret, so that a name may be missing though a wildcard seems to hold it.
+bool passes(const Policy& policy, const std::string& name) {
+    const auto& rules = policy.environment().pass;
+    if (std::find(rules.begin(), rules.end(), Entry{name, {}}) != rules.end()) {
+        return true;
+    }
+    if (name.back() != '*') {
+        return policy.decide(Operation::Environment, name).allowed;
+    }
+    return std::any_of(rules.begin(), rules.end(), [&](const Entry& rule) {
+        return rule.text.back() == '*' && name.rfind(rule.text.substr(0, rule.text.size() - 1), 0) == 0;
     });
+}
+
+// Where the value comes from, and never the value itself: a difference is shown in public logs.
+std::string credential_text(const Credential& credential) {
+    constexpr std::string_view reference = "${env:";
+    std::vector<std::string> sources;
+    for (size_t at = credential.value.find(reference); at != std::string::npos;
+         at = credential.value.find(reference, at + 1)) {
+        sources.push_back(credential.value.substr(at, credential.value.find('}', at) - at + 1));
+    }
+    return credential.host + " " + credential.header + " from " +
+           (sources.empty() ? "a literal value" : join(sources, " "));
 }
 
 bool has_port(const std::vector<PolicyPort>& ports, uint16_t port) {
     return std::any_of(ports.begin(), ports.end(),
                        [&](const PolicyPort& entry) { return entry.port == port; });
-}
-
-bool has_pattern(const std::vector<PolicyEntry>& entries, const Pattern& pattern) {
-    return std::any_of(entries.begin(), entries.end(),
-                       [&](const PolicyEntry& entry) { return entry.pattern.covers(pattern); });
-}
-
-// A private directory as the pattern of what it grants below itself.
-Pattern inside(const PolicyEntry& directory) {
-    return directory.pattern.extent == Extent::Exact ? Pattern{directory.pattern.path, Extent::Subtree}
-                                                     : directory.pattern;
 }
 
 // No limit is the highest one.
@@ -80,30 +82,12 @@ void add_limit(std::vector<DiffEntry>& entries, const char* name, const std::opt
 
 // What `here` allows and `there` does not.
 std::vector<DiffEntry> only_in(const Policy& here, const Policy& there) {
-    std::vector<DiffEntry> entries;
-    for (const PolicyRule& rule : here.files()) {
-        if (denied_throughout(here, rule.pattern)) {
-            continue;
-        }
-        const Modes more = rule.modes.without(granted_throughout(there, rule.pattern));
-        if (!more.empty()) {
-            entries.push_back({"files", shown(rule.text, rule.origin), to_string(more)});
-        }
-    }
-    for (const PolicyEntry& directory : here.private_directories()) {
-        const Modes given = Mode::Read | Mode::Write | Mode::Create;
-        if (!has_pattern(there.private_directories(), directory.pattern) &&
-            !granted_throughout(there, inside(directory)).covers(given)) {
-            entries.push_back({"private", shown(directory.text, directory.origin), ""});
-        }
-    }
-    for (const PolicyEntry& refused : there.deny()) {
-        if (!has_pattern(here.deny(), refused.pattern) && !denied_throughout(here, refused.pattern)) {
-            entries.push_back({"deny", shown(refused.text, refused.origin), ""});
-        }
-    }
+    std::vector<DiffEntry> entries = paths_only_in(here, there);
+    // What other sections of `there` allow besides (a loopback port by `listen`, a variable by `set`) is no
+    // `connect` and no `pass`.
+    const Policy alone = there.grants_alone(Policy::GuardsCount::Yes);
     for (const PolicyEndpoint& endpoint : here.connect()) {
-        if (!same_endpoint_granted(there, endpoint)) {
+        if (!reaches(alone, endpoint)) {
             entries.push_back({"connect", shown(endpoint.text, endpoint.origin), ""});
         }
     }
@@ -117,14 +101,10 @@ std::vector<DiffEntry> only_in(const Policy& here, const Policy& there) {
             entries.push_back({"publish", shown(std::to_string(port.port), port.origin), ""});
         }
     }
-    for (const PolicyEntry& socket : here.unix_sockets()) {
-        const bool there_too = std::any_of(
-            there.unix_sockets().begin(), there.unix_sockets().end(), [&](const PolicyEntry& other) {
-                return other.text == socket.text ||
-                       (!socket.pattern.path.empty() && other.pattern.covers(socket.pattern));
-            });
-        if (!there_too) {
-            entries.push_back({"unix", shown(socket.text, socket.origin), ""});
+    for (const Credential& credential : here.credentials()) {
+        if (std::find(there.credentials().begin(), there.credentials().end(), credential) ==
+            there.credentials().end()) {
+            entries.push_back({"credentials", credential_text(credential), ""});
         }
     }
     for (const std::string& name : here.syscalls()) {
@@ -133,7 +113,7 @@ std::vector<DiffEntry> only_in(const Policy& here, const Policy& there) {
         }
     }
     for (const Entry& name : here.environment().pass) {
-        if (!passes(there.environment(), name.text)) {
+        if (!passes(alone, name.text)) {
             entries.push_back({"environment", name.text, ""});
         }
     }
@@ -148,7 +128,7 @@ std::vector<DiffEntry> only_in(const Policy& here, const Policy& there) {
     add_limit(entries, "cpu", here.resources().cpu_percent, there.resources().cpu_percent);
     add_limit(entries, "time", here.resources().time_seconds, there.resources().time_seconds);
     std::stable_sort(entries.begin(), entries.end(), [](const DiffEntry& a, const DiffEntry& b) {
-        return std::tie(a.section, a.rule, a.grants) < std::tie(b.section, b.rule, b.grants);
+        return std::tie(a.section, a.rule, a.grants, a.note) < std::tie(b.section, b.rule, b.grants, b.note);
     });
     entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
     return entries;
@@ -161,14 +141,19 @@ nlohmann::json json_of(const std::vector<DiffEntry>& entries) {
         if (!entry.grants.empty()) {
             item["grants"] = entry.grants;
         }
+        if (!entry.note.empty()) {
+            item["note"] = entry.note;
+        }
         list.push_back(std::move(item));
     }
     return list;
 }
 
 std::string line_of(char sign, const DiffEntry& entry) {
+    std::string said = entry.grants;
+    said += (said.empty() || entry.note.empty() ? "" : "; ") + entry.note;
     return std::string(1, sign) + " " + entry.section + " " + legible(entry.rule) +
-           (entry.grants.empty() ? "" : " (" + entry.grants + ")") + "\n";
+           (said.empty() ? "" : " (" + said + ")") + "\n";
 }
 
 } // namespace

@@ -10,10 +10,11 @@
 namespace treadline {
 
 struct DiffEntry {
-    std::string section; // "files", "private", "deny", "connect", "listen", "publish", "unix", "syscalls",
-                         // "environment"
+    std::string section; // "files", "private", "deny", "connect", "listen", "publish", "credentials", "unix",
+                         // "syscalls", "environment", "resources"
     std::string rule;    // as written in the profile that has it: "${project}/**: rw"
     std::string grants;  // files: the modes only this side grants, "w"; else ""
+    std::string note{};  // what the modes do not say; "" for nothing
     bool operator==(const DiffEntry&) const = default;
 };
 
@@ -21,11 +22,16 @@ struct ProfileDiff {
     std::vector<DiffEntry> added;   // allowed by `newer` only; a `deny` that is gone stands here
     std::vector<DiffEntry> removed; // allowed by `older` only; a `deny` that is new stands here
     [[nodiscard]] bool widens() const { return !added.empty(); }
+    bool operator==(const ProfileDiff&) const = default;
 };
 
-// Never misses a widening; where several narrower rules of one side together hold a wider one of the other,
-// that is reported though it allows nothing new. Both policies for the same variables.
+// Never misses a widening, by what decide() allows or by reaching the host's files where the other side has a
+// private directory. A `deny` that is gone is reported even where nothing allows what it refused, and a wide
+// rule even where guards refuse everything it reaches. Both policies for the same variables.
 ProfileDiff diff(const Policy& older, const Policy& newer);
+
+// The part of diff() about paths: what `here` allows and `there` does not.
+std::vector<DiffEntry> paths_only_in(const Policy& here, const Policy& there);
 
 std::string to_json(const ProfileDiff& diff); // {"added": [...], "removed": [...], "widens": bool}
 std::string to_text(const ProfileDiff& diff); // "+ files ${project}/**: rw (w)"; safe for a terminal

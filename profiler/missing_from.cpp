@@ -41,7 +41,7 @@ bool stands_in(const std::vector<std::string>& comments, const ProposedRule& rul
 class Comparison {
 public:
     Comparison(const Policy& policy, std::string_view text)
-        : policy_(policy), comments_(commented_out(text)) {
+        : policy_(policy), contained_(policy), comments_(commented_out(text)) {
         if (auto profile = read_profile(text, "profile")) {
             existing_ = std::move(*profile);
         }
@@ -99,7 +99,7 @@ private:
         if (!pattern) {
             return rule; // the editor will say what is wrong with it
         }
-        if (denied_throughout(policy_, *pattern) || granted_throughout(policy_, *pattern).covers(modes)) {
+        if (contained_.denied_throughout(*pattern) || contained_.granted_throughout(*pattern).covers(modes)) {
             return std::nullopt;
         }
         ProposedRule added = rule;
@@ -117,8 +117,9 @@ private:
         }
         const Pattern inside{pattern->path, Extent::Subtree};
         const Modes needed = Mode::Read | Mode::Write | Mode::Create;
-        return unless(
-            denied_throughout(policy_, inside) || granted_throughout(policy_, inside).covers(needed), rule);
+        return unless(contained_.denied_throughout(inside) ||
+                          contained_.usable_throughout(inside).covers(needed),
+                      rule);
     }
     [[nodiscard]] bool has_socket(const std::string& text) const {
         for (const Entry& entry : existing_.unix_sockets) {
@@ -138,6 +139,7 @@ private:
     }
 
     const Policy& policy_;
+    Containment contained_;
     std::vector<std::string> comments_;
     Profile existing_;
 };

@@ -44,4 +44,8 @@ std::string short_evidence(const Evidence& evidence) {
     return text;
 }
 
+std::string shown(const std::string& rule, const Origin& origin) {
+    return origin.source.rfind("include ", 0) == 0 ? rule + " (" + origin.source + ")" : rule;
+}
+
 } // namespace treadline

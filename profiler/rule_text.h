@@ -18,4 +18,7 @@ std::string yaml_line(const ProposedRule& rule);
 // "node, npm (2 of 3 runs)"; "(3 runs)" where every run needed it; "" where nothing is known.
 std::string short_evidence(const Evidence& evidence);
 
+// A rule with the abstraction it comes from, if it does: "/usr/**: r (include base)".
+std::string shown(const std::string& rule, const Origin& origin);
+
 } // namespace treadline

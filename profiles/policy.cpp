@@ -141,6 +141,22 @@ bool Policy::is_private(const PolicyEntry& directory, std::string_view path) con
     });
 }
 
+bool Policy::in_private(std::string_view path) const {
+    return std::any_of(private_.begin(), private_.end(),
+                       [&](const PolicyEntry& entry) { return is_private(entry, path); });
+}
+
+Policy Policy::grants_alone(GuardsCount guards) const {
+    Policy alone = *this;
+    alone.deny_.clear();
+    alone.listen_.clear();
+    alone.environment_.set.clear();
+    if (guards == GuardsCount::No) {
+        alone.guards_ = Guards();
+    }
+    return alone;
+}
+
 // Names in a temporary directory are drawn anew in every run, so a rule for one is no remedy.
 bool Policy::suggest_private(Operation operation, std::string_view path, Decision& decision) const {
     if (operation == Operation::Execute) {

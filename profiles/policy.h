@@ -116,6 +116,19 @@ public:
     // refused. Slashes that are doubled or last are ignored.
     [[nodiscard]] Decision decide(Operation operation, std::string_view object) const;
 
+    // Whether what stands at the path (as for Read) lies in a private directory: then it is what the command
+    // made there, and nothing that exists outside.
+    [[nodiscard]] bool in_private(std::string_view path) const;
+
+    // The `deny` entry that refuses the path or a directory above it; null if none does.
+    [[nodiscard]] const PolicyEntry* denying(std::string_view path) const;
+
+    // For comparing policies rule by rule: as if there were no `deny`, and nothing that allows what belongs
+    // to another section (`listen` the loopback, `set` a variable). A rule that only names what a wider one
+    // reaches tells itself apart by what guards refuse; without them the rules' own reach is left.
+    enum class GuardsCount : uint8_t { Yes, No };
+    [[nodiscard]] Policy grants_alone(GuardsCount guards) const;
+
     [[nodiscard]] const std::vector<PolicyRule>& files() const { return files_; }
     [[nodiscard]] const std::vector<PolicyEntry>& private_directories() const { return private_; }
     [[nodiscard]] const std::vector<PolicyEntry>& deny() const { return deny_; }
@@ -148,7 +161,6 @@ private:
     [[nodiscard]] Decision decide_environment(std::string_view name) const;
     [[nodiscard]] bool is_private(const PolicyEntry& directory, std::string_view path) const;
     bool suggest_private(Operation operation, std::string_view path, Decision& decision) const;
-    [[nodiscard]] const PolicyEntry* denying(std::string_view path) const;
 
     std::string name_;
     std::vector<PolicyRule> files_;

@@ -12,7 +12,7 @@ namespace {
 
 Policy policy_of(const std::string& body) {
     const auto variables = test::read_fixture("run project=/p home=/home/ann\n").variables();
-    const auto profile = read_profile("treadline: 1\nname: x\n" + body, "profile.yaml");
+    const auto profile = read_profile("treadline: 1\n" + body, "profile.yaml");
     INFO((profile ? "" : profile.error().message()));
     REQUIRE(profile.has_value());
     auto policy = Policy::build(*profile, "profile.yaml", variables, test::fixture_abstractions());
@@ -109,4 +109,125 @@ TEST_CASE("the difference is valid JSON with the contract's keys", "[profiler][d
     CHECK(json.at("added").size() == 1);
     CHECK(json.at("removed").empty());
     CHECK(json.at("added")[0].at("section") == "files");
+}
+
+TEST_CASE("a file of the host inside a private directory widens, and one made there does not",
+          "[profiler][diff]") {
+    const std::string older = "private: [/tmp]\n";
+    const ProfileDiff named = between(older, older + "files: {/tmp/x/f: rw}\n");
+    CHECK(named.added == std::vector<DiffEntry>{{"files", "/tmp/x/f: rw", "rw",
+                                                 "the host's own files; private in the other profile"}});
+    CHECK(to_text(named).find(
+              "+ files /tmp/x/f: rw (rw; the host's own files; private in the other profile)\n") == 0);
+    CHECK(between(older + "files: {/tmp/x/f: r}\n", older + "files: {/tmp/x/f: rw}\n").widens());
+    CHECK_FALSE(between(older + "files: {/tmp/x/f: rw}\n", older + "files: {/tmp/x/f: r}\n").widens());
+    // The host's directory took the place of the private one, or the reverse.
+    CHECK(between(older, "files: {/tmp/**: rwc}\n").widens());
+    CHECK_FALSE(between("files: {/tmp/**: rwc}\n", older).widens());
+    CHECK(between("files: {/**: r}\n" + older, "files: {/**: r}\n").widens());
+    // What is made in the private directory may run; nothing of the host's may.
+    CHECK(between(older, older + "files: {/tmp/**: x}\n").widens());
+    CHECK_FALSE(between(older + "files: {/tmp/**: x}\n", older).widens());
+    // With the host's file gone, its place is private again: writable, though it was not.
+    CHECK(between(older + "files: {/tmp/x/f: r}\n", older).widens());
+}
+
+TEST_CASE("rules that together hold a wider one allow the same", "[profiler][diff]") {
+    const auto same = [](const std::string& older, const std::string& newer) {
+        const ProfileDiff both = between(older, newer);
+        INFO(to_text(both));
+        CHECK_FALSE(both.widens());
+        CHECK(both.removed.empty());
+    };
+    same("files: {/a: r, \"/a/*\": r}\n", "files: {/a/: r}\n");
+    same("files: {/a/**: r, /a/b/**: w}\n", "files: {/a/**: r, /a/b/**: rw}\n");
+    same("files: {/a/**: r}\n", "files: {/a/**: r, \"/a/*.so\": r, /a/b/: r}\n");
+    same("files: {\"/a/*b*\": r}\n", "files: {\"/a/*b*\": r, \"/a/xb*\": r}\n");
+    same("deny: [/a, \"/b*\"]\n", "deny: [/a/**, \"/b*\", /bc/**]\n");
+    same("private: [/a]\n", "private: [/a, /a/b]\n");
+    CHECK(between("files: {/a: r, \"/a/x*\": r}\n", "files: {/a/: r}\n").widens());
+    CHECK(between("files: {\"/a/*\": r, \"/a/*/*\": r, /a: r}\n", "files: {/a/**: r}\n").widens());
+    CHECK(between("files: {\"/a/*bb*\": r}\n", "files: {\"/a/*b*\": r}\n").widens());
+}
+
+TEST_CASE("each key of the format is compared: what it adds, takes away and changes", "[profiler][diff]") {
+    enum class Gives { More, Less, Same }; // to have the line, against not having it
+    struct Key {
+        const char* line;
+        Gives gives;
+        const char* wider; // the line with more in it; "" where there is none
+    };
+    const Key keys[] = {
+        {"include: [base]\n", Gives::More, "include: [base, git]\n"},
+        {"files: {/a: r}\n", Gives::More, "files: {/a: rw}\n"},
+        {"private: [/a/b]\n", Gives::More, "private: [/a]\n"},
+        {"deny: [/a]\n", Gives::Less, "deny: [/a/b]\n"},
+        {"network: {connect: [\"a.example.org:443\"]}\n", Gives::More,
+         "network: {connect: [\"*.example.org:443\"]}\n"},
+        {"network: {listen: [80]}\n", Gives::More, "network: {listen: [80, 0]}\n"},
+        {"network: {publish: [80]}\n", Gives::More, "network: {publish: [80, 81]}\n"},
+        {"network: {credentials: [{host: a.example.org, header: Authorization, value: \"Bearer "
+         "${env:A}\"}]}\n",
+         Gives::More,
+         "network: {credentials: [{host: a.example.org, header: Authorization, value: \"Bearer "
+         "${env:B}\"}]}\n"},
+        {"unix: [/run/a]\n", Gives::More, "unix: [\"/run/*\"]\n"},
+        {"unix: [\"@a\"]\n", Gives::More, "unix: [\"@a*\"]\n"},
+        {"syscalls: [ptrace]\n", Gives::More, "syscalls: [ptrace, bpf]\n"},
+        {"environment: {pass: [AA]}\n", Gives::More, "environment: {pass: [\"A*\"]}\n"},
+        {"environment: {set: {A: b}}\n", Gives::More, "environment: {set: {A: c}}\n"},
+        {"resources: {memory: 1G}\n", Gives::Less, "resources: {memory: 2G}\n"},
+        {"resources: {processes: 1}\n", Gives::Less, "resources: {processes: 2}\n"},
+        {"resources: {cpu: 100%}\n", Gives::Less, "resources: {cpu: 200%}\n"},
+        {"resources: {time: 1m}\n", Gives::Less, "resources: {time: 2m}\n"},
+        {"learned: {runs: 1, complete: true}\n", Gives::Same, ""},
+    };
+    const auto check = [](const std::string& older, const std::string& newer, bool more, bool less) {
+        const ProfileDiff difference = between(older, newer);
+        INFO(older << "->\n" << newer << to_text(difference));
+        CHECK(difference.widens() == more);
+        CHECK(difference.removed.empty() != less);
+    };
+    for (const Key& key : keys) {
+        check("", key.line, key.gives == Gives::More, key.gives == Gives::Less);
+        check(key.line, "", key.gives == Gives::Less, key.gives == Gives::More);
+        check(key.line, key.line, false, false);
+        if (*key.wider != '\0') {
+            CHECK(between(key.line, key.wider).widens());
+            CHECK_FALSE(between(key.wider, key.line).removed.empty());
+        }
+    }
+    CHECK(between("name: a\n", "name: b\n") == ProfileDiff{});
+}
+
+TEST_CASE("another source of a credential widens, and no value of one is shown", "[profiler][diff]") {
+    const auto with = [](const std::string& value) {
+        return "network: {credentials: [{host: a.example.org, header: X-Key, value: \"" + value + "\"}]}\n";
+    };
+    CHECK(between(with("${env:A}"), with("${env:A}${env:B}")).added ==
+          std::vector<DiffEntry>{{"credentials", "a.example.org X-Key from ${env:A} ${env:B}", ""}});
+    const ProfileDiff literal = between(with("s3cret"), with("other"));
+    CHECK(literal.widens());
+    CHECK(to_text(literal).find("other") == std::string::npos);
+    CHECK(to_json(literal).find("s3cret") == std::string::npos);
+}
+
+TEST_CASE("a secret variable passed by its name widens a wildcard that never passes it", "[profiler][diff]") {
+    const std::string older = "environment: {pass: [\"AWS_*\"]}\n";
+    CHECK(between(older, "environment: {pass: [\"AWS_*\", AWS_SECRET_ACCESS_KEY]}\n").widens());
+    CHECK_FALSE(between(older, "environment: {pass: [AWS_REGION]}\n").widens());
+    // The host's value where a fixed one stood.
+    CHECK(between("environment: {set: {A: b}}\n", "environment: {pass: [A]}\n").widens());
+}
+
+TEST_CASE("connecting to the host's loopback is more than to what listens inside", "[profiler][diff]") {
+    CHECK(between("network: {listen: [80]}\n", "network: {listen: [80], connect: [\"127.0.0.1:80\"]}\n")
+              .widens());
+}
+
+TEST_CASE("a socket of the host in a private directory widens", "[profiler][diff]") {
+    CHECK(between("private: [/tmp]\n", "private: [/tmp]\nunix: [/tmp/s]\n").widens());
+    CHECK_FALSE(between("unix: [\"/tmp/*\"]\n", "unix: [/tmp/s]\n").widens());
+    CHECK(
+        between("unix: [\"${home}/*/S.gpg-agent\"]\n", "unix: [\"${home}/.gnupg/S.gpg-agent\"]\n").widens());
 }
