@@ -12,6 +12,7 @@
 #include "profiler/include_choice.h"
 #include "profiler/network_rules.h"
 #include "profiler/process_rules.h"
+#include "profiles/reading_order.h"
 
 namespace treadline {
 namespace {
@@ -92,11 +93,6 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
         evidence.push_back(counter.finish(set.runs));
     }
     return evidence;
-}
-
-// ${project} first, then the other variables, then the rest, each in the order of bytes.
-auto reading_order(const std::string& path) {
-    return std::make_pair(path.rfind("${project}", 0) == 0 ? 0 : path.rfind("${", 0) == 0 ? 1 : 2, path);
 }
 
 // The sentence for a rule that stays a comment though nothing guards it; "" for an ordinary one.
@@ -217,7 +213,7 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
         if (a.rule.section != b.rule.section) {
             return a.rule.section < b.rule.section;
         }
-        return reading_order(a.path) < reading_order(b.path);
+        return reads_before(a.path, b.path);
     });
     std::vector<ProposedRule> rules;
     for (Line& line : lines) {

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/text.h"
+#include "profiles/pattern.h"
 #include "profiles/profile_writer.h"
+#include "profiles/reading_order.h"
 #include "profiles/text_layout.h"
 #include "profiles/yaml_tree.h"
 
@@ -139,12 +142,34 @@ private:
         return hash + indent + (files_ ? "" : "- ") + words(rule) + comment + end_;
     }
 
-    void insert_block(const YamlNode& node, std::vector<SectionRule> rules) {
-        struct Line {
-            std::string_view text;
-            size_t start;
-            size_t after;
-        };
+    // A rule that stands in the section: live, or commented out to be accepted.
+    struct Line {
+        std::string text;
+        size_t start;
+        size_t after;
+    };
+
+    // The rule in a comment line such as "#  /a: r   # why" or "#  - name"; "" for any other comment.
+    [[nodiscard]] std::string commented_rule(std::string_view line) const {
+        line = trimmed(line);
+        line.remove_prefix(std::min(line.find_first_not_of("# "), line.size()));
+        const auto words = trimmed(line.substr(0, line.find(" #")));
+        if (!files_ && words.substr(0, 2) != "- ") {
+            return "";
+        }
+        const auto node = parse_yaml(words, "comment");
+        if (!node) {
+            return "";
+        }
+        if (!files_) {
+            return node->items.size() == 1 ? node->items.front().text : "";
+        }
+        const bool rule = node->entries.size() == 1 && parse_modes(node->entries.front().value.text) &&
+                          path_complaint(node->entries.front().key.text).empty();
+        return rule ? node->entries.front().key.text : "";
+    }
+
+    [[nodiscard]] std::vector<Line> lines_of(const YamlNode& node) const {
         std::vector<Line> lines;
         for (const auto& [key, value] : node.entries) {
             lines.push_back({key.text, line_start(text_, key.offset), next_line(text_, value.offset)});
@@ -152,24 +177,60 @@ private:
         for (const YamlNode& item : node.items) {
             lines.push_back({item.text, line_start(text_, item.offset), next_line(text_, item.offset)});
         }
-        const bool sorted =
-            lines.size() > 1 && std::is_sorted(lines.begin(), lines.end(),
-                                               [](const Line& a, const Line& b) { return a.text < b.text; });
-        if (sorted) {
-            std::stable_sort(rules.begin(), rules.end(),
-                             [](const SectionRule& a, const SectionRule& b) { return a.text < b.text; });
+        // Comments between the first line and the last, and those that follow it at once.
+        std::vector<Line> all;
+        for (size_t i = 0; i < lines.size(); ++i) {
+            all.push_back(lines[i]);
+            const size_t until = i + 1 < lines.size() ? lines[i + 1].start : text_.size();
+            for (size_t at = lines[i].after; at < until && text_[at] == '#';) {
+                const size_t next = next_line(text_, at);
+                std::string rule = commented_rule(std::string_view(text_).substr(at, next - at));
+                if (rule.empty()) {
+                    break;
+                }
+                all.push_back({std::move(rule), at, next});
+                at = next;
+            }
         }
+        return all;
+    }
+
+    // The last line a rule belongs behind: in a sorted section its predecessor; in one that a person has
+    // arranged, the nearest rule of the same directory, or the last one. none: before the first.
+    [[nodiscard]] static std::optional<size_t> place_of(const std::vector<Line>& lines,
+                                                        std::string_view text) {
+        if (std::is_sorted(lines.begin(), lines.end(),
+                           [](const Line& a, const Line& b) { return reads_before(a.text, b.text); })) {
+            const auto next = std::find_if(lines.begin(), lines.end(),
+                                           [&](const Line& line) { return reads_before(text, line.text); });
+            return next == lines.begin() ? std::nullopt : std::optional<size_t>(next - lines.begin() - 1);
+        }
+        size_t place = lines.size() - 1;
+        const auto directory = [](std::string_view path) { return path.substr(0, path.rfind('/') + 1); };
+        std::string_view nearest;
+        for (size_t i = 0; i < lines.size(); ++i) {
+            const std::string_view line = lines[i].text;
+            if (!directory(line).empty() && directory(line) == directory(text) && !reads_before(text, line) &&
+                (nearest.empty() || reads_before(nearest, line))) {
+                nearest = line;
+                place = i;
+            }
+        }
+        return place;
+    }
+
+    void insert_block(const YamlNode& node, std::vector<SectionRule> rules) {
+        const std::vector<Line> lines = lines_of(node);
+        std::stable_sort(rules.begin(), rules.end(), [](const SectionRule& a, const SectionRule& b) {
+            return reads_before(a.text, b.text);
+        });
         const std::string indent =
             indent_of(text_, lines.front().start + text_.substr(lines.front().start).find_first_not_of(' '));
         bool unfinished = text_.back() != '\n';
         TextEdits edits;
         for (const SectionRule& rule : rules) {
-            size_t at = lines.back().after;
-            if (sorted && !rule.withheld) {
-                const auto next = std::find_if(lines.begin(), lines.end(),
-                                               [&](const Line& line) { return rule.text < line.text; });
-                at = next == lines.begin() ? lines.front().start : (next - 1)->after;
-            }
+            const auto behind = outer_ == "include" ? lines.size() - 1 : place_of(lines, rule.text);
+            const size_t at = behind ? lines[*behind].after : lines.front().start;
             edits.insert(at, (unfinished && at == text_.size() ? end_ : "") + block_line(rule, indent));
             unfinished = unfinished && at != text_.size();
         }
@@ -233,14 +294,60 @@ private:
         }
     }
 
+    // Where each rule stands in brackets that are sorted; nothing where they are not (as `include`, which has
+    // the most useful first), or where comments inside belong to single rules.
+    [[nodiscard]] std::vector<std::pair<std::string_view, size_t>> sorted_offsets(const YamlNode& node,
+                                                                                  size_t close) const {
+        std::vector<std::pair<std::string_view, size_t>> offsets;
+        for (const auto& [key, value] : node.entries) {
+            offsets.emplace_back(key.text, key.offset);
+        }
+        for (const YamlNode& item : node.items) {
+            offsets.emplace_back(item.text, item.offset);
+        }
+        const bool comments = text_.find(" #", node.offset) < close || text_.find("\n#", node.offset) < close;
+        const bool sorted = std::is_sorted(offsets.begin(), offsets.end(), [](const auto& a, const auto& b) {
+            return reads_before(a.first, b.first);
+        });
+        return comments || !sorted || outer_ == "include" ? decltype(offsets){} : offsets;
+    }
+
     void insert_flow(const YamlNode& node, const std::vector<SectionRule>& rules) {
         const FlowLayout layout = flow_layout(text_, node.offset);
+        const auto offsets = sorted_offsets(node, layout.close);
         TextEdits edits;
-        if (std::any_of(rules.begin(), rules.end(), is_live)) {
+        std::vector<SectionRule> last;
+        std::vector<SectionRule> live;
+        std::copy_if(rules.begin(), rules.end(), std::back_inserter(live), is_live);
+        if (!offsets.empty()) {
+            std::stable_sort(live.begin(), live.end(), [](const SectionRule& a, const SectionRule& b) {
+                return reads_before(a.text, b.text);
+            });
+        }
+        for (const SectionRule& rule : live) {
+            const auto next = std::find_if(offsets.begin(), offsets.end(), [&](const auto& standing) {
+                return reads_before(rule.text, standing.first);
+            });
+            if (next == offsets.end()) {
+                last.push_back(rule);
+                continue;
+            }
+            const std::string words = flow_words({rule}) + ", ";
+            const size_t line = line_start(text_, next->second);
+            const size_t line_end = std::min(text_.find_first_of("\r\n", next->second), text_.size());
+            const bool full = outer_ == "environment" && line_end - line + words.size() > wrapped_width;
+            if (full && text_[next->second - 1] == ' ' && next != offsets.begin()) {
+                const std::string indent(node.offset + 1 - line_start(text_, node.offset), ' ');
+                edits.replace(next->second - 1, 1, end_ + indent + words);
+            } else {
+                edits.insert(next->second, words);
+            }
+        }
+        if (!last.empty()) {
             const char* between = layout.needs_comma ? ", " : layout.empty ? "" : " ";
             edits.insert(layout.content_end, outer_ == "environment"
-                                                 ? flow_continued(layout, node.offset, rules)
-                                                 : between + flow_words(rules));
+                                                 ? flow_continued(layout, node.offset, last)
+                                                 : between + flow_words(last));
         }
         withhold_after(edits, layout.close, rules);
         text_ = edits.apply(std::move(text_));

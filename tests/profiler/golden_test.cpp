@@ -6,6 +6,9 @@
 #include <random>
 
 #include "profiler/proposal_text.h"
+#include "profiler/rule_text.h"
+#include "profiles/profile_editor.h"
+#include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
 #include "tests/support/support.h"
 
@@ -50,6 +53,27 @@ TEST_CASE("each golden trace gives exactly its profile", "[profiler][golden]") {
             std::ofstream(directory / "profile.yaml") << text;
         }
         CHECK(text == test::slurp(directory / "profile.yaml"));
+    }
+}
+
+TEST_CASE("learning a golden trace again into its own profile changes no byte", "[profiler][golden]") {
+    for (const auto& directory : golden_cases()) {
+        INFO(directory);
+        const auto fixture = test::read_fixture(test::slurp(directory / "trace.txt"));
+        const std::string text = test::slurp(directory / "profile.yaml");
+        const auto profile = read_profile(text, "profile.yaml");
+        REQUIRE(profile.has_value());
+        const auto policy =
+            Policy::build(*profile, "profile.yaml", fixture.variables(), test::fixture_abstractions());
+        REQUIRE(policy.has_value());
+        ReduceInput input = fixture.input();
+        input.existing = &*policy;
+        const Proposal missing = missing_from(reduce(input).value(), *policy, text);
+        for (const ProposedRule& rule : missing.rules) {
+            UNSCOPED_INFO(rule.text);
+        }
+        CHECK(missing.rules.empty());
+        CHECK(update_learned(text, missing.learned, "profile.yaml").value() == text);
     }
 }
 

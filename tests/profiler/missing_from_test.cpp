@@ -1,5 +1,6 @@
 #include "profiler/proposal_text.h"
 #include "profiler/rule_text.h"
+#include "profiler/superseded.h"
 #include "profiles/profile_editor.h"
 #include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
@@ -83,6 +84,17 @@ TEST_CASE("a person's narrower rules are not widened again while they suffice", 
           Lines{"${project}/new: r"});
 }
 
+TEST_CASE("a file of the host below a private directory is learned, one made there is not",
+          "[profiler][missing]") {
+    const std::string text = by_hand + "private: [\"${tmp}\"]\n";
+    CHECK(test::lines_of(added(text, "file 1 read {tmp}/input.csv"), Section::Files) ==
+          Lines{"${tmp}/input.csv: r"});
+    CHECK(added(text, "file 1 create made gone {tmp}/xXk2Ld9").rules.empty());
+    CHECK(added(text + "files:\n  ${tmp}/input.csv: r\n", "file 1 read {tmp}/input.csv").rules.empty());
+    CHECK(test::lines_of(added(text + "files:\n  ${tmp}/input.csv: r\n", "file 1 read {tmp}/other.csv"),
+                         Section::Files) == Lines{"${tmp}/other.csv: r"});
+}
+
 TEST_CASE("what a person denied is not proposed again", "[profiler][missing]") {
     const std::string text = by_hand + "deny: [\"${project}/secret/**\", \"${project}/one\"]\n";
     CHECK(added(text, "file 1 read {project}/secret/a {project}/one").rules.empty());
@@ -136,4 +148,50 @@ TEST_CASE("a variable is added without a comment, so that its list stays in brac
             CHECK(rule.withheld.empty() == (rule.text != "A_TOKEN")); // the reason stays
         }
     }
+}
+
+TEST_CASE("rules that an added one makes redundant are named, and no others", "[profiler][missing]") {
+    const std::string text = by_hand +
+                             "files:\n  /srv/x/a: r\n  /srv/x/b: rw\n  /srv/x/y/c: r\n  ${home}/.netrc: r\n"
+                             "  /tmp/in: r\nprivate: [/tmp, /var/tmp/a]\n"
+                             "network: {connect: [\"a.example.org:443\", \"a.example.org:80\"]}\n";
+    const auto named = [&](Section section, const std::string& added, const std::string& withheld = "") {
+        Lines lines;
+        for (const Superseded& rule : superseded(policy_of(text), {{section, added, {}, withheld}})) {
+            lines.push_back(std::to_string(rule.line) + " " + rule.rule);
+            CHECK(rule.by == added);
+        }
+        return lines;
+    };
+    CHECK(named(Section::Files, "/srv/x/: r") == Lines{"5 /srv/x/a: r"});
+    CHECK(named(Section::Files, "/srv/**: rw") ==
+          Lines{"5 /srv/x/a: r", "6 /srv/x/b: rw", "7 /srv/x/y/c: r"});
+    CHECK(named(Section::Files, "/srv/**: rw", "for a person").empty());
+    CHECK(named(Section::Files, "/srv/x/a: rw").empty());  // takes the line's place
+    CHECK(named(Section::Files, "${home}/**: r").empty()); // opens no guard
+    CHECK(named(Section::Files, "/**: r") == Lines{"5 /srv/x/a: r", "7 /srv/x/y/c: r"}); // /tmp stays private
+    CHECK(named(Section::Private, "/var/tmp") == Lines{"10 /var/tmp/a"});
+    CHECK(named(Section::Connect, "*.example.org:443") == Lines{"11 a.example.org:443"});
+    CHECK(named(Section::Connect, "b.example.org:443").empty());
+}
+
+TEST_CASE("a directory seen run by run ends in one wide rule, and the narrow ones are named",
+          "[profiler][missing]") {
+    std::string trace = "disk /srv/x";
+    std::string files;
+    for (const char* name : {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"}) {
+        trace += std::string(" ") + name;
+        files += std::string(" /srv/x/") + name;
+    }
+    const std::string text = by_hand + "files:\n  /srv/x/alpha: r\n";
+    const Proposal proposal = added(text, trace + "\nfile 1 read" + files);
+    for (const ProposedRule& rule : proposal.rules) {
+        if (rule.section == Section::Files && rule.text == "/srv/x/: r") {
+            const auto redundant = superseded(policy_of(text), proposal.rules);
+            REQUIRE(redundant.size() == 1);
+            CHECK(redundant[0].rule == "/srv/x/alpha: r");
+            return;
+        }
+    }
+    FAIL("the directory was not folded");
 }

@@ -19,24 +19,6 @@ std::string inserted(std::string_view text, const std::vector<Insertion>& insert
     return *changed;
 }
 
-// The lines of `after` that are not in `before`; fails where a line of `before` is gone or moved.
-std::string added_lines(const std::string& before, const std::string& after) {
-    std::string added;
-    size_t at = 0;
-    size_t old = 0;
-    while (at < after.size()) {
-        const std::string line = after.substr(at, after.find('\n', at) - at + 1);
-        if (before.compare(old, line.size(), line) == 0 && old < before.size()) {
-            old += line.size();
-        } else {
-            added += line;
-        }
-        at += line.size();
-    }
-    CHECK(old == before.size());
-    return added;
-}
-
 } // namespace
 
 TEST_CASE("a rule is inserted where it sorts, and every other line stays", "[profiles][editor]") {
@@ -50,10 +32,46 @@ TEST_CASE("a rule is inserted where it sorts, and every other line stays", "[pro
     CHECK(inserted(before, {{"private", "/x", "", false}}).ends_with("- /tmp  # odd indent\n- /x\n"));
 }
 
-TEST_CASE("an unsorted section gets its rule at the end", "[profiles][editor]") {
-    const std::string before = "treadline: 1\nfiles:\n  /z: r\n  /a: r\nsyscalls: [\"@base\"]\n";
-    CHECK(added_lines(before, inserted(before, {{"files", "/m: r", "", false}})) == "  /m: r\n");
-    CHECK(contains(inserted(before, {{"files", "/m: r", "", false}}), "  /a: r\n  /m: r\nsyscalls"));
+TEST_CASE("a rule stands where it would have been learned: the project's, the variables', the rest",
+          "[profiles][editor]") {
+    const std::string before =
+        "treadline: 1\nfiles:\n  ${project}/a: r\n  ${home}/b: r\n#  ${home}/d: r   # no\n"
+        "  /srv/z: r\nunix: [\"${project}/s\", \"${home}/t\", /run/u]\n"
+        "network: {listen: [0, 80, 3000]}\nenvironment: {pass: [A, C]}\n";
+    CHECK(inserted(before, {{"files", "${home}/c: r", "", false},
+                            {"files", "${home}/e: r", "", true},
+                            {"files", "${project}/b: r", "", false},
+                            {"files", "/srv/zz: r", "", false},
+                            {"unix", "${home}/s", "", false},
+                            {"network.listen", "443", "", false},
+                            {"environment.pass", "B", "", false},
+                            {"environment.pass", "D", "", false}}) ==
+          "treadline: 1\nfiles:\n  ${project}/a: r\n  ${project}/b: r\n  ${home}/b: r\n  ${home}/c: r\n"
+          "#  ${home}/d: r   # no\n#  ${home}/e: r\n  /srv/z: r\n  /srv/zz: r\n"
+          "unix: [\"${project}/s\", \"${home}/s\", \"${home}/t\", /run/u]\n"
+          "network: {listen: [0, 80, 443, 3000]}\nenvironment: {pass: [A, B, C, D]}\n");
+}
+
+TEST_CASE("in a section that a person has arranged, a rule stands by its directory, else at the end",
+          "[profiles][editor]") {
+    const std::string before =
+        "treadline: 1\nfiles:\n  /z/b: r\n  /z/d: r   # d\n  # ours\n  /a/x: r\nsyscalls: "
+        "[ptrace, \"@base\"]\n";
+    const std::string after = inserted(
+        before,
+        {{"files", "/z/c: r", "", false}, {"files", "/m/m: r", "", false}, {"syscalls", "bpf", "", false}});
+    CHECK(after ==
+          "treadline: 1\nfiles:\n  /z/b: r\n  /z/c: r\n  /z/d: r   # d\n  # ours\n  /a/x: r\n  /m/m: r\n"
+          "syscalls: [ptrace, \"@base\", bpf]\n");
+    CHECK(contains(inserted("treadline: 1\ninclude: [base, node]\n", {{"include", "git", "", false}}),
+                   "[base, node, git]"));
+}
+
+TEST_CASE("a comment is no place for a rule unless it holds one", "[profiles][editor]") {
+    const std::string before =
+        "treadline: 1\nfiles:\n  /a: r\n# note: rw is too much\n# /b: of course\n  /d: r\n";
+    CHECK(inserted(before, {{"files", "/c: r", "", false}}) ==
+          "treadline: 1\nfiles:\n  /a: r\n  /c: r\n# note: rw is too much\n# /b: of course\n  /d: r\n");
 }
 
 TEST_CASE("many variables are written on few lines, and learning again goes on there", "[profiles][editor]") {
@@ -94,7 +112,7 @@ TEST_CASE("a list in brackets stays in brackets", "[profiles][editor]") {
                                                 {"unix", "\"@a, b\"", "", false},
                                                 {"network.connect", "a.example.org:80", "", false},
                                                 {"files", "/usr/bin/make: rx", "make (2 runs)", false}});
-    CHECK(contains(after, "syscalls: [\"@base\", \"@file\", \"@network\", ptrace, bpf]\n"));
+    CHECK(contains(after, "syscalls: [\"@base\", \"@file\", \"@network\", bpf, ptrace]\n"));
     CHECK(contains(after, "private: [/tmp, ${home}, \"${cache}\"]           # starts empty"));
     CHECK(contains(after, "  listen:  [3000, 8080]                  # inside the sandbox\n"));
     CHECK(contains(after, "environment: {pass: [PATH, LANG, TERM], set: {CI: \"1\"}}\n"));
@@ -165,7 +183,7 @@ TEST_CASE("a withheld rule is a comment until its # is removed", "[profiles][edi
     const std::string before = "treadline: 1\nfiles:\n  /a: r\nsyscalls:\n  - \"@base\"\n";
     const std::string after = inserted(before, {{"files", "${home}/.npmrc: r", "npm configuration", true},
                                                 {"syscalls", "bpf", "dangerous", true}});
-    CHECK(after == "treadline: 1\nfiles:\n  /a: r\n#  ${home}/.npmrc: r   # npm configuration\nsyscalls:\n  "
+    CHECK(after == "treadline: 1\nfiles:\n#  ${home}/.npmrc: r   # npm configuration\n  /a: r\nsyscalls:\n  "
                    "- \"@base\"\n#  - bpf   # dangerous\n");
     CHECK(test::read(after) == test::read(before));
     std::string accepted = after;
@@ -184,7 +202,7 @@ TEST_CASE("hostile names and comments cannot add lines of their own", "[profiles
                   {"files", rule_line(path + "2", Mode::Read), "a\n  /c: rwcx", true}});
     const Profile profile = test::read(after);
     REQUIRE(profile.files.size() == 2);
-    CHECK(profile.files[1].path == path);
+    CHECK(profile.files[0].path == path);
     CHECK(after.find('\x1b') == std::string::npos);
 }
 

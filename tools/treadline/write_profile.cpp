@@ -14,6 +14,7 @@
 #include "collector/trace_reader.h"
 #include "profiler/proposal_text.h"
 #include "profiler/rule_text.h"
+#include "profiler/superseded.h"
 #include "profiles/profile_editor.h"
 #include "profiles/profile_reader.h"
 #include "profiles/shipped.h"
@@ -191,6 +192,10 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces,
         const bool changed = TRY(extend(context, before, proposal));
         say(changed ? fmt::format("added what was missing to {} ({})", described(context), count_of(runs, "run"))
                     : fmt::format("{} allows everything that was seen ({})", described(context), count_of(runs, "run")));
+        for (const Superseded& rule : superseded(*policy, proposal.rules)) {
+            say(printable(fmt::format("'{}' is now held by '{}', which was added; delete it if you like (it was in line {})",
+                                      rule.rule, rule.by, rule.line)));
+        }
     } else {
         TRY(create(context, proposal));
         say(fmt::format("wrote {}: {} from {}", described(context), count_of(proposal.rules.size() - withheld, "rule"),
