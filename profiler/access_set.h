@@ -75,6 +75,7 @@ public:
     void add(const EvidenceCounter& other);
     void example(const std::string& portable);
     [[nodiscard]] bool wants_examples() const;
+    [[nodiscard]] size_t runs() const { return runs_.size(); }
     [[nodiscard]] Evidence finish(int of_runs) const;
 
 private:

@@ -1,60 +1,23 @@
 #include "profiler/network_rules.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <tuple>
 
-#include <arpa/inet.h>
-
 #include "base/path.h"
 #include "base/text.h"
+#include "profiler/addresses.h"
+#include "profiler/public_suffix.h"
 #include "profiler/volatile_names.h"
 #include "profiles/guards.h"
 #include "profiles/pattern.h"
+#include "profiles/reading_order.h"
 
 namespace treadline {
 namespace {
 
 constexpr uint16_t dns_port = 53;
 constexpr uint16_t first_ephemeral_port = 32768; // net.ipv4.ip_local_port_range, by default
-
-struct Address {
-    std::array<uint8_t, 16> bytes{}; // IPv4 as its mapped form, ::ffff:a.b.c.d (RFC 4291)
-    bool v4 = false;
-    bool valid = false;
-};
-
-Address parse_address(std::string_view text) {
-    Address address;
-    const std::string copy(text.substr(0, text.find('%'))); // without a scope such as %eth0
-    if (inet_pton(AF_INET, copy.c_str(), address.bytes.data() + 12) == 1) {
-        address.bytes[10] = address.bytes[11] = 0xFF;
-        address.v4 = address.valid = true;
-    } else if (inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) == 1) {
-        constexpr std::array<uint8_t, 12> mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
-        address.v4 = std::equal(mapped.begin(), mapped.end(), address.bytes.begin());
-        address.valid = true;
-    }
-    return address;
-}
-
-bool is_loopback(const Address& address) {
-    if (address.v4) {
-        // 0.0.0.0 as a destination is this machine, as is :: below.
-        return address.bytes[12] == 127 || std::all_of(address.bytes.begin() + 12, address.bytes.end(),
-                                                       [](uint8_t byte) { return byte == 0; });
-    }
-    return std::all_of(address.bytes.begin(), address.bytes.end() - 1,
-                       [](uint8_t byte) { return byte == 0; }) &&
-           address.bytes[15] <= 1;
-}
-
-std::string to_text(const Address& address) {
-    char buffer[INET6_ADDRSTRLEN];
-    return address.v4 ? inet_ntop(AF_INET, address.bytes.data() + 12, buffer, sizeof buffer)
-                      : inet_ntop(AF_INET6, address.bytes.data(), buffer, sizeof buffer);
-}
 
 std::string host_name(std::string_view name) {
     std::string text(name);
@@ -260,44 +223,43 @@ void OneRun::add() {
     }
 }
 
-} // namespace
-
-std::string why_not_public(std::string_view text) {
-    const Address address = parse_address(text);
-    if (!address.valid) {
-        return "";
-    }
-    const auto& b = address.bytes;
-    if (is_loopback(address)) {
-        return "a service on this machine's loopback, which the sandbox does not share";
-    }
-    if (address.v4) {
-        const uint8_t first = b[12];
-        const uint8_t second = b[13];
-        if (first == 169 &&
-            second == 254) { // RFC 3927; 169.254.169.254 is where clouds keep their credentials
-            return b[14] == 169 && b[15] == 254 ? "the cloud's metadata service, which hands out credentials"
-                                                : "a link-local address";
+// Names that come and go between runs below one owner's domain are drawn: one rule for all of that domain.
+// What waits for a person never joins.
+void join_drawn_names(Rules& rules, size_t runs) {
+    struct Below {
+        size_t varying = 0;
+        bool withheld = false;
+        std::vector<std::string> names; // as in the rules
+    };
+    std::map<std::string, Below> domains; // "example.org:443"
+    for (const auto& [key, wanted] : rules) {
+        const auto& [section, text] = key;
+        const size_t dot = text.find('.');
+        const size_t colon = text.rfind(':');
+        if (section != Section::Connect || dot == std::string::npos || dot > colon || text.front() == '[' ||
+            parse_address(text.substr(0, colon)).valid ||
+            !has_one_owner(text.substr(dot + 1, colon - dot - 1))) {
+            continue;
         }
-        if (first == 10 || (first == 172 && second >= 16 && second < 32) || (first == 192 && second == 168)) {
-            return "an address of the private network"; // RFC 1918
-        }
-        if (first == 100 && second >= 64 && second < 128) { // RFC 6598
-            return "an address of the provider's network";
-        }
-        if (first == 0 || first >= 224) { // RFC 1122, RFC 1112
-            return "not an ordinary address";
-        }
-        return "";
+        Below& below = domains[text.substr(dot + 1)];
+        below.varying += wanted.counter.runs() < runs ? 1 : 0;
+        below.withheld = below.withheld || !wanted.withheld.empty();
+        below.names.push_back(text);
     }
-    if ((b[0] & 0xFE) == 0xFC) { // RFC 4193; fd00:ec2::254 is a metadata service, too
-        return "an address of the private network";
+    for (const auto& [domain, below] : domains) {
+        if (below.varying < 2 || below.withheld) {
+            continue;
+        }
+        Wanted joined;
+        for (const std::string& name : below.names) {
+            joined.counter.add(rules[{Section::Connect, name}].counter);
+            rules.erase({Section::Connect, name});
+        }
+        rules[{Section::Connect, "*." + domain}] = std::move(joined);
     }
-    if (b[0] == 0xFE && (b[1] & 0xC0) == 0x80) { // RFC 4291
-        return "a link-local address";
-    }
-    return b[0] == 0xFF ? "not an ordinary address" : "";
 }
+
+} // namespace
 
 std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
                                         const std::function<Variables(const RunInfo&)>& variables,
@@ -321,6 +283,7 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
             }
         }
     }
+    join_drawn_names(wanted, traces.size());
     // Two ports that come and go from run to run were drawn by the program itself: any port.
     size_t varying = 0;
     for (const auto& [port, runs] : runs_with_port) {
@@ -348,7 +311,8 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
         rules.push_back({Section::Listen, "0", any_port.finish(of_runs), ""});
     }
     rules.insert(rules.end(), fixed.begin(), fixed.end());
-    std::map<std::string, ProposedRule> unix_rules;
+    const auto order = [](const std::string& a, const std::string& b) { return reads_before(a, b); };
+    std::map<std::string, ProposedRule, decltype(order)> unix_rules(order);
     for (const SocketPath& socket : sockets) {
         if (socket.path != "/run/nscd/socket" && !made_in_private(socket.path) &&
             !wanted.contains({Section::Unix, socket.path})) {

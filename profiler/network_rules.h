@@ -20,7 +20,4 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
                                         const std::vector<SocketPath>& sockets, const Policy& allowed,
                                         const MadeInPrivate& made_in_private);
 
-// Why a connection to this address is for a person to accept; "" for an ordinary public one.
-std::string why_not_public(std::string_view address);
-
 } // namespace treadline

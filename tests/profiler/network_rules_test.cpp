@@ -1,4 +1,6 @@
+#include "profiler/addresses.h"
 #include "profiler/network_rules.h"
+#include "profiler/public_suffix.h"
 
 #include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
@@ -88,9 +90,36 @@ TEST_CASE("ports that differ from run to run are any port", "[profiler][network]
 }
 
 TEST_CASE("private, link-local and metadata addresses wait for a person", "[profiler][network]") {
-    for (const char* address : {"10.0.0.5", "172.16.0.1", "172.31.255.255", "192.168.1.4", "169.254.169.254",
-                                "169.254.1.1", "100.64.0.1", "127.0.0.53", "0.0.0.0", "224.0.0.251", "::1",
-                                "fd00::1", "fe80::1%eth0", "::ffff:10.0.0.5", "ff02::1"}) {
+    for (const char* address : {"10.0.0.5",
+                                "172.16.0.1",
+                                "172.31.255.255",
+                                "192.168.1.4",
+                                "169.254.169.254",
+                                "169.254.1.1",
+                                "100.64.0.1",
+                                "127.0.0.53",
+                                "0.0.0.0",
+                                "224.0.0.251",
+                                "::1",
+                                "fd00::1",
+                                "fe80::1%eth0",
+                                "::ffff:10.0.0.5",
+                                "ff02::1",
+                                "168.63.129.16",
+                                "192.0.0.192",
+                                "192.88.99.1",
+                                "198.18.0.1",
+                                "198.19.255.255",
+                                "::ffff:168.63.129.16",
+                                "::10.0.0.5",
+                                "64:ff9b::169.254.169.254",
+                                "64:ff9b::a00:5",
+                                "64:ff9b:1::203.0.113.1",
+                                "2002:a00:5::1",
+                                "2002:cb00:7101::1",
+                                "2001:0:cb00:7101::f5ff:fffa",
+                                "2001:0:cb00:7101::34ff:8efe",
+                                "fec0::1"}) {
         INFO(address);
         CHECK_FALSE(why_not_public(address).empty());
         const Lines lines =
@@ -98,11 +127,86 @@ TEST_CASE("private, link-local and metadata addresses wait for a person", "[prof
         REQUIRE(lines.size() == 1);
         CHECK(lines[0].rfind("# ", 0) == 0);
     }
-    for (const char* address : {"9.255.255.255", "11.0.0.1", "172.15.0.1", "172.32.0.1", "192.167.1.1",
-                                "100.63.0.1", "100.128.0.1", "169.253.0.1", "203.0.113.1", "2001:db8::1"}) {
+    for (const char* address : {"9.255.255.255",
+                                "11.0.0.1",
+                                "172.15.0.1",
+                                "172.32.0.1",
+                                "192.167.1.1",
+                                "100.63.0.1",
+                                "100.128.0.1",
+                                "169.253.0.1",
+                                "203.0.113.1",
+                                "2001:db8::1",
+                                "168.63.129.15",
+                                "168.63.129.17",
+                                "192.0.1.1",
+                                "198.17.0.1",
+                                "198.20.0.1",
+                                "::ffff:203.0.113.1",
+                                "64:ff9b::203.0.113.1",
+                                "64:ff9c::10.0.0.5",
+                                "2003::1",
+                                "2001:1::10.0.0.5"}) {
         INFO(address);
         CHECK(why_not_public(address).empty());
     }
+}
+
+TEST_CASE("an address that carries another says which, and why that one waits", "[profiler][network]") {
+    CHECK(why_not_public("64:ff9b::169.254.169.254") ==
+          "NAT64 of 169.254.169.254: the cloud's metadata service, which hands out credentials");
+    CHECK(why_not_public("2002:a00:5::1") == "6to4 tunnel to 10.0.0.5: an address of the private network");
+    CHECK(why_not_public("2002:cb00:7101::1") == "a 6to4 tunnel");
+    CHECK(why_not_public("2001:0:cb00:7101::f5ff:fffa") ==
+          "Teredo tunnel to 10.0.0.5: an address of the private network");
+    CHECK(why_not_public("::ffff:10.0.0.5") == "an address of the private network");
+    CHECK(why_not_public("fd00:ec2::254") == "the cloud's metadata service, which hands out credentials");
+    CHECK(why_not_public("168.63.129.16").find("Azure") != std::string::npos);
+}
+
+TEST_CASE("names that come and go below one owner's domain become a wildcard", "[profiler][network]") {
+    const auto connecting = [](const std::string& name) {
+        return start + "socket 1 connect tcp 203.0.113.7 443 " + name + "\n";
+    };
+    const auto learned = [](const std::string& runs) {
+        return test::lines_of(test::reduced(runs), Section::Connect);
+    };
+    CHECK(learned(connecting("r1.cdn.example.org") + connecting("r2.cdn.example.org")) ==
+          Lines{"*.cdn.example.org:443"});
+    CHECK(learned(connecting("r1.example.org") + connecting("r2.example.org")) == Lines{"*.example.org:443"});
+    // Every run needed both, or there was but one run: they stay two names.
+    const std::string both =
+        connecting("a.example.org") + "socket 1 connect tcp 203.0.113.8 443 b.example.org\n";
+    CHECK(learned(both) == Lines{"a.example.org:443", "b.example.org:443"});
+    CHECK(learned(both + both) == Lines{"a.example.org:443", "b.example.org:443"});
+    // One that was needed only once is not drawn.
+    CHECK(learned(both + connecting("a.example.org")) == Lines{"a.example.org:443", "b.example.org:443"});
+    // Another port is another rule.
+    CHECK(learned(connecting("a.example.org") + start +
+                  "socket 1 connect tcp 203.0.113.7 80 b.example.org\n") ==
+          Lines{"a.example.org:443", "b.example.org:80"});
+}
+
+TEST_CASE("no wildcard spans a public suffix, and none takes in what waits for a person",
+          "[profiler][network]") {
+    const auto learned = [](const std::string& first, const std::string& second) {
+        return test::lines_of(test::reduced(start + "socket 1 connect tcp 203.0.113.7 443 " + first + "\n" +
+                                            start + "socket 1 connect tcp 203.0.113.8 443 " + second + "\n"),
+                              Section::Connect);
+    };
+    for (const char* suffix : {"org", "co.uk", "github.io", "s3.amazonaws.com"}) {
+        INFO(suffix);
+        CHECK_FALSE(has_one_owner(suffix));
+        CHECK(has_one_owner(std::string("mine.") + suffix));
+        CHECK(learned(std::string("a.") + suffix, std::string("b.") + suffix).size() == 2);
+    }
+    CHECK(learned("x.a.github.io", "y.a.github.io") == Lines{"*.a.github.io:443"});
+    CHECK(test::lines_of(test::reduced(start + "socket 1 connect tcp 10.0.0.7 443 a.example.org\n" + start +
+                                       "socket 1 connect tcp 203.0.113.8 443 b.example.org\n"),
+                         Section::Connect) == Lines{"# a.example.org:443", "b.example.org:443"});
+    CHECK(test::lines_of(test::reduced(start + "socket 1 connect tcp 203.0.113.7 443\n" + start +
+                                       "socket 1 connect tcp 203.0.113.8 443\n"),
+                         Section::Connect) == Lines{"203.0.113.7:443", "203.0.113.8:443"});
 }
 
 TEST_CASE("a public name that resolves to a private address waits, too", "[profiler][network]") {
