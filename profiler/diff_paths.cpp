@@ -10,6 +10,7 @@ namespace treadline {
 namespace {
 
 constexpr const char* only_own_there = "the host's own files; private in the other profile";
+constexpr const char* host_there = "private where the other profile has the host's own files";
 
 class PathComparison {
 public:
@@ -139,7 +140,8 @@ private:
             }
         }
         for (const auto& [text, directory] : lost_private_) {
-            entries.push_back({"private", shown(text, directory->origin), ""});
+            const bool both = there_.in_private(directory->pattern.path);
+            entries.push_back({"private", shown(text, directory->origin), "", both ? host_there : ""});
         }
         for (const PolicyEntry& refused : there_.deny()) {
             if (!granted_here_.denied_throughout(refused.pattern)) {
