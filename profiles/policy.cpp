@@ -90,6 +90,29 @@ std::optional<uint16_t> parse_port(std::string_view text) {
 
 } // namespace
 
+std::string_view to_string(Operation operation) {
+    switch (operation) {
+    case Operation::Read:
+        return "read";
+    case Operation::Write:
+        return "write";
+    case Operation::Create:
+        return "create";
+    case Operation::Execute:
+        return "exec";
+    case Operation::Connect:
+    case Operation::UnixConnect:
+        return "connect";
+    case Operation::Listen:
+        return "listen";
+    case Operation::Syscall:
+        return "syscall";
+    case Operation::Environment:
+        return "env";
+    }
+    return "";
+}
+
 Decision Policy::decide(Operation operation, std::string_view object) const {
     switch (operation) {
     case Operation::Read:

@@ -86,6 +86,7 @@ enum class Operation : uint8_t {
     Syscall,
     Environment
 };
+std::string_view to_string(Operation operation); // as `query` takes it: "read" … "exec", "env"
 
 struct Decision {
     bool allowed = false;
@@ -140,6 +141,7 @@ public:
         return syscalls_;
     } // names, sorted, no groups
     [[nodiscard]] const std::vector<PolicySyscalls>& syscall_entries() const { return syscall_entries_; }
+    [[nodiscard]] const std::vector<PolicyVariable>& passed_variables() const { return pass_; }
     [[nodiscard]] const Environment& environment() const { return environment_; }
     [[nodiscard]] const Resources& resources() const { return resources_; }
     [[nodiscard]] const Variables& variables() const { return variables_; }

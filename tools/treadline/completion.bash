@@ -21,7 +21,7 @@ _treadline() {
     local words="--help"
     case $command in
     learn) words+=" -p --profile --store --allow-credentials --tightness --" ;;
-    profile) words+=" -p --profile --store --run --tightness" ;;
+    profile) words+=" -p --profile --store --run --tightness --minimise --json" ;;
     runs | show) words+=" -p --profile --store --json" ;;
     review) words+=" -p --profile --store" ;;
     diff) words+=" --json" ;;

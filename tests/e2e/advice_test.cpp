@@ -1,0 +1,53 @@
+// What treadline says about profiles and stored runs: minimise.
+#include "tests/e2e/loop.h"
+
+using namespace treadline::test;
+using nlohmann::json;
+
+namespace {
+
+const json* rule_in(const json& rules, const std::string& text) {
+    const auto at = std::find_if(rules.begin(), rules.end(),
+                                 [&](const json& rule) { return rule.at("rule").get<std::string>() == text; });
+    return at == rules.end() ? nullptr : &*at;
+}
+
+} // namespace
+
+TEST_CASE("minimise finds the rules a person added for nothing, and no learned one", "[e2e][advice]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    const Loop loop;
+    loop.write("in/a", "1");
+    REQUIRE(loop.learn("cat in/a > out").status == 0);
+    const Finished learned = loop.treadline({"profile", "--minimise", "--json"});
+    INFO(loop.profile() << learned.out << learned.err);
+    for (const json& rule : json::parse(learned.out).at("rules")) {
+        CHECK((rule.at("section") == "include" || rule.at("verdict") == "load-bearing"));
+    }
+    CHECK(json::parse(learned.out).at("denied").empty());
+    CHECK(learned.status == 0);
+
+    std::string edited = loop.profile();
+    edited.insert(edited.find("files:\n") + 7, "  ${project}/never: r\n  ${project}/in/**: r\n");
+    loop.write(".treadline/profile.yaml", edited);
+    const Finished shrinks = loop.treadline({"profile", "--minimise", "--json"});
+    INFO(shrinks.out << shrinks.err);
+    CHECK(shrinks.status == 1);
+    const json rules = json::parse(shrinks.out).at("rules");
+    REQUIRE(rule_in(rules, "${project}/never: r") != nullptr);
+    CHECK(rule_in(rules, "${project}/never: r")->at("verdict") == "never used");
+    REQUIRE(rule_in(rules, "${project}/in/**: r") != nullptr);
+    CHECK(rule_in(rules, "${project}/in/**: r")->at("verdict") == "redundant");
+    CHECK(loop.profile() == edited); // advice only
+    CHECK(loop.treadline({"profile", "--minimise"}).out.find("line ") != std::string::npos);
+}
+
+TEST_CASE("minimise without a profile or a run says what to do", "[e2e][advice]") {
+    const Loop loop;
+    CHECK(loop.treadline({"profile", "--minimise"}).status == 2);
+    loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\n");
+    const Finished no_runs = loop.treadline({"profile", "--minimise"});
+    CHECK(no_runs.status == 2);
+    CHECK(no_runs.err.find("treadline learn") != std::string::npos);
+    CHECK(loop.treadline({"profile", "--json"}).status == 2);
+}
