@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "collector/trace.h"
+#include "profiler/confidence.h"
 #include "profiler/reduce.h"
 #include "profiles/policy.h"
 
@@ -49,16 +50,24 @@ struct Review {
     std::vector<std::string> risks; // sentences
     std::vector<WithheldLine> withheld;
     std::vector<std::string> warnings; // why the evidence is not all there is
+    std::optional<Confidence>
+        confidence; // of the runs of one command; left to the caller, it costs reductions
 };
 
 Review review(const ReviewInput& input);
 
 // The sentences for what a person should not overlook. Also for reports about a single policy.
 std::vector<std::string> risks_of(const Policy& policy);
+// One of them: private data, untrusted input and a way out in one profile; "" where one is missing.
+std::string leak_in(const Policy& policy);
 
 // Rules that stand in the text as comments, with the reason behind them.
 std::vector<WithheldLine> withheld_in(std::string_view text);
 
+// {name, file, stored_runs, risks: [text], rules: [{group, rule, meaning, line, runs, of_runs, at_least,
+// programs, examples}], withheld: [{line, rule, reason}], warnings: [text], confidence: {runs, unseen,
+// left_out: {runs, denied_runs, denied_share, examples} or null} or null}
+std::string to_json(const Review& review);
 // For a terminal of that many columns; every name is printable().
 std::string to_text(const Review& review, size_t columns = 100);
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/review.h"
-#include "base/invisible.h"
 
 namespace treadline {
 namespace {
@@ -50,6 +50,10 @@ std::string seen(const ReviewLine& line, int stored_runs) {
     }
     text += (evidence.programs.empty() ? "seen in " : ", seen in ") + std::to_string(evidence.runs) + " of " +
             std::to_string(stored_runs) + (stored_runs == 1 ? " run" : " runs");
+    if (evidence.runs < stored_runs) { // what not every run needs may be rare, or a mistake
+        const double bound = wilson_lower_bound(evidence.runs, stored_runs);
+        text += " (needed by at least " + std::to_string(static_cast<int>(bound * 100)) + " % of all)";
+    }
     return text;
 }
 
@@ -74,6 +78,14 @@ std::string to_text(const Review& review, size_t columns) {
         text += "\nIncomplete\n";
         for (const std::string& warning : review.warnings) {
             text += wrapped("! " + printable(warning), rule_column, columns);
+        }
+    }
+    if (review.confidence) {
+        for (const std::string& sentence :
+             {unseen_sentence(*review.confidence), left_out_sentence(*review.confidence)}) {
+            if (!sentence.empty()) {
+                text += wrapped("Seen so far: " + sentence, 0, columns);
+            }
         }
     }
     text += review.risks.empty() ? "\nNothing in it stands out as risky.\n" : "\nRisky: read these first\n";

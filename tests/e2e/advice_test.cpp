@@ -1,4 +1,4 @@
-// What treadline says about profiles and stored runs: minimise.
+// What treadline says about profiles and stored runs: minimise, confidence.
 #include "tests/e2e/loop.h"
 
 using namespace treadline::test;
@@ -50,4 +50,36 @@ TEST_CASE("minimise without a profile or a run says what to do", "[e2e][advice]"
     CHECK(no_runs.status == 2);
     CHECK(no_runs.err.find("treadline learn") != std::string::npos);
     CHECK(loop.treadline({"profile", "--json"}).status == 2);
+}
+
+TEST_CASE("learn and review say how much may not have been seen yet", "[e2e][advice]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    const Loop loop;
+    loop.write("a", "1");
+    const std::string script = "cat a; test -e seen && cat seen; exit 0";
+    const Finished first = loop.learn(script);
+    INFO(first.err);
+    CHECK(first.err.find("learn a second time") != std::string::npos);
+    loop.write("seen", "2");
+    const Finished second = loop.learn(script);
+    INFO(second.err);
+    CHECK(second.err.find("of what this command does has not been seen yet") != std::string::npos);
+    const Finished review = loop.treadline({"review", "--json"});
+    INFO(review.out << review.err);
+    CHECK(review.status == 0);
+    const json shown = json::parse(review.out);
+    const json& confidence = shown.at("confidence");
+    CHECK(confidence.at("runs") == 2);
+    CHECK(confidence.at("unseen").get<double>() > 0);
+    CHECK(confidence.at("left_out").at("denied_runs") == 1); // the second would not have been allowed `seen`
+    CHECK(confidence.at("left_out").at("examples").dump().find("${project}/seen") != std::string::npos);
+    const json* rule = nullptr;
+    for (const char* text : {"${project}/seen", "${project}/**", "${project}/"}) {
+        rule = rule != nullptr ? rule : rule_in(shown.at("rules"), text);
+    }
+    REQUIRE(rule != nullptr);
+    CHECK(rule->at("of_runs") == 2);
+    CHECK(rule->at("at_least").get<double>() > 0);
+    CHECK(rule->at("at_least").get<double>() < 1);
+    CHECK(loop.treadline({"review"}).out.find("Seen so far: ") != std::string::npos);
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "profiler/proposal_text.h"
 #include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
@@ -152,4 +154,57 @@ TEST_CASE("a review fits the terminal it is for", "[profiler][review]") {
         at = end + 1;
     }
     CHECK(longest <= 60);
+}
+
+TEST_CASE("a rule that not every run needed says how often it is needed at least", "[profiler][review]") {
+    const auto result =
+        reviewed(head + "files: {\"${project}/a\": r, \"${project}/b\": r}\n",
+                 "file 1 read {project}/a {project}/b\n" + start + "file 1 read {project}/a\n");
+    CHECK(result.text.find("seen in 1 of 2 runs (needed by at least 9 % of all)") != std::string::npos);
+    CHECK(result.text.find("seen in 2 of 2 runs (") == std::string::npos);
+}
+
+TEST_CASE("what has not been seen yet is said once, and not without runs", "[profiler][review]") {
+    auto result = reviewed(head + "files: {\"${project}/a\": r}\n", "");
+    CHECK(result.text.find("Seen so far") == std::string::npos);
+    result.review.confidence = Confidence{3, 0.031, LeftOut{3, 0, 0, {}}};
+    const std::string text = to_text(result.review, 200);
+    CHECK(text.find("Seen so far: about 3 % of what this command does has not been seen yet; another run "
+                    "would help\n") != std::string::npos);
+    CHECK(text.find("Seen so far: learned without it, each of 3 runs would have been denied nothing\n") !=
+          std::string::npos);
+}
+
+TEST_CASE("the JSON of a review has what the documentation promises", "[profiler][review]") {
+    auto result = reviewed(
+        head + "files:\n  ${project}/a: r\n#  ${home}/.netrc: r  # credential: netrc\nsyscalls: [ptrace]\n",
+        "file 1 read {project}/a\n" + start);
+    auto json = nlohmann::json::parse(to_json(result.review));
+    CHECK(json.at("name") == "x");
+    CHECK(json.at("file") == "profile.yaml");
+    CHECK(json.at("stored_runs") == 2);
+    CHECK(json.at("risks").size() == 1);
+    CHECK(json.at("warnings").empty());
+    CHECK(json.at("confidence").is_null());
+    REQUIRE(json.at("withheld").size() == 1);
+    CHECK(json.at("withheld").at(0).at("reason") == "credential: netrc");
+    const auto& rule = json.at("rules").at(0);
+    CHECK(rule.at("rule") == "${project}/a");
+    CHECK(rule.at("meaning") == "read");
+    CHECK(rule.at("line") == 5);
+    CHECK(rule.at("runs") == 1);
+    CHECK(rule.at("of_runs") == 2);
+    CHECK(rule.at("at_least") == 0.0945);
+    CHECK(rule.at("programs") == nlohmann::json({"node"}));
+    result.review.confidence =
+        Confidence{2, 0.123456, LeftOut{2, 1, 0.5, {{Operation::Read, "${project}/a", "no"}}}};
+    json = nlohmann::json::parse(to_json(result.review)).at("confidence");
+    CHECK(json.at("runs") == 2);
+    CHECK(json.at("unseen") == 0.1235);
+    CHECK(json.at("left_out").at("denied_runs") == 1);
+    CHECK(json.at("left_out").at("examples").at(0).at("object") == "${project}/a");
+    result.review.confidence = Confidence{1, {}, {}};
+    json = nlohmann::json::parse(to_json(result.review)).at("confidence");
+    CHECK(json.at("unseen").is_null());
+    CHECK(json.at("left_out").is_null());
 }

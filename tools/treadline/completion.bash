@@ -23,7 +23,7 @@ _treadline() {
     learn) words+=" -p --profile --store --allow-credentials --tightness --" ;;
     profile) words+=" -p --profile --store --run --tightness --minimise --json" ;;
     runs | show) words+=" -p --profile --store --json" ;;
-    review) words+=" -p --profile --store" ;;
+    review) words+=" -p --profile --store --json" ;;
     diff) words+=" --json" ;;
     query) words+=" -p --profile --json read write create exec connect syscall env" ;;
     enforce) words+=" -p --profile --strict --allow-degraded --network --report --" ;;

@@ -12,6 +12,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "collector/trace_reader.h"
+#include "profiler/confidence.h"
 #include "profiler/proposal_text.h"
 #include "profiler/rule_text.h"
 #include "profiler/superseded.h"
@@ -106,6 +107,20 @@ result<bool> extend(const Context& context, const std::string& before, const Pro
         TRY(sys::replace_file(target, text, mode));
     }
     return extended != before;
+}
+
+// What the written profile is worth: a line on stderr. Of runs of other commands the next one is no sample.
+result<ok> say_confidence(const Context& context, const ReduceInput& input) {
+    const auto& traces = input.traces;
+    if (std::any_of(traces.begin(), traces.end(),
+                    [&](const Trace& trace) { return trace.run.command != traces.back().run.command; })) {
+        return ok{};
+    }
+    const Policy policy = TRY(load_policy(context.profile, context.variables));
+    if (const std::string sentence = unseen_sentence(confidence_in(policy, traces, input.variables)); !sentence.empty()) {
+        say(sentence);
+    }
+    return ok{};
 }
 
 } // namespace
@@ -205,7 +220,7 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces,
         say(fmt::format("{} withheld as a comment for you to accept; 'treadline review' says why",
                         withheld == 1 ? "1 rule is" : fmt::format("{} rules are", withheld)));
     }
-    return ok{};
+    return say_confidence(context, reduction.input);
 }
 
 } // namespace treadline

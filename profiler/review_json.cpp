@@ -1,0 +1,88 @@
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "base/invisible.h"
+#include "base/text.h"
+#include "profiler/review.h"
+
+namespace treadline {
+namespace {
+
+// Written paths and rules carry their own escapes, which printable() would escape again.
+std::string legible(const std::string& text) {
+    return has_invisible(text) ? printable(text) : text;
+}
+
+nlohmann::json legible_all(const std::vector<std::string>& texts) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const std::string& text : texts) {
+        list.push_back(legible(text));
+    }
+    return list;
+}
+
+// Estimates are not worth more digits, and so the same on every machine.
+double rounded(double share) {
+    return std::round(share * 1e4) / 1e4;
+}
+
+nlohmann::json json_of(const ReviewGroup& group, const ReviewLine& line, int stored_runs) {
+    return {{"group", group.title},
+            {"rule", legible(line.rule)},
+            {"meaning", legible(line.meaning)},
+            {"line", line.line},
+            {"runs", line.evidence.runs},
+            {"of_runs", stored_runs},
+            {"at_least", rounded(wilson_lower_bound(line.evidence.runs, stored_runs))},
+            {"programs", legible_all(line.evidence.programs)},
+            {"examples", legible_all(line.evidence.examples)}};
+}
+
+nlohmann::json json_of(const Confidence& confidence) {
+    nlohmann::json shown = {
+        {"runs", confidence.runs},
+        {"unseen", confidence.unseen ? nlohmann::json(rounded(*confidence.unseen)) : nullptr},
+        {"left_out", nullptr}};
+    if (const auto& left_out = confidence.left_out) {
+        nlohmann::json examples = nlohmann::json::array();
+        for (const DeniedAccess& access : left_out->examples) {
+            examples.push_back({{"operation", to_string(access.operation)},
+                                {"object", legible(access.object)},
+                                {"reason", legible(access.reason)}});
+        }
+        shown["left_out"] = {{"runs", left_out->runs},
+                             {"denied_runs", left_out->denied_runs},
+                             {"denied_share", rounded(left_out->denied_share)},
+                             {"examples", std::move(examples)}};
+    }
+    return shown;
+}
+
+} // namespace
+
+std::string to_json(const Review& review) {
+    nlohmann::json rules = nlohmann::json::array();
+    for (const ReviewGroup& group : review.groups) {
+        for (const ReviewLine& line : group.lines) {
+            rules.push_back(json_of(group, line, review.stored_runs));
+        }
+    }
+    nlohmann::json withheld = nlohmann::json::array();
+    for (const WithheldLine& line : review.withheld) {
+        withheld.push_back(
+            {{"line", line.line}, {"rule", legible(line.rule)}, {"reason", legible(line.reason)}});
+    }
+    return nlohmann::json{{"name", legible(review.name)},
+                          {"file", printable(review.file)},
+                          {"stored_runs", review.stored_runs},
+                          {"risks", legible_all(review.risks)},
+                          {"rules", std::move(rules)},
+                          {"withheld", std::move(withheld)},
+                          {"warnings", legible_all(review.warnings)},
+                          {"confidence", review.confidence ? json_of(*review.confidence) : nullptr}}
+               .dump(2) +
+           "\n";
+}
+
+} // namespace treadline
