@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <set>
 
+#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/review.h"
 #include "profiles/environment_names.h"
-#include "base/invisible.h"
 #include "profiles/syscall_groups.h"
 
 namespace treadline {
@@ -47,19 +47,56 @@ std::string first_of(const std::vector<std::string>& names) {
            (names.size() > shown ? " and " + std::to_string(names.size() - shown) + " more" : "");
 }
 
+const Guard* opened_credential(const Policy& policy, const PolicyRule& rule) {
+    const bool single = rule.pattern.extent == Extent::Exact || rule.pattern.extent == Extent::Names;
+    return single ? policy.guards().find(rule.pattern.path, false) : nullptr;
+}
+
+std::vector<std::string> private_data_in(const Policy& policy) {
+    std::vector<std::string> found;
+    for (const PolicyRule& rule : policy.files()) {
+        if (const Guard* guard = opened_credential(policy, rule)) {
+            found.push_back(guard->what);
+        }
+        if (own(rule.origin) && rule.modes.has(Mode::Read) && holds_private_data(rule.text)) {
+            found.push_back(rule.text);
+        }
+    }
+    for (const Entry& variable : policy.environment().pass) {
+        if (secret_variable(variable.text)) {
+            found.push_back(variable.text);
+        }
+    }
+    return found;
+}
+
 } // namespace
+
+// The three that make a leak together (design, section 6).
+std::string leak_in(const Policy& policy) {
+    const std::vector<std::string> private_data = private_data_in(policy);
+    std::vector<std::string> hosts;
+    for (const PolicyEndpoint& endpoint : policy.connect()) {
+        hosts.push_back(endpoint.text);
+    }
+    if (private_data.empty() || hosts.empty()) {
+        return "";
+    }
+    const std::string sentence = "holds private data (" + first_of(private_data) +
+                                 "), takes input from the network and has a way out (" + first_of(hosts) +
+                                 "): whoever controls that input can send that data away";
+    return has_invisible(sentence) ? printable(sentence) : sentence; // rules carry their own escapes
+}
 
 std::vector<std::string> risks_of(const Policy& policy) {
     std::vector<std::string> risks;
-    std::vector<std::string> private_data;
     std::vector<std::string> changes_outside;
     std::vector<std::string> runs_own_writing;
     for (const PolicyRule& rule : policy.files()) {
         const bool writes = rule.modes.has(Mode::Write) || rule.modes.has(Mode::Create);
         const bool single = rule.pattern.extent == Extent::Exact || rule.pattern.extent == Extent::Names;
-        if (const Guard* guard = single ? policy.guards().find(rule.pattern.path, false) : nullptr) {
+        if (const Guard* guard = opened_credential(policy, rule)) {
             risks.push_back("opens a credential (" + guard->what + "): " + rule.text);
-            private_data.push_back(guard->what);
         } else if (const Guard* kept =
                        single && writes ? policy.guards().find(rule.pattern.path, true) : nullptr) {
             risks.push_back("may change what runs later outside the sandbox (" + kept->what +
@@ -74,9 +111,6 @@ std::vector<std::string> risks_of(const Policy& policy) {
         }
         if (writes && rule.modes.has(Mode::Execute)) {
             runs_own_writing.push_back(rule.text);
-        }
-        if (rule.modes.has(Mode::Read) && holds_private_data(rule.text)) {
-            private_data.push_back(rule.text);
         }
     }
     if (!changes_outside.empty()) {
@@ -94,7 +128,6 @@ std::vector<std::string> risks_of(const Policy& policy) {
     for (const Entry& variable : policy.environment().pass) {
         if (const auto secret = secret_variable(variable.text)) {
             risks.push_back("sees the variable " + variable.text + ": " + *secret);
-            private_data.push_back(variable.text);
         } else if (code_variable(variable.text)) {
             code.push_back(variable.text);
         }
@@ -109,9 +142,7 @@ std::vector<std::string> risks_of(const Policy& policy) {
             risks.push_back("may talk to " + guard->what + ": " + socket.text);
         }
     }
-    std::vector<std::string> hosts;
     for (const PolicyEndpoint& endpoint : policy.connect()) {
-        hosts.push_back(endpoint.text);
         if (starts_with(endpoint.host, "*.")) {
             risks.push_back("may reach every name below " + endpoint.host.substr(2) + ", whoever owns it");
         }
@@ -119,13 +150,8 @@ std::vector<std::string> risks_of(const Policy& policy) {
     for (const PolicyPort& port : policy.publish()) {
         risks.push_back("port " + std::to_string(port.port) + " is reachable from this machine");
     }
-    // The three that make a leak together (design, section 6).
-    if (!private_data.empty() && !hosts.empty()) {
-        risks.insert(risks.begin(), "holds private data (" + first_of(private_data) +
-                                        "), takes input from the network and has a way "
-                                        "out (" +
-                                        first_of(hosts) +
-                                        "): whoever controls that input can send that data away");
+    if (std::string leak = leak_in(policy); !leak.empty()) {
+        risks.insert(risks.begin(), std::move(leak));
     }
     for (std::string& risk : risks) {
         if (has_invisible(risk)) { // rules carry their own escapes

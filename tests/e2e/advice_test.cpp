@@ -1,4 +1,4 @@
-// What treadline says about profiles and stored runs: minimise, confidence.
+// What treadline says about profiles and stored runs: minimise, confidence, lint.
 #include "tests/e2e/loop.h"
 
 using namespace treadline::test;
@@ -82,4 +82,35 @@ TEST_CASE("learn and review say how much may not have been seen yet", "[e2e][adv
     CHECK(rule->at("at_least").get<double>() > 0);
     CHECK(rule->at("at_least").get<double>() < 1);
     CHECK(loop.treadline({"review"}).out.find("Seen so far: ") != std::string::npos);
+}
+
+TEST_CASE("lint exits 1 for an error, 0 for less, and 2 without a profile", "[e2e][advice]") {
+    const Loop loop;
+    CHECK(loop.treadline({"lint"}).status == 2);
+    loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\ninclude: [base]\nfiles:\n  ${project}/**: r\n");
+    const Finished clean = loop.treadline({"lint", "--json"});
+    INFO(clean.out << clean.err);
+    CHECK(clean.status == 0);
+    CHECK(json::parse(clean.out).at("findings").empty());
+    CHECK(loop.treadline({"lint"}).out.empty());
+
+    loop.write(".treadline/profile.yaml",
+               "treadline: 1\nname: t\nfiles:\n  ${home}/**: r\n  /bin/sh: rx\n  /usr/bin/no-such-program: rx\n");
+    const Finished broad = loop.treadline({"lint", "--json"});
+    INFO(broad.out << broad.err);
+    CHECK(broad.status == 1);
+    const json findings = json::parse(broad.out).at("findings");
+    REQUIRE(findings.size() == 3);
+    CHECK(findings.at(0).at("code") == "too-wide");
+    CHECK(findings.at(0).at("severity") == "error");
+    CHECK(findings.at(0).at("line") == 4);
+    CHECK(findings.at(1).at("code") == "through-link");
+    CHECK(findings.at(2).at("code") == "unknown-program");
+    CHECK(loop.treadline({"lint"}).out.starts_with(".treadline/profile.yaml:4:3: error: "));
+
+    loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\nfiles:\n  ${project}/a: rq\n");
+    const Finished broken = loop.treadline({"lint", "--json"});
+    CHECK(broken.status == 1);
+    CHECK(json::parse(broken.out).at("findings").at(0).at("code") == "invalid");
+    CHECK(json::parse(broken.out).at("findings").at(0).at("line") == 4);
 }

@@ -10,7 +10,7 @@ _treadline() {
         fi
     done
     if [[ $COMP_CWORD -eq 1 ]]; then
-        COMPREPLY=($(compgen -W "learn profile runs show review diff query enforce explain doctor --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "learn profile runs show review diff lint query enforce explain doctor --help --version" -- "$current"))
         return
     fi
     case ${COMP_WORDS[COMP_CWORD-1]} in
@@ -25,6 +25,7 @@ _treadline() {
     runs | show) words+=" -p --profile --store --json" ;;
     review) words+=" -p --profile --store --json" ;;
     diff) words+=" --json" ;;
+    lint) words+=" -p --profile --json" ;;
     query) words+=" -p --profile --json read write create exec connect syscall env" ;;
     enforce) words+=" -p --profile --strict --allow-degraded --network --report --" ;;
     explain) words+=" -p --profile --last --all" ;;

@@ -16,7 +16,7 @@ namespace treadline {
 // Exit statuses of the contract (docs/cli.md).
 enum ExitStatus : int {
     exit_ok = 0,
-    exit_found = 1,    // query: something is denied; diff: the profile widens; --minimise: too many rules
+    exit_found = 1,    // query: something is denied; diff: the profile widens; lint: errors; --minimise: too many rules
     exit_usage = 2,    // the other subcommands: wrong words, unreadable input
     exit_denied = 77,  // enforce --strict: the command succeeded, but something was denied
     exit_failed = 125, // learn, enforce: Treadline itself failed

@@ -1,0 +1,100 @@
+#include <algorithm>
+
+#include "base/path.h"
+#include "profiler/addresses.h"
+#include "profiler/lint_checks.h"
+#include "profiles/pattern.h"
+
+namespace treadline {
+namespace {
+
+bool is_wildcard(const PolicyEndpoint& endpoint) {
+    return endpoint.host.rfind("*.", 0) == 0;
+}
+
+bool is_address(const PolicyEndpoint& endpoint) {
+    return endpoint.host.find(':') != std::string::npos ||
+           endpoint.host.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+// Everything `other` connects to, `wide` does.
+bool covers(const PolicyEndpoint& wide, const PolicyEndpoint& other) {
+    if (wide.port != other.port || wide.host == other.host || !is_wildcard(wide) || is_address(other)) {
+        return wide.port == other.port && wide.host == other.host;
+    }
+    const std::string_view suffix = std::string_view(wide.host).substr(1);
+    const std::string_view name = std::string_view(other.host).substr(is_wildcard(other) ? 1 : 0);
+    return name.size() > suffix.size() && name.ends_with(suffix);
+}
+
+void lint_connect(const LintInput& input, Findings& findings) {
+    const auto& endpoints = input.policy.connect();
+    for (size_t i = 0; i < endpoints.size(); ++i) {
+        const PolicyEndpoint& endpoint = endpoints[i];
+        if (!is_own(endpoint.origin)) {
+            continue;
+        }
+        note_redundant(endpoints, i, covers, findings);
+        if (is_wildcard(endpoint)) {
+            const std::string below = endpoint.host.substr(2);
+            findings.add(Severity::Warning, "wildcard", endpoint.origin.at, endpoint.text,
+                         "reaches every name below " + below + ", whoever owns it; list the hosts");
+        } else if (const std::string why = is_address(endpoint) ? why_not_public(endpoint.host) : "";
+                   !why.empty()) {
+            findings.add(Severity::Warning, "not-public", endpoint.origin.at, endpoint.text,
+                         "is " + why + "; keep it only if the command needs that very service");
+        }
+    }
+}
+
+void lint_ports(const LintInput& input, Findings& findings) {
+    const auto& listen = input.policy.listen();
+    for (const PolicyPort& port : input.policy.publish()) {
+        const bool listens = std::any_of(listen.begin(), listen.end(),
+                                         [&](const PolicyPort& other) { return other.port == port.port; });
+        if (is_own(port.origin) && !listens) {
+            findings.add(Severity::Error, "never-matches", port.origin.at, std::to_string(port.port),
+                         "is published, but nothing may listen on it; add it to `listen` or delete it");
+        }
+    }
+}
+
+bool contains(const PolicyEntry& wide, const PolicyEntry& entry) {
+    return wide.pattern.covers(entry.pattern);
+}
+
+void lint_sockets(const LintInput& input, Findings& findings) {
+    const auto& sockets = input.policy.unix_sockets();
+    for (size_t i = 0; i < sockets.size(); ++i) {
+        const PolicyEntry& socket = sockets[i];
+        if (!is_own(socket.origin)) {
+            continue;
+        }
+        const bool abstract = socket.text.rfind('@', 0) == 0;
+        const Guard* guard = abstract || socket.pattern.extent == Extent::Glob
+                                 ? nullptr
+                                 : input.policy.guards().find(socket.pattern.path, true);
+        if (guard != nullptr) {
+            findings.add(Severity::Warning, "opens-credential", socket.origin.at, socket.text,
+                         "may talk to " + guard->what + "; keep it only if the command cannot do without");
+        }
+        if (socket.text == "@*" ||
+            (socket.pattern.extent == Extent::Glob && file_name(socket.pattern.path) == "*")) {
+            findings.add(Severity::Warning, "wildcard", socket.origin.at, socket.text,
+                         "reaches every service that has a socket there; name the sockets");
+        }
+        if (guard == nullptr) { // what opens a guard is contained in nothing wide
+            note_redundant(sockets, i, contains, findings);
+        }
+    }
+}
+
+} // namespace
+
+void lint_network(const LintInput& input, Findings& findings) {
+    lint_connect(input, findings);
+    lint_ports(input, findings);
+    lint_sockets(input, findings);
+}
+
+} // namespace treadline
