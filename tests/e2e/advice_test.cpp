@@ -1,4 +1,4 @@
-// What treadline says about profiles and stored runs: minimise, confidence, lint.
+// What treadline says about profiles and stored runs: minimise, confidence, lint, merge.
 #include "tests/e2e/loop.h"
 
 using namespace treadline::test;
@@ -113,4 +113,24 @@ TEST_CASE("lint exits 1 for an error, 0 for less, and 2 without a profile", "[e2
     CHECK(broken.status == 1);
     CHECK(json::parse(broken.out).at("findings").at(0).at("code") == "invalid");
     CHECK(json::parse(broken.out).at("findings").at(0).at("line") == 4);
+}
+
+TEST_CASE("merge prints a profile that allows what either does, or says why there is none", "[e2e][advice]") {
+    const Loop loop;
+    loop.write("a.yaml", "treadline: 1\nname: a\nfiles:\n  ${project}/a: r\n");
+    loop.write("b.yaml", "treadline: 1\nname: b\nfiles:\n  ${project}/b: rw\n");
+    const Finished merged = loop.treadline({"merge", "a.yaml", "b.yaml"});
+    INFO(merged.out << merged.err);
+    REQUIRE(merged.status == 0);
+    loop.write("c.yaml", merged.out);
+    CHECK(loop.treadline({"query", "-p", "c.yaml", "read", "a"}).status == 0);
+    CHECK(loop.treadline({"query", "-p", "c.yaml", "write", "b"}).status == 0);
+    CHECK(loop.treadline({"query", "-p", "c.yaml", "write", "a"}).status == 1);
+
+    loop.write("private.yaml", "treadline: 1\nname: b\nprivate: [\"${project}\"]\n");
+    const Finished refused = loop.treadline({"merge", "a.yaml", "private.yaml"});
+    CHECK(refused.status == 1);
+    CHECK(refused.out.empty());
+    CHECK(refused.err.find("private.yaml") != std::string::npos);
+    CHECK(loop.treadline({"merge", "a.yaml", "none.yaml"}).status == 2);
 }

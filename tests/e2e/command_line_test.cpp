@@ -121,7 +121,7 @@ TEST_CASE("diff exits 1 and names the rule when a profile widens", "[e2e][cli]")
 
 TEST_CASE("every subcommand has help with an example", "[e2e][cli]") {
     const Loop loop;
-    for (const char* name : {"learn", "profile", "runs", "show", "review", "diff", "lint", "query", "enforce", "explain", "doctor"}) {
+    for (const char* name : {"learn", "profile", "runs", "show", "review", "diff", "lint", "merge", "query", "enforce", "explain", "doctor"}) {
         const Finished help = loop.treadline({name, "--help"});
         INFO(name << help.out);
         CHECK(help.status == 0);

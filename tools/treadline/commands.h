@@ -22,6 +22,7 @@ void add_runs(CLI::App& app, Invocation& invocation); // and show
 void add_review(CLI::App& app, Invocation& invocation);
 void add_diff(CLI::App& app, Invocation& invocation);
 void add_lint(CLI::App& app, Invocation& invocation);
+void add_merge(CLI::App& app, Invocation& invocation);
 void add_query(CLI::App& app, Invocation& invocation);
 void add_enforce(CLI::App& app, Invocation& invocation);
 void add_explain(CLI::App& app, Invocation& invocation);

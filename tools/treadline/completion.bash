@@ -10,7 +10,7 @@ _treadline() {
         fi
     done
     if [[ $COMP_CWORD -eq 1 ]]; then
-        COMPREPLY=($(compgen -W "learn profile runs show review diff lint query enforce explain doctor --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "learn profile runs show review diff lint merge query enforce explain doctor --help --version" -- "$current"))
         return
     fi
     case ${COMP_WORDS[COMP_CWORD-1]} in

@@ -57,6 +57,7 @@ int main(int argc, char** argv) {
     add_review(app, invocation);
     add_diff(app, invocation);
     add_lint(app, invocation);
+    add_merge(app, invocation);
     add_query(app, invocation);
     add_enforce(app, invocation);
     add_explain(app, invocation);
