@@ -1,6 +1,8 @@
 #include "profiler/minimise.h"
 
 #include <algorithm>
+#include <map>
+#include <random>
 
 #include <nlohmann/json.hpp>
 
@@ -290,4 +292,69 @@ TEST_CASE("a minimised profile is told to a person line by line", "[profiler][mi
                   "\nUsed in part\n  line 4: ${project}/**: rw\n      no run used w\n"
                   "\nDenied: stored runs did it, and no rule allows it\n"
                   "  read /srv/x\n      no rule allows reading '/srv/x'\n");
+}
+
+TEST_CASE("on random profiles each verdict is what dropping the rule shows", "[profiler][minimise]") {
+    std::mt19937 random(5);
+    const auto pick = [&](const Texts& from) { return from[random() % from.size()]; };
+    const Texts roots{"{project}", "{tmp}", "/srv"};
+    const auto path = [&](std::string root, size_t depth) {
+        for (size_t i = 0; i < depth; ++i) {
+            root += "/" + pick({"a", "b", ".git", "x.c"});
+        }
+        return root;
+    };
+    std::map<Verdict, int> seen;
+    for (int round = 0; round < 40; ++round) {
+        std::string trace = start;
+        for (int i = 0; i < 12; ++i) {
+            trace += "file 1 " + pick({"read ", "write update ", "create ", "create made ", "execute "}) +
+                     path(pick(roots), 1 + random() % 3) + "\n";
+        }
+        const auto fixture = test::read_fixture(trace);
+        Profile profile;
+        for (int i = 0; i < 7; ++i) {
+            std::string at = path(pick(roots), random() % 3);
+            at = (at[0] == '{' ? "$" : "") + at + pick({"", "/", "/**", "/*.c"});
+            const Modes modes = parse_modes(pick({"r", "rw", "rx"})).value();
+            if (std::none_of(profile.files.begin(), profile.files.end(),
+                             [&](const FileRule& rule) { return rule.path == at; })) {
+                profile.files.push_back({at, modes, {}});
+            }
+        }
+        if (random() % 2 == 0) {
+            profile.private_directories.push_back({pick({"${tmp}", "/srv/a"}), {}});
+        }
+        const auto judge = [&](const Profile& judged) {
+            const Policy policy = Policy::build(judged, "p", fixture.variables(), nullptr).value();
+            return minimise({judged, policy, fixture.traces, test::fixture_variables, nullptr}).value();
+        };
+        const auto drop = [](Profile& from, const RuleVerdict& rule) {
+            std::erase_if(from.files, [&](const FileRule& file) {
+                return file.path + ": " + to_string(file.modes) == rule.rule;
+            });
+            std::erase_if(from.private_directories,
+                          [&](const Entry& entry) { return entry.text == rule.rule; });
+        };
+        const Minimised before = judge(profile);
+        Profile all_dropped = profile;
+        for (const RuleVerdict& rule : before.rules) {
+            ++seen[rule.verdict];
+            Profile without = profile;
+            drop(without, rule);
+            INFO(trace << rule.rule << ": " << to_string(rule.verdict));
+            const bool denies_more = judge(without).denied.size() > before.denied.size();
+            // Without the rule that brought it in, what lies in a private directory may be the command's own.
+            if (rule.verdict != Verdict::LoadBearing || profile.private_directories.empty()) {
+                CHECK(denies_more == (rule.verdict == Verdict::LoadBearing));
+            }
+            if (rule.can_be_dropped) {
+                drop(all_dropped, rule);
+            }
+        }
+        CHECK(judge(all_dropped).denied.size() <= before.denied.size());
+    }
+    CHECK(seen[Verdict::LoadBearing] > 5);
+    CHECK(seen[Verdict::Redundant] > 5);
+    CHECK(seen[Verdict::NeverUsed] > 5);
 }
