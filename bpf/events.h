@@ -198,21 +198,25 @@ struct tl_other_task {
 };
 
 /*
- * Accesses that were reported, so that each is reported once and then counted. A table of buckets indexed by the low bits
- * of tl_access_hash(); the older one of a full bucket makes room, and is reported again.
+ * Accesses that were reported, so that each is reported once and then counted. A line of the processor's cache holds
+ * TL_SEEN_WAYS of them; each has its count in another table, at the same place.
  */
-struct tl_seen {
-	__u64 access;  /* tl_access_hash(); 0: empty */
+#define TL_SEEN_WAYS 8
+#define TL_SEEN_LINES (8 * 1024)
+#define TL_SEEN_COUNTED 1ULL /* in an access: it has a count */
+
+struct tl_seen_line {
+	__u64 accesses[TL_SEEN_WAYS]; /* tl_access_hash(); 0: empty */
+};
+
+struct tl_repeat_count {
 	__u64 repeats; /* beyond the one that was reported */
-	__u64 last_ns; /* CLOCK_MONOTONIC of the last repeat; 0: none */
+	__u64 last_ns; /* CLOCK_MONOTONIC of the last one */
 };
 
-struct tl_seen_bucket { /* one line of the processor's cache */
-	struct tl_seen ways[2];
-	__u64 pad[2];
+struct tl_repeat_counts { /* of a line */
+	struct tl_repeat_count ways[TL_SEEN_WAYS];
 };
-
-#define TL_SEEN_BUCKETS (32 * 1024)
 
 static inline __attribute__((always_inline)) __u64 tl_mix(__u64 hash, __u64 value)
 {
@@ -223,12 +227,13 @@ static inline __attribute__((always_inline)) __u64 tl_mix(__u64 hash, __u64 valu
 /* Of what makes an access a distinct one; `object` is a hash with a secret seed, as in tl_path. */
 static inline __attribute__((always_inline)) __u64 tl_access_hash(__u64 image, __u64 object, __u32 detail, __s32 result)
 {
-	return tl_mix(tl_mix(object, image), (__u64)detail << 32 | (__u32)result);
+	return tl_mix(tl_mix(object, image), (__u64)detail << 32 | (__u32)result) & ~TL_SEEN_COUNTED;
 }
 
 struct tl_repeats { /* of an access that makes room for another one in the table of those seen */
 	struct tl_header header; /* image: of whoever takes its place */
-	struct tl_seen seen;
+	__u64 access;		 /* tl_access_hash() */
+	struct tl_repeat_count count;
 };
 
 struct tl_syscalls {

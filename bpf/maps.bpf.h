@@ -97,10 +97,18 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TL_SEEN_BUCKETS);
+	__uint(max_entries, TL_SEEN_LINES);
 	__type(key, u32);
-	__type(value, struct tl_seen_bucket);
+	__type(value, struct tl_seen_line);
 } seen SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TL_SEEN_LINES);
+	__type(key, u32);
+	__type(value, struct tl_repeat_counts);
+} repeat_counts SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -123,8 +131,8 @@ struct {
 
 #define NAMED_PATHS (128 * 1024)
 
-/* Hashes of paths whose TL_NAME was sent, each at the place that its bits say. What another one took is sent
- * again. */
+/* Hashes of paths whose TL_NAME was sent, each at a place that its last two dentries say. What another one took is
+ * sent again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NAMED_PATHS);

@@ -7,6 +7,7 @@
 
 /* A path of 4095 bytes can have 2047 names, and each may cross a mount. */
 #define WALK_STEPS 4096
+#define SHORT_WALK 16 /* steps: of most paths */
 
 /*
  * A field of an object of the kernel that is known by its address: a load, for which Linux 6.2 has a cast.
@@ -26,40 +27,53 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 	})
 #endif
 
-static long walk_step(u32 i, void *slot)
-{
-	struct scratch *s = scratch_at(*(u32 *)slot);
-	u64 dentry, parent, mount, mount_parent;
-	u32 at;
-	long size;
+enum step { STEP_NAME, STEP_MOUNT, STEP_ROOT };
 
-	if (!s)
-		return 1;
-	dentry = s->walk.dentry;
-	if (dentry == s->walk.root_dentry && s->walk.mnt == s->walk.root_mnt) {
-		s->walk.state = WALK_DONE;
-		return 1;
-	}
+/* One step towards the root. Of a name that was passed, `name` is the dentry. */
+static __always_inline enum step step_up(struct scratch *s, struct walk *w, u64 *name)
+{
+	u64 dentry = as_number(s, w->dentry), parent, mount, mount_parent;
+
+	if (dentry == w->root_dentry && w->mnt == w->root_mnt)
+		return STEP_ROOT;
 	parent = (u64)field_of(struct dentry, dentry, d_parent);
-	if (dentry == s->walk.mnt_root || dentry == parent) {
-		mount = s->walk.mnt - bpf_core_field_offset(struct mount, mnt);
+	if (dentry == w->mnt_root || dentry == parent) {
+		mount = w->mnt - bpf_core_field_offset(struct mount, mnt);
 		mount_parent = (u64)field_of(struct mount, mount, mnt_parent);
-		if (mount_parent == mount || !mount_parent) {
-			s->walk.state = WALK_DONE;
-			return 1;
-		}
-		s->walk.dentry = (u64)field_of(struct mount, mount, mnt_mountpoint);
-		s->walk.mnt = mount_parent + bpf_core_field_offset(struct mount, mnt);
-		s->walk.mnt_root = (u64)field_of(struct mount, mount_parent, mnt.mnt_root);
-		return 0;
+		if (mount_parent == mount || !mount_parent)
+			return STEP_ROOT;
+		w->dentry = (u64)field_of(struct mount, mount, mnt_mountpoint);
+		w->mnt = mount_parent + bpf_core_field_offset(struct mount, mnt);
+		w->mnt_root = (u64)field_of(struct mount, mount_parent, mnt.mnt_root);
+		return STEP_MOUNT;
 	}
 	/*
 	 * The dentry cache's own hash of the name has 32 bits: among 100 000 names in a directory some are
 	 * equal. With the dentry's address they are not. One that was dropped and is looked up again is
 	 * reported again.
 	 */
-	s->walk.hash = mix(mix(s->walk.hash, field_of(struct dentry, dentry, d_name.hash_len)), dentry);
-	if (s->walk.copy) {
+	w->hash = mix(mix(w->hash, field_of(struct dentry, dentry, d_name.hash_len)), dentry);
+	w->dentry = parent;
+	*name = dentry;
+	return STEP_NAME;
+}
+
+static long walk_step(u32 i, void *slot)
+{
+	struct scratch *s = scratch_at(*(u32 *)slot);
+	enum step step;
+	u64 name = 0;
+	u32 at;
+	long size;
+
+	if (!s)
+		return 1;
+	step = step_up(s, &s->walk, &name);
+	if (step == STEP_ROOT) {
+		s->walk.state = WALK_DONE;
+		return 1;
+	}
+	if (s->walk.copy && step == STEP_NAME) {
 		at = s->cursor;
 		if (at > RECORD_MAX - 256) {
 			s->walk.state = WALK_OVERFLOW;
@@ -67,14 +81,13 @@ static long walk_step(u32 i, void *slot)
 		}
 		bound(at, RECORD_MAX);
 		size = bpf_probe_read_kernel_str(s->record + at, 256,
-						 field_of(struct dentry, dentry, d_name.name));
+						 field_of(struct dentry, name, d_name.name));
 		if (size <= 0) {
 			s->walk.state = WALK_OVERFLOW;
 			return 1;
 		}
 		s->cursor = at + (u32)size;
 	}
-	s->walk.dentry = parent;
 	return 0;
 }
 
@@ -82,24 +95,34 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 {
 	struct scratch *s = scratch_at(slot);
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct walk w = {.state = WALK_ON};
 	u32 before;
+	u64 name;
 
 	if (!s)
 		return -1;
 	before = s->cursor;
-	s->walk.dentry = dentry;
-	s->walk.mnt = mnt;
-	s->walk.mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
+	w.dentry = dentry;
+	w.mnt = mnt;
+	w.mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
 	if (has_other_root(task)) {
-		s->walk.root_dentry = run_root_dentry;
-		s->walk.root_mnt = run_root_mnt;
+		w.root_dentry = run_root_dentry;
+		w.root_mnt = run_root_mnt;
 	} else { /* its mount is a copy in a mount namespace of the task's own */
-		s->walk.root_dentry = (u64)task->fs->root.dentry;
-		s->walk.root_mnt = (u64)task->fs->root.mnt;
+		w.root_dentry = (u64)task->fs->root.dentry;
+		w.root_mnt = (u64)task->fs->root.mnt;
 	}
-	s->walk.hash = hash_seed;
-	s->walk.copy = copy;
-	s->walk.state = WALK_ON;
+	w.hash = hash_seed;
+	w.copy = copy;
+	if (!copy) { /* in registers, and without calls */
+		for (u32 i = 0; i < SHORT_WALK; i++) {
+			if (step_up(s, &w, &name) == STEP_ROOT) {
+				s->walk.hash = w.hash;
+				return 0;
+			}
+		}
+	}
+	s->walk = w;
 	bpf_loop(WALK_STEPS, walk_step, &slot, 0);
 	if (s->walk.state != WALK_DONE) {
 		count_loss(TL_LOSS_PATH_TOO_DEEP);
@@ -108,19 +131,27 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 	return s->cursor - before;
 }
 
+/* Places that the names of one directory share, so that few pages of memory are touched: see IMAGE_LINES. */
+#define NEIGHBOURS 512
+
 u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
 {
 	struct scratch *s = scratch_at(slot);
 	struct tl_name *record;
-	u32 index = object & (NAMED_PATHS - 1);
-	u64 *named = bpf_map_lookup_elem(&named_paths, &index);
+	u64 *named, parent;
+	u32 index;
 	long size;
 
 	if (!s)
 		return 0;
+	parent = as_number(s, (u64)field_of(struct dentry, dentry, d_parent));
+	index =
+	    (mix(hash_seed, parent) & ~(u64)(NEIGHBOURS - 1)) | (mix(hash_seed, dentry) & (NEIGHBOURS - 1));
+	bound(index, NAMED_PATHS - 1);
+	named = bpf_map_lookup_elem(&named_paths, &index);
 	if (named && *named == object)
 		return object;
-	record = begin_record(s, struct tl_name, TL_NAME, image);
+	record = begin_record_at(s, struct tl_name, TL_NAME, image, 0);
 	size = walk_path(slot, mnt, dentry, true);
 	if (size < 0)
 		return 0;
@@ -128,8 +159,6 @@ u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
 	record->object = object = s->walk.hash;
 	if (!send_record(s->slot, false))
 		return 0;
-	index = object & (NAMED_PATHS - 1);
-	named = bpf_map_lookup_elem(&named_paths, &index);
 	if (named)
 		*named = object;
 	return object;

@@ -49,18 +49,19 @@ static __always_inline u64 name_path(struct scratch *s, u64 mnt, u64 dentry, u64
 	return send_name(s->slot, mnt, dentry, image, s->walk.hash);
 }
 
-static __always_inline struct file *file_of_task(struct task_struct *task, int fd)
+/* Loads along pointers that the verifier knows; only the table's entry needs a helper. */
+static __always_inline struct file *file_of(int fd)
 {
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct files_struct *files = task->files;
+	struct fdtable *table = files ? files->fdt : NULL;
 	struct file *file = NULL;
 
-	if (fd < 0 || (u32)fd >= BPF_CORE_READ(table, max_fds))
+	if (!table || fd < 0 || (u32)fd >= table->max_fds)
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
 	return file;
 }
-
-static __always_inline struct file *file_of(int fd) { return file_of_task(bpf_get_current_task_btf(), fd); }
 
 static __always_inline bool has_no_path(u64 dentry)
 {

@@ -99,6 +99,17 @@ static __always_inline void start_at(struct start *start, struct path *place, bo
 	start->whole = whole;
 }
 
+static __always_inline struct file *file_of_task(struct task_struct *task, u32 fd)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = NULL;
+
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	return file;
+}
+
 static __always_inline int start_at_descriptor(struct scratch *s, u64 task, u32 fd, bool whole)
 {
 	struct file *file = file_of_task((struct task_struct *)task, fd);

@@ -6,13 +6,14 @@
 #include "maps.bpf.h"
 
 /* Clears the fixed part and stamps its header. */
-#define begin_record(s, type, kind_number, image_number)                                                     \
+#define begin_record(s, type, kind, image) begin_record_at(s, type, kind, image, bpf_ktime_get_ns())
+#define begin_record_at(s, type, kind_number, image_number, now)                                             \
 	({                                                                                                   \
 		type *record_ = (type *)(s)->record;                                                         \
 		__builtin_memset(record_, 0, sizeof(type));                                                  \
 		u64 ids_ = bpf_get_current_pid_tgid();                                                       \
 		record_->header.kind = (kind_number);                                                        \
-		record_->header.time_ns = bpf_ktime_get_ns();                                                \
+		record_->header.time_ns = (now);                                                             \
 		record_->header.image = (image_number);                                                      \
 		record_->header.pid = ids_ >> 32;                                                            \
 		record_->header.tid = (u32)ids_;                                                             \

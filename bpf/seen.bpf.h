@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The table of accesses that were reported: see struct tl_seen. */
+/* The table of accesses that were reported: see struct tl_seen_line. */
 #ifndef TREADLINE_SEEN_BPF_H
 #define TREADLINE_SEEN_BPF_H
 
@@ -10,54 +10,88 @@ static __always_inline u64 hash_of(const struct access *a)
 	return tl_access_hash(a->image, a->object, a->detail, a->result);
 }
 
-static __always_inline struct tl_seen_bucket *bucket_of(u64 access)
-{
-	u32 index = access & (TL_SEEN_BUCKETS - 1);
+/*
+ * Neighbouring lines that take what one process image does: the table is larger than the processor's caches, and
+ * to reach into pages that were not touched lately costs more than all else that is done about an access.
+ */
+#define IMAGE_LINES 1024
 
-	return bpf_map_lookup_elem(&seen, &index);
+static __always_inline u32 line_of(u64 image, u64 access)
+{
+	u64 first = mix(hash_seed, image) & ~(u64)(IMAGE_LINES - 1);
+
+	return (first | (access >> 32 & (IMAGE_LINES - 1))) & (TL_SEEN_LINES - 1);
 }
 
 /* Whether this access was reported before; then it is only counted. */
 static __always_inline bool seen_before(const struct access *a)
 {
 	u64 access = hash_of(a);
-	struct tl_seen_bucket *bucket = bucket_of(access);
-	struct tl_seen *old;
+	u32 index = line_of(a->image, access), way = TL_SEEN_WAYS;
+	struct tl_seen_line *line = bpf_map_lookup_elem(&seen, &index);
+	struct tl_repeat_counts *counts;
 
-	if (!bucket)
+	if (!line)
 		return false;
-	old = bucket->ways[0].access == access ? &bucket->ways[0] : &bucket->ways[1];
-	if (old->access != access)
+#pragma unroll
+	for (u32 i = 0; i < TL_SEEN_WAYS; i++)
+		if ((line->accesses[i] & ~TL_SEEN_COUNTED) == access)
+			way = i;
+	if (way >= TL_SEEN_WAYS)
 		return false;
-	__sync_fetch_and_add(&old->repeats, 1);
-	old->last_ns = bpf_ktime_get_ns();
+	counts = bpf_map_lookup_elem(&repeat_counts, &index);
+	if (!counts)
+		return false;
+	bound(way, TL_SEEN_WAYS - 1);
+	__sync_fetch_and_add(&counts->ways[way].repeats, 1);
+	counts->ways[way].last_ns = bpf_ktime_get_ns();
+	if (line->accesses[way] == access)
+		line->accesses[way] = access | TL_SEEN_COUNTED;
 	return true;
+}
+
+/* Which place of a line a new access takes: an empty one, else one that was not repeated, else any. */
+static __always_inline u32 way_for(const struct tl_seen_line *line, u64 access)
+{
+	u32 any = access >> 1 & (TL_SEEN_WAYS - 1), way = any;
+
+#pragma unroll
+	for (u32 i = 0; i < TL_SEEN_WAYS; i++)
+		if (!(line->accesses[i] & TL_SEEN_COUNTED) && (way == any || i > any))
+			way = i;
+#pragma unroll
+	for (u32 i = 0; i < TL_SEEN_WAYS; i++)
+		if (line->accesses[i] == 0)
+			way = i;
+	return way;
 }
 
 /* Takes the record's memory. Two processors that take one place at once lose one access there: reported
  * again. */
 static __noinline int remember(struct scratch *s)
 {
-	u64 access = hash_of(&s->access);
-	struct tl_seen_bucket *bucket = bucket_of(access);
+	u64 access = hash_of(&s->access), old;
+	u32 index = line_of(s->access.image, access), way;
+	struct tl_seen_line *line = bpf_map_lookup_elem(&seen, &index);
+	struct tl_repeat_counts *counts;
 	struct tl_repeats *record;
-	struct tl_seen *place;
 
-	if (!bucket)
+	if (!line)
 		return 0;
-	place = bucket->ways[0].last_ns <= bucket->ways[1].last_ns ? &bucket->ways[0] : &bucket->ways[1];
-	if (bucket->ways[1].access == 0)
-		place = &bucket->ways[1];
-	if (bucket->ways[0].access == 0)
-		place = &bucket->ways[0];
-	if (place->repeats) {
+	way = way_for(line, access);
+	bound(way, TL_SEEN_WAYS - 1);
+	old = line->accesses[way];
+	if (old & TL_SEEN_COUNTED) {
+		counts = bpf_map_lookup_elem(&repeat_counts, &index);
+		if (!counts)
+			return 0;
 		record = begin_record(s, struct tl_repeats, TL_REPEATS, s->access.image);
-		record->seen = *place;
+		record->access = old & ~TL_SEEN_COUNTED;
+		record->count = counts->ways[way];
+		counts->ways[way].repeats = 0;
 		send_record(s->slot, false);
 	}
-	place->repeats = 0;
-	place->last_ns = 0;
-	place->access = access;
+	line->accesses[way] = access;
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 /* The mount namespace of the current task, if that is not the one of the run's first program; else 0. */
 static __always_inline u32 own_mounts(struct task_struct *task)
 {
-	u32 mounts = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	u32 mounts = task->nsproxy->mnt_ns->ns.inum;
 
 	return mounts == run_mounts ? 0 : mounts;
 }

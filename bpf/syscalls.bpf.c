@@ -31,21 +31,49 @@ int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
 }
 
 /*
- * Calls are noted when they return, which costs half of looking at both ends. Those that do not return are
- * noted by on_exec and on_exit; those that somebody is in when the run ends, by still_living.
+ * What most calls are: no access, and made before by this thread. Such a call is kept here, as a hash of the
+ * thread, its image and the call, and passed over without looking up the thread's state, which costs more
+ * than all the rest. A thread's calls lie together: more lines of memory would cost more than they save.
  */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
+#define NOTING_THREADS 512
+#define NOTED_CALLS 64 /* of a thread */
+static u64 noted_calls[NOTING_THREADS * NOTED_CALLS];
+
+struct noted {
+	u64 *place; /* NULL: there is more to do about this call than to note it */
+	u64 as;	    /* no other call, thread or image ever has the same */
+};
+
+static __always_inline struct noted noted_call(struct task_struct *task, struct pt_regs *regs)
+{
+	struct noted noted = {};
+	u64 thread, number = call_number(regs);
+	u8 family;
+
+	if (number >= TL_CALLS || is_compat(task))
+		return noted;
+	family = calls[number].family;
+	if (family != TL_FAMILY_NONE && !(family == TL_FAMILY_TRAFFIC && !resolver_seen) &&
+	    !(family == TL_FAMILY_MAP && !(third_argument(regs) & PROT_EXEC)))
+		return noted;
+	thread = mix(hash_seed ^ task->start_time, (u64)task->pid << 32 | task->self_exec_id);
+	noted.as = mix(thread, number);
+	noted.place = &noted_calls[(thread & (NOTING_THREADS - 1)) * NOTED_CALLS +
+				   ((number ^ number >> 6) & (NOTED_CALLS - 1))];
+	return noted;
+}
+
+static __always_inline int call_returned(struct pt_regs *regs, long result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	long number = call_number(regs);
 	struct tl_finished_call *call;
-	long number;
+	struct noted noted;
 	u8 family, traffic;
 
 	if (!state || !state->image)
 		return 0;
-	number = call_number(regs);
 	if (is_compat(task) || (u64)number >= TL_CALLS) {
 		if (number == -1 && !is_compat(task))
 			note_call(state, NR_RT_SIGRETURN);
@@ -59,16 +87,17 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	if (family == TL_FAMILY_EXEC && result >= 0) /* on_exec noted it of the image that is gone */
 		return 0;
 	note_call(state, number);
+	noted = noted_call(task, regs);
+	if (noted.place) {
+		*noted.place = noted.as;
+		return 0;
+	}
 	if (family == TL_FAMILY_IO_URING) {
 		if (!io_uring_seen)
 			count_loss(TL_LOSS_IO_URING);
 		return 0;
 	}
-	if (family == TL_FAMILY_NONE || family == TL_FAMILY_FORK || result == -EFAULT)
-		return 0;
-	if (family == TL_FAMILY_TRAFFIC && !resolver_seen)
-		return 0;
-	if (family == TL_FAMILY_MAP && !(third_argument(regs) & PROT_EXEC))
+	if (family == TL_FAMILY_FORK || result == -EFAULT)
 		return 0;
 	/* A set-user-id program's accesses are not its caller's to see. */
 	if (task->cred->euid.val != watched_uid && !(state->flags & TL_TASK_CANARY)) {
@@ -97,6 +126,18 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 	if (traffic && (resolver_seen || (traffic & (TL_TRAFFIC_CONNECTS | TL_TRAFFIC_ADDRESSED))))
 		traffic_finished(call);
 	return 0;
+}
+
+/*
+ * Calls are noted when they return, which costs half of looking at both ends. Those that do not return are
+ * noted by on_exec and on_exit; those that somebody is in when the run ends, by still_living.
+ */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
+{
+	struct noted noted = noted_call(bpf_get_current_task_btf(), regs);
+
+	return noted.place && *noted.place == noted.as ? 0 : call_returned(regs, result);
 }
 
 static __always_inline void send_calls(struct scratch *s, struct tl_task *state, struct task_struct *task)

@@ -232,6 +232,8 @@ struct task_struct {
 	int exit_code;
 	int pid;
 	int tgid;
+	u64 start_time;	  /* ns; the one of an earlier task with that pid is another */
+	u32 self_exec_id; /* one more with each execve */
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[4]; /* as in struct pid */

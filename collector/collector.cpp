@@ -129,7 +129,9 @@ public:
         TRY(recorder_.tree().store_living());
         TRY(probes_.report_living());
         TRY(drain());
-        TRY(probes_.read_repeats([this](const tl_seen& seen) { return recorder_.add_repeats(seen); }));
+        TRY(probes_.read_repeats([this](uint64_t access, const tl_repeat_count& count) {
+            return recorder_.add_repeats(access, count);
+        }));
         TRY(recorder_.store_failed_lookups());
         TRY(recorder_.mark_gone(gone_limit));
         TRY(judge());

@@ -26,9 +26,10 @@ static_assert(sizeof(tl_exec) == 88 && offsetof(tl_exec, program) == 48 && offse
               offsetof(tl_exec, argv_size) == 80 && offsetof(tl_exec, mounts) == 84);
 static_assert(sizeof(tl_exit) == 48 && offsetof(tl_exit, status) == 40);
 static_assert(sizeof(tl_path) == 88 && offsetof(tl_path, object) == 40 && offsetof(tl_path, base) == 48 &&
-              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 && offsetof(tl_path, op) == 68 &&
-              offsetof(tl_path, call_flags) == 72 && offsetof(tl_path, inode_mode) == 80 &&
-              offsetof(tl_path, text_size) == 82 && offsetof(tl_path, mounts) == 84);
+              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 &&
+              offsetof(tl_path, op) == 68 && offsetof(tl_path, call_flags) == 72 &&
+              offsetof(tl_path, inode_mode) == 80 && offsetof(tl_path, text_size) == 82 &&
+              offsetof(tl_path, mounts) == 84);
 static_assert(sizeof(tl_socket) == 88 && offsetof(tl_socket, base) == 48 && offsetof(tl_socket, root) == 56 &&
               offsetof(tl_socket, detail) == 68 && offsetof(tl_socket, op) == 72 &&
               offsetof(tl_socket, address_size) == 80 && offsetof(tl_socket, mounts) == 84);
@@ -39,9 +40,9 @@ static_assert(sizeof(tl_other_task) == 88 && offsetof(tl_other_task, other_pid) 
 static_assert(sizeof(tl_getenv) == 48 && offsetof(tl_getenv, name_size) == 40);
 static_assert(sizeof(tl_answer) == 56 && offsetof(tl_answer, socket) == 40 &&
               offsetof(tl_answer, bytes_size) == 52);
-static_assert(sizeof(tl_repeats) == 64 && offsetof(tl_repeats, seen) == 40);
-static_assert(sizeof(tl_pending) == 16 && sizeof(tl_task) == 320 && sizeof(tl_seen) == 24 &&
-              sizeof(tl_seen_bucket) == 64 && sizeof(tl_call) == 16);
+static_assert(sizeof(tl_repeats) == 64 && offsetof(tl_repeats, access) == 40);
+static_assert(sizeof(tl_pending) == 16 && sizeof(tl_task) == 320 && sizeof(tl_seen_line) == 64 &&
+              sizeof(tl_repeat_counts) == 128 && sizeof(tl_call) == 16);
 
 struct NameEvent {
     tl_name fixed;

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
-#include <span>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -53,6 +52,23 @@ int keep_words(enum libbpf_print_level level, const char* format, va_list argume
         }
     }
     return 0;
+}
+
+template <typename Element>
+struct Unmap {
+    void operator()(const Element* elements) const {
+        ::munmap(const_cast<Element*>(elements), TL_SEEN_LINES * sizeof(Element));
+    }
+};
+
+// TL_SEEN_LINES elements of an array that may be mapped.
+template <typename Element>
+result<std::unique_ptr<const Element, Unmap<Element>>> map_array(int map) {
+    void* memory = ::mmap(nullptr, TL_SEEN_LINES * sizeof(Element), PROT_READ, MAP_SHARED, map, 0);
+    if (memory == MAP_FAILED) {
+        return fail_errno("cannot read the repeat counts");
+    }
+    return std::unique_ptr<const Element, Unmap<Element>>(static_cast<const Element*>(memory));
 }
 
 // The object for kernels with the cast or the one for those without, which have the same programs and maps.
@@ -229,18 +245,14 @@ result<ok> Probes::report_living() {
 }
 
 result<ok> Probes::read_repeats(const OnRepeats& on_repeats) {
-    constexpr size_t size = TL_SEEN_BUCKETS * sizeof(tl_seen_bucket);
-    void* memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, bpf_map__fd(loaded_->skeleton->maps.seen), 0);
-    if (memory == MAP_FAILED) {
-        return fail_errno("cannot read the repeat counts");
-    }
-    const auto unmap = [](void* mapped) { ::munmap(mapped, size); };
-    const std::unique_ptr<void, decltype(unmap)> mapped(memory, unmap);
-    for (const tl_seen_bucket& bucket :
-         std::span(static_cast<const tl_seen_bucket*>(memory), TL_SEEN_BUCKETS)) {
-        for (const tl_seen& seen : bucket.ways) {
-            if (seen.repeats != 0) {
-                TRY(on_repeats(seen));
+    const auto& maps = loaded_->skeleton->maps;
+    const auto lines = TRY(map_array<tl_seen_line>(bpf_map__fd(maps.seen)));
+    const auto counts = TRY(map_array<tl_repeat_counts>(bpf_map__fd(maps.repeat_counts)));
+    for (size_t line = 0; line < TL_SEEN_LINES; ++line) {
+        for (size_t way = 0; way < TL_SEEN_WAYS; ++way) {
+            const uint64_t access = lines.get()[line].accesses[way];
+            if ((access & TL_SEEN_COUNTED) != 0) {
+                TRY(on_repeats(access & ~TL_SEEN_COUNTED, counts.get()[line].ways[way]));
             }
         }
     }

@@ -36,7 +36,7 @@ public:
     result<ok> consume(const OnRecord& on_record);
 
     result<ok> report_living(); // makes the system call sets of what still lives arrive
-    using OnRepeats = std::function<result<ok>(const tl_seen&)>;
+    using OnRepeats = std::function<result<ok>(uint64_t access, const tl_repeat_count&)>;
     result<ok> read_repeats(const OnRepeats& on_repeats);
     [[nodiscard]] result<std::map<std::string, uint64_t>> losses() const; // by cause; only what happened
     // Records begun, by processor; those that found the buffer full among them.

@@ -22,7 +22,7 @@ const tl_header& header_of(const Event& event) {
     return std::visit([](const auto& e) -> const tl_header& { return e.fixed.header; }, event);
 }
 
-constexpr uint32_t processors_max = 8192; // CONFIG_NR_CPUS at its largest
+constexpr uint32_t processors_max = 8192;                              // CONFIG_NR_CPUS at its largest
 constexpr const char* out_of_sight = "path that only its process saw"; // a cause of loss
 constexpr size_t lookup_limit = 100'000;
 
@@ -79,7 +79,7 @@ result<ok> RunRecorder::on_record(std::string_view bytes) {
         return on(*name); // a path that the check met first may be met by the command as well
     }
     if (const auto* repeats = std::get_if<RepeatsEvent>(&*event); repeats != nullptr) {
-        return add_repeats(repeats->fixed.seen); // the check may have taken the command's place
+        return on(*repeats); // the check may have taken the command's place
     }
     if ((header_of(*event).image & TL_IMAGE_CANARY) != 0) {
         if (std::string name = canary_name(*event); !name.empty()) {
@@ -325,8 +325,9 @@ result<ok> RunRecorder::on(const PathEvent& event) {
                    : add_written(tree_.nearest_row(fixed.header.image), object_text, "written then loaded");
     }
     const auto view = view_of(fixed.mounts, *root, fixed.header);
-    const auto access = path_access(event, object_text, text_of(*base, base_text_), text_of(*root, root_text_),
-                                    view ? std::optional(view->root.get()) : std::nullopt);
+    const auto access =
+        path_access(event, object_text, text_of(*base, base_text_), text_of(*root, root_text_),
+                    view ? std::optional(view->root.get()) : std::nullopt);
     if (!access) {
         return ok{};
     }
@@ -504,19 +505,19 @@ void RunRecorder::name_host(SocketAccess& access, uint64_t number, uint64_t unti
     access.candidates = names.size() > 1 ? std::move(names) : std::vector<std::string>();
 }
 
-result<ok> RunRecorder::add_repeats(const tl_seen& seen) {
-    const auto same = [&](uint32_t number) { return sightings_[number - 1].access == seen.access; };
-    const uint32_t known = sighting_index_.find(mixed(seen.access), same);
-    if (known == 0 || seen.repeats == 0) {
+result<ok> RunRecorder::add_repeats(uint64_t of_access, const tl_repeat_count& count) {
+    const auto same = [&](uint32_t number) { return sightings_[number - 1].access == of_access; };
+    const uint32_t known = sighting_index_.find(mixed(of_access), same);
+    if (known == 0 || count.repeats == 0) {
         return ok{};
     }
     const Sighting& sighting = sightings_[known - 1];
-    const int64_t last = tree_.since_start(seen.last_ns);
+    const int64_t last = tree_.since_start(count.last_ns);
     if (sighting.socket >= 0) {
         SocketAccess access = sockets_[static_cast<size_t>(sighting.socket)];
-        access.count = seen.repeats;
+        access.count = count.repeats;
         access.last_ns = last;
-        name_host(access, sighting.image, seen.last_ns);
+        name_host(access, sighting.image, count.last_ns);
         TRY(writer_.add_socket(access));
     }
     for (unsigned kind = 0; sighting.path != 0 && kind < access_kinds; ++kind) {
@@ -527,7 +528,7 @@ result<ok> RunRecorder::add_repeats(const tl_seen& seen) {
         access.process = sighting.process;
         access.access = static_cast<AccessKind>(kind);
         access.result = sighting.result;
-        access.count = seen.repeats;
+        access.count = count.repeats;
         access.first_ns = access.last_ns = last;
         access.created_by_run = sighting.created;
         TRY(writer_.add_file(access, sighting.path, 0));

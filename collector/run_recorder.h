@@ -35,7 +35,7 @@ public:
     // An error is the store's. A record that cannot be read is a loss, not an error.
     result<ok> on_record(std::string_view bytes);
     // Repeats that the kernel counted after the first report.
-    result<ok> add_repeats(const tl_seen& seen);
+    result<ok> add_repeats(uint64_t of_access, const tl_repeat_count& count);
     // Which objects are no longer there; at most so many are looked at.
     result<ok> mark_gone(size_t limit);
 
@@ -86,7 +86,7 @@ private:
     result<ok> on(const SyscallsEvent& event) { return tree_.add_calls(event.fixed); }
     result<ok> on(const EnvironmentEvent& event);
     result<ok> on(const GetenvEvent& event);
-    result<ok> on(const RepeatsEvent& event) { return add_repeats(event.fixed.seen); }
+    result<ok> on(const RepeatsEvent& event) { return add_repeats(event.fixed.access, event.fixed.count); }
     result<ok> on(const AnswerEvent& event);
 
     // The path a hash stands for, as a number of the writer's; 0 for 0. A hash whose name never came is
