@@ -14,7 +14,7 @@ static __always_inline u64 hash_of(const struct access *a)
  * Neighbouring lines that take what one process image does: the table is larger than the processor's caches, and
  * to reach into pages that were not touched lately costs more than all else that is done about an access.
  */
-#define IMAGE_LINES 1024
+#define IMAGE_LINES 512
 
 static __always_inline u32 line_of(u64 image, u64 access)
 {
