@@ -48,6 +48,7 @@ static __always_inline struct noted noted_call(struct task_struct *task, struct 
 {
 	struct noted noted = {};
 	u64 thread, number = call_number(regs);
+	u32 index;
 	u8 family;
 
 	if (number >= TL_CALLS || is_compat(task))
@@ -58,8 +59,9 @@ static __always_inline struct noted noted_call(struct task_struct *task, struct 
 		return noted;
 	thread = mix(hash_seed ^ task->start_time, (u64)task->pid << 32 | task->self_exec_id);
 	noted.as = mix(thread, number);
-	noted.place = &noted_calls[(thread & (NOTING_THREADS - 1)) * NOTED_CALLS +
-				   ((number ^ number >> 6) & (NOTED_CALLS - 1))];
+	index = thread * NOTED_CALLS + ((number ^ number >> 6) & (NOTED_CALLS - 1));
+	bound(index, NOTING_THREADS * NOTED_CALLS - 1);
+	noted.place = &noted_calls[index];
 	return noted;
 }
 
