@@ -255,6 +255,30 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	return 0;
 }
 
+#define READING_NS 5000000 /* at most */
+
+struct reading {
+	u64 position, deadline;
+};
+
+static long was_read(u32 i, struct reading *r)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_CONS_POS) >= r->position ||
+	       bpf_ktime_get_ns() >= r->deadline;
+}
+
+/*
+ * What a text means in a mount namespace is only known while somebody lives there. Perhaps this one is the last,
+ * and these programs may not sleep: it is kept on the spot until the collector has read what was sent so far.
+ */
+static __always_inline void keep_until_read(void)
+{
+	struct reading r = {.position = bpf_ringbuf_query(&events, BPF_RB_PROD_POS),
+			    .deadline = bpf_ktime_get_ns() + READING_NS};
+
+	bpf_loop(1 << 20, was_read, &r, 0);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
@@ -262,9 +286,11 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct tl_task *state = state_of(task);
 	struct tl_exit *record;
 	struct scratch *s;
+	bool leaves;
 
 	if (!state || !state->image)
 		return 0;
+	leaves = task->signal->live.counter == 0 && own_mounts(task);
 	if (own)
 		note_current_call(own, task); /* exit(2) or exit_group(2) */
 	s = get_scratch();
@@ -276,8 +302,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
 		record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
 									 : task->group_leader->exit_code;
-		send_record(s->slot, false);
+		send_record(s->slot, leaves);
 	}
 	put_scratch(s);
+	if (leaves)
+		keep_until_read();
 	return 0;
 }

@@ -167,27 +167,27 @@ TEST_CASE("a path is recorded as the mount namespace of its process has it, or m
     directory.write("bound/.keep", "");
     REQUIRE(::symlink("file", (directory / "real/link").c_str()) == 0);
     REQUIRE(::symlink("../outside", (directory / "bound/link").c_str()) == 0); // what the collector sees
-    const auto truncated = [&](const std::string& after, const TraceOptions& options) {
-        return traced({"unshare", "-Urm", "sh", "-c",
-                       "mount --bind real bound && " + program("paths") + " truncate bound/link" + after},
-                      options);
-    };
     TraceOptions options;
     options.directory = directory.path();
-    const Traced lasting = truncated("; sleep 1", options);
-    CHECK(lasting.status == 0);
-    CHECK(lasting.summary.complete);
-    CHECK(file(lasting.trace, directory / "bound/file", AccessKind::Write));
-    CHECK_FALSE(file(lasting.trace, outside, AccessKind::Write));
+    const auto truncated = [&] {
+        return traced({"unshare", "-Urm", "sh", "-c",
+                       "mount --bind real bound && exec " + program("paths") + " truncate bound/link"},
+                      options);
+    };
+    const Traced brief = truncated(); // the last to see the mount waits for the collector
+    CHECK(brief.status == 0);
+    CHECK(brief.summary.complete);
+    CHECK(file(brief.trace, directory / "bound/file", AccessKind::Write));
+    CHECK_FALSE(file(brief.trace, outside, AccessKind::Write));
 
-    // The collector sleeps until nobody is left who sees the mount.
+    // But not for one that sleeps until nobody is left who sees it.
     options.meanwhile = [](pid_t collector, pid_t command) {
         siginfo_t ended{};
         REQUIRE(::kill(collector, SIGSTOP) == 0);
         CHECK(::waitid(P_PID, static_cast<id_t>(command), &ended, WEXITED | WNOWAIT) == 0);
         REQUIRE(::kill(collector, SIGCONT) == 0);
     };
-    const Traced gone = truncated("", options);
+    const Traced gone = truncated();
     CHECK(gone.status == 0);
     CHECK_FALSE(file(gone.trace, outside, AccessKind::Write));
     if (gone.trace.run.probes != "lsm") { // whose hook was shown the file
