@@ -255,7 +255,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	return 0;
 }
 
-#define READING_NS 5000000 /* at most */
+#define READING_NS 20000000 /* at most: what a processor with other work may take to let the collector run */
 
 struct reading {
 	u64 position, deadline;
