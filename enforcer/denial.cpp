@@ -39,6 +39,7 @@ Violation violation_of(const Decision& decision, std::string layer, std::string 
     violation.rule = decision.remedy;
     violation.reason = decision.reason;
     violation.risk = risk_of(decision);
+    violation.review = decision.review;
     return violation;
 }
 
@@ -180,7 +181,8 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
     check(asked.remove && present, Operation::Create, "delete");
     check(asked.execute && present, Operation::Execute, "execute");
     check(asked.write && (present && !makes), Operation::Write, "write");
-    // A second name would be written by the rule of its own place, so what is guarded against writing gets none.
+    // A second name would be written by the rule of its own place, so what is guarded against writing gets
+    // none.
     const bool sealed = asked.link_source && plan.policy->guards().find(inside.path, true) != nullptr;
     check(sealed && present, Operation::Write, "link");
     check(asked.read && (present && !makes), Operation::Read, inside.directory ? "list" : "read");

@@ -30,6 +30,7 @@ Json json_of(const Violation& violation) {
     out["section"] = violation.section.empty() ? Json() : Json(violation.section);
     out["rule"] = violation.rule.empty() ? Json() : Json(printable(violation.rule));
     out["reason"] = printable(violation.reason);
+    out["review"] = violation.review.empty() ? Json() : Json(printable(violation.review));
     out["risk"] = violation.risk.empty() ? Json() : Json(printable(violation.risk));
     out["count"] = violation.count;
     return out;
@@ -64,7 +65,9 @@ std::string to_text(const RunReport& report) {
         if (!violation.reason.empty()) {
             out += "    " + printable(violation.reason) + "\n";
         }
-        if (!violation.rule.empty()) {
+        if (!violation.review.empty()) {
+            out += "    to allow it, move up from review: " + printable(violation.review) + "\n";
+        } else if (!violation.rule.empty()) {
             out += "    to allow it, under " + violation.section + ": " + printable(violation.rule) + "\n";
         }
         if (!violation.risk.empty()) {

@@ -18,6 +18,7 @@ struct Violation {
     std::string rule;    // the line that would allow it; "" (null in JSON) if none can
     std::string reason;  // why it is refused, a sentence
     std::string risk;    // what allowing it would risk; "" if nothing special
+    std::string review;  // the rule under `review:` that would allow it; "" if none waits there
     uint64_t count = 1;
 };
 

@@ -36,6 +36,11 @@ void lint_whole(const LintInput& input, Findings& findings) {
                      "waits for a decision (" + line.reason +
                          "); remove the '#' to accept it, `deny` it, or delete the line");
     }
+    for (const WithheldLine& line : under_review(input.profile.review, input.text)) {
+        findings.add(
+            Severity::Note, "undecided", {line.line, 1}, line.rule,
+            "waits for a decision under `review:`; move it up to accept it, `deny` it, or delete the line");
+    }
 }
 
 std::optional<int> number(std::string_view text) {

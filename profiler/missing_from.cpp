@@ -40,12 +40,9 @@ bool stands_in(const std::vector<std::string>& comments, const ProposedRule& rul
 
 class Comparison {
 public:
-    Comparison(const Policy& policy, std::string_view text)
-        : policy_(policy), contained_(policy), comments_(commented_out(text)) {
-        if (auto profile = read_profile(text, "profile")) {
-            existing_ = std::move(*profile);
-        }
-    }
+    Comparison(const Policy& policy, ProfileRules existing, std::vector<std::string> comments)
+        : policy_(policy), contained_(policy), comments_(std::move(comments)),
+          existing_(std::move(existing)) {}
 
     // The rule as it has to be added; none if there is nothing to add.
     [[nodiscard]] std::optional<ProposedRule> missing(const ProposedRule& rule) const {
@@ -141,18 +138,24 @@ private:
     const Policy& policy_;
     Containment contained_;
     std::vector<std::string> comments_;
-    Profile existing_;
+    ProfileRules existing_;
 };
 
 } // namespace
 
 Proposal missing_from(const Proposal& proposal, const Policy& policy, std::string_view existing_text) {
-    const Comparison comparison(policy, existing_text);
+    const Profile existing = read_profile(existing_text, "profile").value_or(Profile{});
+    const Comparison comparison(policy, existing, commented_out(existing_text));
+    std::optional<Comparison> waiting; // under `review:`, where a person has not yet decided
+    if (policy.review() != nullptr) {
+        waiting.emplace(*policy.review(), existing.review, std::vector<std::string>());
+    }
     Proposal missing;
     missing.learned = proposal.learned;
     missing.warnings = proposal.warnings;
     for (const ProposedRule& rule : proposal.rules) {
-        if (auto added = comparison.missing(rule)) {
+        auto added = comparison.missing(rule);
+        if (added && (!waiting || waiting->missing(rule))) {
             missing.rules.push_back(std::move(*added));
         }
     }

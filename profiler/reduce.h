@@ -73,7 +73,7 @@ struct ReduceInput {
 result<Proposal> reduce(const ReduceInput& input);
 
 // What of `proposal` the policy does not allow yet: what learning again has to add. A rule that `deny`
-// refuses, or that stands commented out in `existing_text`, is not proposed again. Where the profile has a
+// refuses, or that stands commented out or under `review:` in `existing_text`, is not proposed again. Where the profile has a
 // rule for the same path, the proposed one carries its modes, too: it replaces that line.
 Proposal missing_from(const Proposal& proposal, const Policy& policy, std::string_view existing_text);
 

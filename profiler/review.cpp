@@ -217,6 +217,8 @@ Review Reviewer::run() {
     add_lists(review);
     review.risks = risks_of(input_.policy);
     review.withheld = withheld_in(input_.text);
+    const auto waiting = under_review(input_.profile.review, input_.text);
+    review.withheld.insert(review.withheld.end(), waiting.begin(), waiting.end());
     if (input_.profile.learned && !input_.profile.learned->complete) {
         review.warnings.emplace_back(
             "the runs it was learned from were not recorded completely: something needed may "
@@ -260,6 +262,39 @@ std::vector<WithheldLine> withheld_in(std::string_view text) {
         }
     }
     return withheld;
+}
+
+std::vector<WithheldLine> under_review(const ProfileRules& review, std::string_view text) {
+    const std::vector<std::string_view> lines = split(text, '\n');
+    std::vector<WithheldLine> waiting;
+    const auto add = [&](Position at, const std::string& rule) {
+        const auto number = static_cast<size_t>(at.line);
+        const std::string_view line = number > 0 && number <= lines.size() ? lines[number - 1] : "";
+        const size_t comment = line.rfind(" # ");
+        waiting.push_back(
+            {at.line, rule,
+             comment == std::string_view::npos ? "" : std::string(trimmed(line.substr(comment + 3))), true});
+    };
+    for (const FileRule& rule : review.files) {
+        add(rule.at, rule.path + ": " + to_string(rule.modes));
+    }
+    for (const auto* entries : {&review.include, &review.private_directories, &review.network.connect,
+                                &review.unix_sockets, &review.syscalls, &review.environment.pass}) {
+        for (const Entry& entry : *entries) {
+            add(entry.at, entry.text);
+        }
+    }
+    for (const auto* ports : {&review.network.listen, &review.network.publish}) {
+        for (const PortEntry& port : *ports) {
+            add(port.at, "port " + std::to_string(port.port));
+        }
+    }
+    if (!(review.resources == Resources{})) {
+        add(review.resources.at, "resources");
+    }
+    std::stable_sort(waiting.begin(), waiting.end(),
+                     [](const WithheldLine& a, const WithheldLine& b) { return a.line < b.line; });
+    return waiting;
 }
 
 } // namespace treadline

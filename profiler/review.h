@@ -39,6 +39,7 @@ struct WithheldLine {
     int line = 0;
     std::string rule;
     std::string reason;
+    bool under_review = false; // stands under `review:`, not in a comment
 };
 
 struct Review {
@@ -63,10 +64,12 @@ std::string leak_in(const Policy& policy);
 
 // Rules that stand in the text as comments, with the reason behind them.
 std::vector<WithheldLine> withheld_in(std::string_view text);
+// Rules under `review:`, with the comment behind them.
+std::vector<WithheldLine> under_review(const ProfileRules& review, std::string_view text);
 
 // {name, file, stored_runs, risks: [text], rules: [{group, rule, meaning, line, runs, of_runs, at_least,
-// programs, examples}], withheld: [{line, rule, reason}], warnings: [text], confidence: {runs, unseen,
-// left_out: {runs, denied_runs, denied_share, examples} or null} or null}
+// programs, examples}], withheld: [{line, rule, reason, under_review}], warnings: [text], confidence: {runs,
+// unseen, left_out: {runs, denied_runs, denied_share, examples} or null} or null}
 std::string to_json(const Review& review);
 // For a terminal of that many columns; every name is printable().
 std::string to_text(const Review& review, size_t columns = 100);

@@ -70,8 +70,10 @@ std::string to_json(const Review& review) {
     }
     nlohmann::json withheld = nlohmann::json::array();
     for (const WithheldLine& line : review.withheld) {
-        withheld.push_back(
-            {{"line", line.line}, {"rule", legible(line.rule)}, {"reason", legible(line.reason)}});
+        withheld.push_back({{"line", line.line},
+                            {"rule", legible(line.rule)},
+                            {"reason", legible(line.reason)},
+                            {"under_review", line.under_review}});
     }
     return nlohmann::json{{"name", legible(review.name)},
                           {"file", printable(review.file)},

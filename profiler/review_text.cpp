@@ -112,13 +112,20 @@ std::string to_text(const Review& review, size_t columns) {
             }
         }
     }
-    if (!review.withheld.empty()) {
-        text +=
-            "\nWithheld: seen while learning, not allowed. To accept one, remove the '#' in front of it in " +
-            printable(review.file) + ".\n";
+    for (const bool under_review : {false, true}) {
+        std::string lines;
         for (const WithheldLine& line : review.withheld) {
-            text += "  line " + std::to_string(line.line) + ": " + shown(line.rule) + "\n" +
-                    wrapped(shown(line.reason), meaning_column, columns);
+            if (line.under_review == under_review) {
+                lines += "  line " + std::to_string(line.line) + ": " + shown(line.rule) + "\n" +
+                         (line.reason.empty() ? "" : wrapped(shown(line.reason), meaning_column, columns));
+            }
+        }
+        if (!lines.empty()) {
+            text += under_review
+                        ? "\nUnder 'review:', not allowed. To accept a rule, move it up to its section in "
+                        : "\nWithheld: seen while learning, not allowed. To accept one, remove the '#' in "
+                          "front of it in ";
+            text += printable(review.file) + ".\n" + lines;
         }
     }
     return text;

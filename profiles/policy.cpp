@@ -114,6 +114,20 @@ std::string_view to_string(Operation operation) {
 }
 
 Decision Policy::decide(Operation operation, std::string_view object) const {
+    Decision decision = decide_alone(operation, object);
+    const bool denied = !decision.rule.empty(); // then no rule could allow it
+    if (decision.allowed || denied || review_ == nullptr) {
+        return decision;
+    }
+    const Decision proposed = review_->decide_alone(operation, object);
+    if (proposed.allowed) {
+        decision.review = proposed.rule;
+        decision.reason += "; under `review:` waits a rule that would: " + proposed.rule;
+    }
+    return decision;
+}
+
+Decision Policy::decide_alone(Operation operation, std::string_view object) const {
     switch (operation) {
     case Operation::Read:
     case Operation::Write:
@@ -174,6 +188,7 @@ Policy Policy::grants_alone(GuardsCount guards) const {
     alone.deny_.clear();
     alone.listen_.clear();
     alone.environment_.set.clear();
+    alone.review_.reset();
     if (guards == GuardsCount::No) {
         alone.guards_ = Guards();
     }

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,6 +100,7 @@ struct Decision {
     // directory it is that directory as a private one.
     std::string section;
     std::string remedy;
+    std::string review; // refused: the rule under `review:` that would allow it, once moved up; "" for none
 };
 
 class Policy {
@@ -148,6 +150,9 @@ public:
     [[nodiscard]] const Guards& guards() const { return guards_; }
     [[nodiscard]] const std::vector<Credential>& credentials() const { return credentials_; }
     [[nodiscard]] const std::string& name() const { return name_; }
+    // The rules under `review:` as a policy of their own, to be shown and compared; null where there are none.
+    // It allows nothing here.
+    [[nodiscard]] const Policy* review() const { return review_.get(); }
     // Everything included, in the order it was read: "base", "./team.yaml".
     [[nodiscard]] const std::vector<std::string>& includes() const { return includes_; }
 
@@ -155,6 +160,7 @@ private:
     friend class PolicyBuilder;
     Policy() = default;
 
+    [[nodiscard]] Decision decide_alone(Operation operation, std::string_view object) const;
     [[nodiscard]] Decision decide_file(Operation operation, std::string_view path) const;
     [[nodiscard]] Decision decide_connect(std::string_view endpoint) const;
     [[nodiscard]] Decision decide_listen(std::string_view port) const;
@@ -181,6 +187,7 @@ private:
     Resources resources_;
     Variables variables_;
     Guards guards_;
+    std::shared_ptr<const Policy> review_;
 };
 
 } // namespace treadline

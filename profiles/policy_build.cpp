@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <memory>
 #include <set>
+#include <utility>
 
 #include "base/text.h"
 #include "profiles/policy.h"
@@ -20,6 +22,18 @@ public:
     result<Policy> build(const Profile& profile, const std::string& source) {
         policy_.name_ = profile.name;
         TRY(add(profile, source));
+        if (!proposed_.empty()) {
+            PolicyBuilder review(policy_.variables_, load_);
+            for (const auto& [rules, where] : proposed_) {
+                TRY(review.add(rules, where));
+            }
+            policy_.review_ = std::make_shared<const Policy>(review.finish());
+        }
+        return finish();
+    }
+
+private:
+    Policy finish() {
         std::set<std::string> names;
         for (const PolicySyscalls& entry : policy_.syscall_entries_) {
             names.insert(entry.names.begin(), entry.names.end());
@@ -28,7 +42,6 @@ public:
         return std::move(policy_);
     }
 
-private:
     // The profile's own rules come before those of what it includes, so that they win where only one can
     // (`set`, `resources`) and are the ones messages name.
     result<ok> add(const Profile& profile, const std::string& source) {
@@ -44,6 +57,11 @@ private:
         }
         policy_.environment_.set.insert(profile.environment.set.begin(), profile.environment.set.end());
         add_resources(profile.resources);
+        if (!(profile.review == ProfileRules{})) {
+            Profile rules;
+            static_cast<ProfileRules&>(rules) = profile.review;
+            proposed_.emplace_back(std::move(rules), source);
+        }
         for (const Entry& entry : profile.include) {
             if (std::find(open_.begin(), open_.end(), entry.text) != open_.end()) {
                 return fail_at(source, entry.at,
@@ -175,7 +193,8 @@ private:
 
     const Policy::Loader& load_;
     Policy policy_;
-    std::vector<std::string> open_; // includes being read, outermost first
+    std::vector<std::pair<Profile, std::string>> proposed_; // `review:` of everything read, and its source
+    std::vector<std::string> open_;                         // includes being read, outermost first
 };
 
 result<Policy> Policy::build(const Profile& profile, const std::string& source, const Variables& variables,

@@ -123,19 +123,25 @@ struct Learned {
     bool operator==(const Learned&) const = default;
 };
 
-struct Profile {
-    std::string name;
-    std::optional<Learned> learned;
+// What may stand at the top of a profile, and again under `review:`.
+struct ProfileRules {
     std::vector<Entry> include; // an abstraction's name, or a path starting with ./ from the profile's folder
     std::vector<FileRule> files;
     std::vector<Entry> private_directories; // `private:`
-    std::vector<Entry> deny;                // patterns as in FileRule::path
+    std::vector<Entry> deny;                // patterns as in FileRule::path; not under `review:`
     Network network;
     std::vector<Entry>
         unix_sockets; // `unix:`; paths (a `*` as in file rules) or @abstract, with the same escapes
     std::vector<Entry> syscalls; // names or @groups
     Environment environment;
     Resources resources;
+    bool operator==(const ProfileRules&) const = default;
+};
+
+struct Profile : ProfileRules {
+    std::string name;
+    std::optional<Learned> learned;
+    ProfileRules review; // proposed, for a person to move up; allows nothing where it stands
     bool operator==(const Profile&) const = default;
 };
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <map>
 
-#include "base/text.h"
 #include "base/invisible.h"
+#include "base/text.h"
 #include "profiles/profile_reader.h"
 #include "profiles/profile_writer.h"
 #include "profiles/section_editor.h"
@@ -16,11 +16,31 @@ namespace treadline {
 namespace {
 
 // The sections rules can be inserted into, in the order new ones are appended.
-constexpr std::array<std::string_view, 10> sections = {
-    "include",        "files",           "private", "deny",     "network.connect",
-    "network.listen", "network.publish", "unix",    "syscalls", "environment.pass"};
+constexpr std::array<std::string_view, 19> sections = {
+    "include",
+    "files",
+    "private",
+    "deny",
+    "network.connect",
+    "network.listen",
+    "network.publish",
+    "unix",
+    "syscalls",
+    "environment.pass",
+    "review.include",
+    "review.files",
+    "review.private",
+    "review.network.connect",
+    "review.network.listen",
+    "review.network.publish",
+    "review.unix",
+    "review.syscalls",
+    "review.environment.pass",
+};
+constexpr std::string_view review = "review.";
+
 result<SectionRule> parse_rule(const Insertion& insertion) {
-    const bool files = insertion.section == "files";
+    const bool files = insertion.section == "files" || insertion.section == "review.files";
     SectionRule rule{"", {}, insertion.comment, insertion.withheld};
     std::string_view words = insertion.line;
     const std::string shown = "'" + printable(insertion.line) + "'";
@@ -50,25 +70,23 @@ result<SectionRule> parse_rule(const Insertion& insertion) {
     return rule;
 }
 
+void sort_rules(ProfileRules& rules) {
+    const auto by_text = [](const Entry& a, const Entry& b) { return a.text < b.text; };
+    const auto by_port = [](const PortEntry& a, const PortEntry& b) { return a.port < b.port; };
+    std::sort(rules.files.begin(), rules.files.end(),
+              [](const FileRule& a, const FileRule& b) { return a.path < b.path; });
+    for (auto* entries : {&rules.include, &rules.private_directories, &rules.deny, &rules.network.connect,
+                          &rules.unix_sockets, &rules.syscalls, &rules.environment.pass}) {
+        std::sort(entries->begin(), entries->end(), by_text);
+    }
+    std::sort(rules.network.listen.begin(), rules.network.listen.end(), by_port);
+    std::sort(rules.network.publish.begin(), rules.network.publish.end(), by_port);
+}
+
 // In an order that does not depend on where a rule was put.
 Profile in_order(Profile profile) {
-    const auto by_text = [](auto& entries) {
-        std::sort(entries.begin(), entries.end(),
-                  [](const Entry& a, const Entry& b) { return a.text < b.text; });
-    };
-    const auto by_port = [](auto& entries) {
-        std::sort(entries.begin(), entries.end(),
-                  [](const PortEntry& a, const PortEntry& b) { return a.port < b.port; });
-    };
-    std::sort(profile.files.begin(), profile.files.end(),
-              [](const FileRule& a, const FileRule& b) { return a.path < b.path; });
-    for (auto* entries :
-         {&profile.include, &profile.private_directories, &profile.deny, &profile.network.connect,
-          &profile.unix_sockets, &profile.syscalls, &profile.environment.pass}) {
-        by_text(*entries);
-    }
-    by_port(profile.network.listen);
-    by_port(profile.network.publish);
+    sort_rules(profile);
+    sort_rules(profile.review);
     return profile;
 }
 
@@ -92,28 +110,28 @@ result<ok> add_port(std::vector<PortEntry>& ports, const std::string& text) {
 }
 
 // What the text has to mean afterwards.
-result<ok> add_to(Profile& profile, const std::string& section, const SectionRule& rule) {
+result<ok> add_to(ProfileRules& rules, std::string_view section, const SectionRule& rule) {
     if (section == "files") {
-        const auto same = std::find_if(profile.files.begin(), profile.files.end(),
+        const auto same = std::find_if(rules.files.begin(), rules.files.end(),
                                        [&](const FileRule& other) { return other.path == rule.text; });
-        if (same == profile.files.end()) {
-            profile.files.push_back({rule.text, rule.modes, {}});
+        if (same == rules.files.end()) {
+            rules.files.push_back({rule.text, rule.modes, {}});
         } else {
             same->modes |= rule.modes;
         }
         return ok{};
     }
     if (section == "network.listen" || section == "network.publish") {
-        return add_port(section == "network.listen" ? profile.network.listen : profile.network.publish,
+        return add_port(section == "network.listen" ? rules.network.listen : rules.network.publish,
                         rule.text);
     }
-    add_entry(section == "include"           ? profile.include
-              : section == "private"         ? profile.private_directories
-              : section == "deny"            ? profile.deny
-              : section == "network.connect" ? profile.network.connect
-              : section == "unix"            ? profile.unix_sockets
-              : section == "syscalls"        ? profile.syscalls
-                                             : profile.environment.pass,
+    add_entry(section == "include"           ? rules.include
+              : section == "private"         ? rules.private_directories
+              : section == "deny"            ? rules.deny
+              : section == "network.connect" ? rules.network.connect
+              : section == "unix"            ? rules.unix_sockets
+              : section == "syscalls"        ? rules.syscalls
+                                             : rules.environment.pass,
               rule.text);
     return ok{};
 }
@@ -145,7 +163,9 @@ result<std::string> insert_rules(std::string_view text, const std::vector<Insert
         }
         SectionRule rule = TRY(parse_rule(insertion));
         if (!rule.withheld) {
-            TRY(add_to(expected, insertion.section, rule));
+            const bool waits = insertion.section.starts_with(review);
+            TRY(add_to(waits ? expected.review : expected,
+                       std::string_view(insertion.section).substr(waits ? review.size() : 0), rule));
         }
         by_section[insertion.section].push_back(std::move(rule));
     }

@@ -15,7 +15,7 @@ namespace treadline {
 
 struct Insertion {
     // include, files, private, deny, network.connect, network.listen, network.publish, unix, syscalls,
-    // environment.pass
+    // environment.pass; each of them but deny also with "review." in front
     std::string section;
     // For files "PATH: MODES", quoted as YAML where that is needed (Decision::remedy, rule_line()); for the
     // rest the entry, plain or as a YAML scalar in quotes.

@@ -6,8 +6,8 @@
 #include <limits>
 #include <set>
 
-#include "base/text.h"
 #include "base/invisible.h"
+#include "base/text.h"
 #include "profiles/pattern.h"
 #include "profiles/yaml_tree.h"
 
@@ -53,34 +53,54 @@ public:
         TRY(want_map(root, "a profile"));
         TRY(version(root));
         Profile profile;
-        TRY(keys(
-            root,
-            {
-                {"treadline", [](const YamlNode&) -> result<ok> { return ok{}; }},
-                {"name", [&](const YamlNode& node) { return name(node, profile.name); }},
-                {"learned", [&](const YamlNode& node) { return learned(node, profile.learned.emplace()); }},
-                {"include",
-                 [&](const YamlNode& node) { return entries(node, profile.include, include_complaint); }},
-                {"files", [&](const YamlNode& node) { return files(node, profile.files); }},
-                {"private",
-                 [&](const YamlNode& node) {
-                     return entries(node, profile.private_directories, directory_complaint);
-                 }},
-                {"deny", [&](const YamlNode& node) { return entries(node, profile.deny, path_complaint); }},
-                {"network", [&](const YamlNode& node) { return network(node, profile.network); }},
-                {"unix",
-                 [&](const YamlNode& node) { return entries(node, profile.unix_sockets, socket_complaint); }},
-                {"syscalls",
-                 [&](const YamlNode& node) { return entries(node, profile.syscalls, syscall_complaint); }},
-                {"environment", [&](const YamlNode& node) { return environment(node, profile.environment); }},
-                {"resources", [&](const YamlNode& node) { return resources(node, profile.resources); }},
-            }));
+        Handlers handlers = {
+            {"treadline", [](const YamlNode&) -> result<ok> { return ok{}; }},
+            {"name", [&](const YamlNode& node) { return name(node, profile.name); }},
+            {"learned", [&](const YamlNode& node) { return learned(node, profile.learned.emplace()); }},
+        };
+        for (auto& handler : rules(profile, Where::Top)) {
+            handlers.push_back(std::move(handler));
+        }
+        handlers.emplace_back("review", [&](const YamlNode& node) { return review(node, profile.review); });
+        TRY(keys(root, handlers));
         return profile;
     }
 
 private:
     using Complaint = std::function<std::string(std::string_view)>;
     using Handlers = std::vector<std::pair<std::string_view, std::function<result<ok>(const YamlNode&)>>>;
+
+    // What only takes away or only sets, and what hands out a credential, has nothing to wait for.
+    enum class Where : uint8_t { Top, Review };
+
+    Handlers rules(ProfileRules& out, Where where) const {
+        Handlers handlers = {
+            {"include", [&](const YamlNode& node) { return entries(node, out.include, include_complaint); }},
+            {"files", [&](const YamlNode& node) { return files(node, out.files); }},
+            {"private",
+             [&](const YamlNode& node) {
+                 return entries(node, out.private_directories, directory_complaint);
+             }},
+            {"network",
+             [this, &out, where](const YamlNode& node) { return network(node, out.network, where); }},
+            {"unix", [&](const YamlNode& node) { return entries(node, out.unix_sockets, socket_complaint); }},
+            {"syscalls",
+             [&](const YamlNode& node) { return entries(node, out.syscalls, syscall_complaint); }},
+            {"environment",
+             [this, &out, where](const YamlNode& node) { return environment(node, out.environment, where); }},
+            {"resources", [&](const YamlNode& node) { return resources(node, out.resources); }},
+        };
+        if (where == Where::Top) {
+            handlers.emplace_back(
+                "deny", [&](const YamlNode& node) { return entries(node, out.deny, path_complaint); });
+        }
+        return handlers;
+    }
+
+    result<ok> review(const YamlNode& node, ProfileRules& out) const {
+        TRY(want_map(node, "'review'"));
+        return keys(node, rules(out, Where::Review));
+    }
 
     [[nodiscard]] failure complain(Position at, const std::string& sentence) const {
         return fail_at(file_, at, sentence);
@@ -273,17 +293,18 @@ private:
         return ok{};
     }
 
-    result<ok> network(const YamlNode& node, Network& out) const {
+    result<ok> network(const YamlNode& node, Network& out, Where where) const {
         TRY(want_map(node, "'network'"));
-        return keys(
-            node,
-            {
-                {"connect",
-                 [&](const YamlNode& list) { return entries(list, out.connect, endpoint_complaint); }},
-                {"listen", [&](const YamlNode& list) { return ports(list, out.listen, true); }},
-                {"publish", [&](const YamlNode& list) { return ports(list, out.publish, false); }},
-                {"credentials", [&](const YamlNode& list) { return credentials(list, out.credentials); }},
-            });
+        Handlers handlers = {
+            {"connect", [&](const YamlNode& list) { return entries(list, out.connect, endpoint_complaint); }},
+            {"listen", [&](const YamlNode& list) { return ports(list, out.listen, true); }},
+            {"publish", [&](const YamlNode& list) { return ports(list, out.publish, false); }},
+        };
+        if (where == Where::Top) {
+            handlers.emplace_back("credentials",
+                                  [&](const YamlNode& list) { return credentials(list, out.credentials); });
+        }
+        return keys(node, handlers);
     }
     static std::string endpoint_complaint(std::string_view entry) {
         const auto parsed = parse_host_port(entry);
@@ -340,27 +361,27 @@ private:
         });
     }
 
-    result<ok> environment(const YamlNode& node, Environment& out) const {
+    result<ok> environment(const YamlNode& node, Environment& out, Where where) const {
         TRY(want_map(node, "'environment'"));
-        return keys(
-            node,
-            {
-                {"pass", [&](const YamlNode& list) { return entries(list, out.pass, variable_complaint); }},
-                {"set",
-                 [&](const YamlNode& map) -> result<ok> {
-                     TRY(want_map(map, "'set'"));
-                     for (const auto& [key, value] : map.entries) {
-                         if (const std::string sentence = variable_complaint(key.text);
-                             !sentence.empty() || has_wildcard(key.text) ||
-                             key.text.find('\0') != std::string::npos) {
-                             return complain(key.at, "'" + excerpt(key.text) +
-                                                         "' is no name of an environment variable");
-                         }
-                         out.set[key.text] = TRY(text(value, "the value of '" + excerpt(key.text) + "'"));
-                     }
-                     return ok{};
-                 }},
-            });
+        Handlers handlers = {
+            {"pass", [&](const YamlNode& list) { return entries(list, out.pass, variable_complaint); }},
+        };
+        if (where == Where::Top) {
+            handlers.emplace_back("set", [&](const YamlNode& map) { return variables(map, out.set); });
+        }
+        return keys(node, handlers);
+    }
+
+    result<ok> variables(const YamlNode& map, std::map<std::string, std::string>& out) const {
+        TRY(want_map(map, "'set'"));
+        for (const auto& [key, value] : map.entries) {
+            if (const std::string sentence = variable_complaint(key.text);
+                !sentence.empty() || has_wildcard(key.text) || key.text.find('\0') != std::string::npos) {
+                return complain(key.at, "'" + excerpt(key.text) + "' is no name of an environment variable");
+            }
+            out[key.text] = TRY(text(value, "the value of '" + excerpt(key.text) + "'"));
+        }
+        return ok{};
     }
 
     result<ok> resources(const YamlNode& node, Resources& out) const {

@@ -69,20 +69,20 @@ void write_pair(std::string& out, const std::string& indent, std::string_view ke
     }
 }
 
-void write_network(std::string& out, const Network& network) {
+void write_network(std::string& out, const std::string& indent, const Network& network) {
     if (network == Network{}) {
         return;
     }
-    out += "\nnetwork:\n";
-    write_list(out, "  ", "connect", texts_of(network.connect));
-    write_list(out, "  ", "listen", texts_of(network.listen));
-    write_list(out, "  ", "publish", texts_of(network.publish));
+    out += (indent.empty() ? "\n" : "") + indent + "network:\n";
+    write_list(out, indent + "  ", "connect", texts_of(network.connect));
+    write_list(out, indent + "  ", "listen", texts_of(network.listen));
+    write_list(out, indent + "  ", "publish", texts_of(network.publish));
     if (!network.credentials.empty()) {
-        out += "  credentials:\n";
+        out += indent + "  credentials:\n";
         for (const Credential& credential : network.credentials) {
-            out += "    - host: " + yaml_scalar(credential.host, YamlContext::Block) + "\n";
-            out += "      header: " + yaml_scalar(credential.header, YamlContext::Block) + "\n";
-            out += "      value: " + yaml_scalar(credential.value, YamlContext::Block) + "\n";
+            out += indent + "    - host: " + yaml_scalar(credential.host, YamlContext::Block) + "\n";
+            out += indent + "      header: " + yaml_scalar(credential.header, YamlContext::Block) + "\n";
+            out += indent + "      value: " + yaml_scalar(credential.value, YamlContext::Block) + "\n";
         }
     }
 }
@@ -90,29 +90,29 @@ void write_network(std::string& out, const Network& network) {
 // Names of variables say little each; more of them on lines of their own would bury the rest of the profile.
 constexpr size_t names_a_line_each = 3;
 
-void write_environment(std::string& out, const Environment& environment) {
+void write_environment(std::string& out, const std::string& indent, const Environment& environment) {
     if (environment == Environment{}) {
         return;
     }
-    out += "environment:\n";
+    out += indent + "environment:\n";
     if (environment.pass.size() > names_a_line_each) {
         std::vector<std::string> words;
         for (const Entry& entry : environment.pass) {
             words.push_back(yaml_scalar(entry.text, YamlContext::Flow));
         }
-        out += wrapped_list("  pass: [", words, wrapped_width) + "\n";
+        out += wrapped_list(indent + "  pass: [", words, wrapped_width) + "\n";
     } else {
-        write_list(out, "  ", "pass", texts_of(environment.pass));
+        write_list(out, indent + "  ", "pass", texts_of(environment.pass));
     }
     if (!environment.set.empty()) {
-        out += "  set:\n";
+        out += indent + "  set:\n";
         for (const auto& [name, value] : environment.set) {
-            write_pair(out, "    ", name, yaml_scalar(value, YamlContext::Block));
+            write_pair(out, indent + "    ", name, yaml_scalar(value, YamlContext::Block));
         }
     }
 }
 
-void write_resources(std::string& out, const Resources& resources) {
+void write_resources(std::string& out, const std::string& indent, const Resources& resources) {
     std::vector<std::string> limits;
     if (resources.memory_bytes) {
         limits.push_back("memory: " + memory_text(*resources.memory_bytes));
@@ -127,8 +127,25 @@ void write_resources(std::string& out, const Resources& resources) {
         limits.push_back("time: " + duration_text(*resources.time_seconds));
     }
     if (!limits.empty()) {
-        out += "resources: {" + join(limits, ", ") + "}\n";
+        out += indent + "resources: {" + join(limits, ", ") + "}\n";
     }
+}
+
+void write_rules(std::string& out, const std::string& indent, const ProfileRules& rules) {
+    write_list(out, indent, "include", texts_of(rules.include));
+    if (!rules.files.empty()) {
+        out += (indent.empty() ? "\n" : "") + indent + "files:\n";
+        for (const FileRule& rule : rules.files) {
+            write_pair(out, indent + "  ", rule.path, to_string(rule.modes));
+        }
+    }
+    write_list(out, indent, "private", texts_of(rules.private_directories));
+    write_list(out, indent, "deny", texts_of(rules.deny));
+    write_network(out, indent, rules.network);
+    write_list(out, indent, "unix", texts_of(rules.unix_sockets));
+    write_list(out, indent, "syscalls", texts_of(rules.syscalls));
+    write_environment(out, indent, rules.environment);
+    write_resources(out, indent, rules.resources);
 }
 
 } // namespace
@@ -178,20 +195,11 @@ std::string write_profile(const Profile& profile) {
     if (profile.learned) {
         out += "learned: " + learned_text(*profile.learned) + "\n";
     }
-    write_list(out, "", "include", texts_of(profile.include));
-    if (!profile.files.empty()) {
-        out += "\nfiles:\n";
-        for (const FileRule& rule : profile.files) {
-            write_pair(out, "  ", rule.path, to_string(rule.modes));
-        }
+    write_rules(out, "", profile);
+    if (!(profile.review == ProfileRules{})) {
+        out += "\nreview:\n";
+        write_rules(out, "  ", profile.review);
     }
-    write_list(out, "", "private", texts_of(profile.private_directories));
-    write_list(out, "", "deny", texts_of(profile.deny));
-    write_network(out, profile.network);
-    write_list(out, "", "unix", texts_of(profile.unix_sockets));
-    write_list(out, "", "syscalls", texts_of(profile.syscalls));
-    write_environment(out, profile.environment);
-    write_resources(out, profile.resources);
     return out;
 }
 

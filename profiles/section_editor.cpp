@@ -27,11 +27,12 @@ bool is_live(const SectionRule& rule) {
 class SectionEditor {
 public:
     SectionEditor(std::string text, const std::string& file, std::string_view section)
-        : text_(std::move(text)), file_(file), files_(section == "files"),
-          end_(text_.find("\r\n") == std::string::npos ? "\n" : "\r\n") {
-        const size_t dot = section.find('.');
-        outer_ = section.substr(0, dot);
-        inner_ = dot == std::string_view::npos ? "" : section.substr(dot + 1);
+        : text_(std::move(text)), file_(file), end_(text_.find("\r\n") == std::string::npos ? "\n" : "\r\n") {
+        for (const std::string_view key : split(section, '.')) {
+            keys_.emplace_back(key);
+        }
+        files_ = keys_.back() == "files";
+        names_ = keys_.back() == "pass";
     }
 
     result<std::string> insert(const std::vector<SectionRule>& rules) {
@@ -40,12 +41,18 @@ public:
             return text_;
         }
         const YamlNode root = TRY(parse_yaml(text_, file_));
-        const YamlNode* outer = root.find(outer_);
-        const YamlNode* node = outer != nullptr && !inner_.empty() ? outer->find(inner_) : outer;
-        if (outer == nullptr) {
+        const YamlNode* node = &root;
+        size_t depth = 0; // of the keys, those that are there
+        for (const YamlNode* next = nullptr; depth < keys_.size(); ++depth, node = next) {
+            next = node->find(keys_[depth]);
+            if (next == nullptr) {
+                break;
+            }
+        }
+        if (depth == 0) {
             append_section(fresh);
-        } else if (node == nullptr) {
-            insert_key(*outer, fresh);
+        } else if (depth < keys_.size()) {
+            insert_key(*node, depth, fresh);
         } else if (node->flow) {
             insert_flow(*node, fresh);
         } else {
@@ -59,9 +66,9 @@ private:
     // place.
     result<std::vector<SectionRule>> without_known(const std::vector<SectionRule>& rules) {
         const YamlNode root = TRY(parse_yaml(text_, file_));
-        const YamlNode* node = root.find(outer_);
-        if (node != nullptr && !inner_.empty()) {
-            node = node->find(inner_);
+        const YamlNode* node = &root;
+        for (size_t depth = 0; depth < keys_.size() && node != nullptr; ++depth) {
+            node = node->find(keys_[depth]);
         }
         TextEdits edits;
         std::vector<SectionRule> fresh;
@@ -229,7 +236,7 @@ private:
         bool unfinished = text_.back() != '\n';
         TextEdits edits;
         for (const SectionRule& rule : rules) {
-            const auto behind = outer_ == "include" ? lines.size() - 1 : place_of(lines, rule.text);
+            const auto behind = keys_.back() == "include" ? lines.size() - 1 : place_of(lines, rule.text);
             const size_t at = behind ? lines[*behind].after : lines.front().start;
             edits.insert(at, (unfinished && at == text_.size() ? end_ : "") + block_line(rule, indent));
             unfinished = unfinished && at != text_.size();
@@ -309,7 +316,7 @@ private:
         const bool sorted = std::is_sorted(offsets.begin(), offsets.end(), [](const auto& a, const auto& b) {
             return reads_before(a.first, b.first);
         });
-        return comments || !sorted || outer_ == "include" ? decltype(offsets){} : offsets;
+        return comments || !sorted || keys_.back() == "include" ? decltype(offsets){} : offsets;
     }
 
     void insert_flow(const YamlNode& node, const std::vector<SectionRule>& rules) {
@@ -335,7 +342,7 @@ private:
             const std::string words = flow_words({rule}) + ", ";
             const size_t line = line_start(text_, next->second);
             const size_t line_end = std::min(text_.find_first_of("\r\n", next->second), text_.size());
-            const bool full = outer_ == "environment" && line_end - line + words.size() > wrapped_width;
+            const bool full = names_ && line_end - line + words.size() > wrapped_width;
             if (full && text_[next->second - 1] == ' ' && next != offsets.begin()) {
                 const std::string indent(node.offset + 1 - line_start(text_, node.offset), ' ');
                 edits.replace(next->second - 1, 1, end_ + indent + words);
@@ -345,9 +352,8 @@ private:
         }
         if (!last.empty()) {
             const char* between = layout.needs_comma ? ", " : layout.empty ? "" : " ";
-            edits.insert(layout.content_end, outer_ == "environment"
-                                                 ? flow_continued(layout, node.offset, last)
-                                                 : between + flow_words(last));
+            edits.insert(layout.content_end,
+                         names_ ? flow_continued(layout, node.offset, last) : between + flow_words(last));
         }
         withhold_after(edits, layout.close, rules);
         text_ = edits.apply(std::move(text_));
@@ -362,7 +368,7 @@ private:
         if (bare && !files_ && one_line.size() <= line_width) {
             return one_line + end_;
         }
-        if (bare && outer_ == "environment" && rules.size() > 3) {
+        if (bare && names_ && rules.size() > 3) {
             return wrapped_list(indent + key + ": [", flow_texts(rules), wrapped_width, end_) + end_;
         }
         std::string out = hash_unless_live(rules) + indent + key + ":" + end_;
@@ -376,31 +382,39 @@ private:
         return std::any_of(rules.begin(), rules.end(), is_live) ? "" : "#";
     }
 
+    // The keys from `depth` on, each below the one before, and the rules.
+    [[nodiscard]] std::string nested_text(size_t depth, const std::vector<SectionRule>& rules,
+                                          const std::string& indent) const {
+        return depth + 1 == keys_.size() ? section_text(keys_[depth], rules, indent)
+                                         : hash_unless_live(rules) + indent + keys_[depth] + ":" + end_ +
+                                               nested_text(depth + 1, rules, indent + "  ");
+    }
+
     void append_section(const std::vector<SectionRule>& rules) {
         if (!text_.empty() && text_.back() != '\n') {
             text_ += end_;
         }
-        if (files_ || outer_ == "network") {
+        if (keys_[0] == "files" || keys_[0] == "network" || keys_[0] == "review") {
             text_ += end_;
         }
-        if (inner_.empty()) {
-            text_ += section_text(outer_, rules, "");
-        } else {
-            text_ += hash_unless_live(rules) + outer_ + ":" + end_ + section_text(inner_, rules, "  ");
-        }
+        text_ += nested_text(0, rules, "");
     }
 
     // A key that is missing in a map that is there: `network:` without `listen`.
-    void insert_key(const YamlNode& map, const std::vector<SectionRule>& rules) {
+    void insert_key(const YamlNode& map, size_t depth, const std::vector<SectionRule>& rules) {
         TextEdits edits;
         if (!map.flow) {
             const size_t first = map.entries.front().key.offset;
-            edits.insert(line_start(text_, first), section_text(inner_, rules, indent_of(text_, first)));
+            edits.insert(line_start(text_, first), nested_text(depth, rules, indent_of(text_, first)));
         } else {
             const FlowLayout layout = flow_layout(text_, map.offset);
             if (std::any_of(rules.begin(), rules.end(), is_live)) {
-                edits.insert(layout.content_end,
-                             (layout.needs_comma ? ", " : "") + inner_ + ": [" + flow_words(rules) + "]");
+                std::string pair = (files_ ? "{" : "[") + flow_words(rules) + (files_ ? "}" : "]");
+                for (size_t i = keys_.size(); i-- > depth;) {
+                    pair = keys_[i] + ": " + pair;
+                    pair = i > depth ? "{" + pair + "}" : pair;
+                }
+                edits.insert(layout.content_end, (layout.needs_comma ? ", " : "") + pair);
             }
             withhold_after(edits, layout.close, rules);
         }
@@ -409,10 +423,10 @@ private:
 
     std::string text_;
     const std::string& file_;
-    bool files_;
-    std::string end_; // of a line
-    std::string outer_;
-    std::string inner_; // "connect" of "network.connect"
+    bool files_ = false;            // rules are paths with modes
+    bool names_ = false;            // of variables: many, and short
+    std::string end_;               // of a line
+    std::vector<std::string> keys_; // "network", "connect"
 };
 
 } // namespace

@@ -49,6 +49,15 @@ TEST_CASE("the JSON report has the contracted shape", "[enforcer][report]") {
     CHECK(violation["count"] == 2);
 }
 
+TEST_CASE("a denial that a rule under review would lift names that rule", "[enforcer][report]") {
+    RunReport run = report();
+    CHECK(nlohmann::json::parse(to_json(run))["violations"][0]["review"].is_null());
+    CHECK(to_text(run).find("move up from review") == std::string::npos);
+    run.outcome.violations[0].review = "${home}/.ssh/: r";
+    CHECK(nlohmann::json::parse(to_json(run))["violations"][0]["review"] == "${home}/.ssh/: r");
+    CHECK(to_text(run).find("move up from review: ${home}/.ssh/: r") != std::string::npos);
+}
+
 TEST_CASE("a denial that no rule can allow has a null rule", "[enforcer][report]") {
     RunReport run = report();
     run.outcome.violations[0].rule.clear();

@@ -183,6 +183,7 @@ TEST_CASE("each key of the format is compared: what it adds, takes away and chan
         {"resources: {cpu: 100%}\n", Gives::Less, "resources: {cpu: 200%}\n"},
         {"resources: {time: 1m}\n", Gives::Less, "resources: {time: 2m}\n"},
         {"learned: {runs: 1, complete: true}\n", Gives::Same, ""},
+        {"review: {files: {/a: r}, syscalls: [ptrace]}\n", Gives::Same, ""},
     };
     const auto check = [](const std::string& older, const std::string& newer, bool more, bool less) {
         const ProfileDiff difference = between(older, newer);
@@ -200,6 +201,11 @@ TEST_CASE("each key of the format is compared: what it adds, takes away and chan
         }
     }
     CHECK(between("name: a\n", "name: b\n") == ProfileDiff{});
+}
+
+TEST_CASE("moving a rule up from review widens", "[profiler][diff]") {
+    CHECK(between("review: {files: {/a: r}}\n", "files: {/a: r}\n").widens());
+    CHECK_FALSE(between("files: {/a: r}\n", "review: {files: {/a: r}}\n").widens());
 }
 
 TEST_CASE("another source of a credential widens, and no value of one is shown", "[profiler][diff]") {

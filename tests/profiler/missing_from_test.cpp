@@ -114,6 +114,23 @@ TEST_CASE("a rule a person commented out is not proposed again", "[profiler][mis
           Lines{"${project}/b: wc"});
 }
 
+TEST_CASE("a rule under review is not proposed again, nor slipped in beside it", "[profiler][missing]") {
+    const std::string text = by_hand + "review:\n  files: {\"${project}/b\": r}\n  private: [\"${tmp}\"]\n  "
+                                       "unix: [\"@bus\"]\n  syscalls: [ptrace]\n  network: {connect: "
+                                       "[\"api.example.org:443\"]}\n";
+    const std::string trace =
+        "file 1 read {project}/b\nsocket 1 connect unix @bus 0\nsyscall 1 ptrace\n"
+        "file 1 create made gone {tmp}/xXk2Ld9\nsocket 1 connect tcp 203.0.113.7 443 api.example.org\n";
+    CHECK(test::lines_of(added(text, trace), Section::Files).empty());
+    CHECK(test::lines_of(added(text, trace), Section::Private).empty());
+    CHECK(test::lines_of(added(text, trace), Section::Unix).empty());
+    CHECK(test::lines_of(added(text, trace), Section::Connect).empty());
+    CHECK(test::lines_of(added(text, trace), Section::Syscalls) == Lines{"@network"});
+    CHECK(test::lines_of(added(text, "file 1 read {project}/c"), Section::Files) == Lines{"${project}/c: r"});
+    CHECK(test::lines_of(added(text, "file 1 execute {project}/b"), Section::Files) ==
+          Lines{"${project}/b: rx"});
+}
+
 TEST_CASE("a rule for a path that has one carries the modes of both", "[profiler][missing]") {
     const std::string text = by_hand + "files:\n  ${project}/a: r\n";
     CHECK(test::lines_of(added(text, "file 1 write {project}/a"), Section::Files) ==

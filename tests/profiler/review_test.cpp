@@ -208,3 +208,23 @@ TEST_CASE("the JSON of a review has what the documentation promises", "[profiler
     CHECK(json.at("unseen").is_null());
     CHECK(json.at("left_out").is_null());
 }
+
+TEST_CASE("what waits under review is listed apart, with its comment", "[profiler][review]") {
+    const auto result = reviewed(head + "files:\n  ${project}/a: r\n#  /b: r   # no\nreview:\n  files:\n"
+                                        "    /c: rw   # one run only\n  syscalls: [ptrace]\n",
+                                 "");
+    REQUIRE(result.review.withheld.size() == 3);
+    CHECK_FALSE(result.review.withheld[0].under_review);
+    CHECK(result.review.withheld[1].under_review);
+    CHECK(result.review.withheld[1].line == 9);
+    CHECK(result.review.withheld[1].rule == "/c: rw");
+    CHECK(result.review.withheld[1].reason == "one run only");
+    CHECK(result.review.withheld[2].rule == "ptrace");
+    const auto json = nlohmann::json::parse(to_json(result.review));
+    CHECK(json.at("withheld").at(0).at("under_review") == false);
+    CHECK(json.at("withheld").at(1).at("under_review") == true);
+    CHECK(result.text.find("Under 'review:', not allowed. To accept a rule, move it up to its section in "
+                           "profile.yaml.\n  line 9: /c: rw\n") != std::string::npos);
+    CHECK(line_for(result.review, "/c") == nullptr);
+    CHECK(reviewed(head, "").text.find("review:") == std::string::npos);
+}

@@ -134,6 +134,8 @@ TEST_CASE("the schema and the reader accept the same profiles", "[profiles][sche
           std::string("treadline: 1\nfiles: {/: r, /a: rwcx, \"${home}\": r, \"${tmp}/\": r, /a/**: c, "
                       "/b/*.c: rw}\n"),
           std::string("treadline: 1\ninclude: [base, ./a.yaml]\nsyscalls: [bpf]\nunix: [\"@x\", /run/a]\n"),
+          std::string("treadline: 1\nreview: {files: {/a: r}, network: {connect: [\"a.b:1\"], listen: [0]}, "
+                      "environment: {pass: [A]}, private: [/tmp], include: [git], syscalls: [bpf]}\n"),
           std::string("treadline: 1\nname: 12\nenvironment: {set: {A: 1, B: true}}\n")}) {
         INFO(text);
         CHECK(schema_accepts(text));
@@ -180,6 +182,10 @@ TEST_CASE("the schema and the reader refuse the same mistakes", "[profiles][sche
                              "treadline: 1\nresources: {processes: 0}",
                              "treadline: 1\nlearned: {runs: -1}",
                              "treadline: 1\nlearned: {complete: maybe}",
+                             "treadline: 1\nreview: {deny: [/a]}",
+                             "treadline: 1\nreview: {files: {/a: q}}",
+                             "treadline: 1\nreview: {network: {credentials: []}}",
+                             "treadline: 1\nreview: {environment: {set: {A: b}}}",
                              "treadline: 1\ninclude: [../x]",
                              "treadline: 1\ninclude: [Base]"}) {
         const std::string text = std::string(body) + "\n";

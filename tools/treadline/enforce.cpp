@@ -95,6 +95,8 @@ void show(const Violation& violation) {
                                          violation.layer, printable(file_name(violation.exe)));
     if (violation.rule.empty()) {
         say(what + (violation.reason.empty() ? "" : "; " + printable(violation.reason)));
+    } else if (!violation.review.empty()) {
+        say(fmt::format("{}; to allow it, move up from 'review:'   {}", what, printable(violation.review)));
     } else {
         say(fmt::format("{}; to allow it, add under '{}:'   {}{}", what, violation.section, printable(violation.rule),
                         violation.risk.empty() ? "" : "   # risky: " + printable(violation.risk)));

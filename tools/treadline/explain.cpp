@@ -55,7 +55,10 @@ result<std::string> explain_last(const Context& context) {
             if (!reason.empty()) {
                 out += fmt::format("  why: {}\n", reason);
             }
-            out += rule.is_string() ? fmt::format("  to allow it, add under '{}:'\n    {}\n", violation.value("section", "files"),
+            const auto review = violation.find("review"); // not in reports of older versions
+            out += review != violation.end() && review->is_string()
+                       ? fmt::format("  to allow it, move up from 'review:'\n    {}\n", review->get<std::string>())
+                   : rule.is_string() ? fmt::format("  to allow it, add under '{}:'\n    {}\n", violation.value("section", "files"),
                                                   rule.get<std::string>())
                                     : std::string("  no rule can allow it\n");
             const auto& risk = violation.at("risk");

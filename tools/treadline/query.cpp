@@ -111,7 +111,8 @@ result<int> query(const QueryOptions& options) {
                              {"allowed", decision.allowed},
                              {"rule", decision.rule},
                              {"reason", decision.reason},
-                             {"remedy", decision.remedy}});
+                             {"remedy", decision.remedy},
+                             {"review", decision.review}});
         } else {
             output += decision.allowed ? fmt::format("allow\t{}\n", printable(decision.rule))
                                        : fmt::format("deny\t{}\n", printable(decision.reason));
