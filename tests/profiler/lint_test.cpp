@@ -196,6 +196,10 @@ TEST_CASE("what learning left undecided is noted, a person's own remark is not",
     CHECK(codes("learned: {command: [a], runs: 1, complete: true}\n").empty());
 }
 
+TEST_CASE("a rule under review is noted until somebody decides", "[profiler][lint]") {
+    CHECK(codes(linted("review:\n  files: {/usr/bin/true: rx}\n")) == Codes{"note undecided"});
+}
+
 TEST_CASE("a rule that leads through a link of this machine says where it leads", "[profiler][lint]") {
     const Disk disk{{"/", "/"},       {"/bin", "/usr/bin"},     {"/bin/sh", "/usr/bin/dash"},
                     {"/usr", "/usr"}, {"/usr/bin", "/usr/bin"}, {"/usr/bin/dash", "/usr/bin/dash"}};
