@@ -39,6 +39,21 @@ void add_files(std::vector<FileRule>& rules, const std::vector<FileRule>& more) 
     }
 }
 
+// All lists; what holds one value is for the caller to judge.
+void add_rules(ProfileRules& all, const ProfileRules& more) {
+    add_texts(all.include, more.include);
+    add_files(all.files, more.files);
+    add_texts(all.private_directories, more.private_directories);
+    add_texts(all.deny, more.deny);
+    add_texts(all.network.connect, more.network.connect);
+    add_ports(all.network.listen, more.network.listen);
+    add_ports(all.network.publish, more.network.publish);
+    add_texts(all.unix_sockets, more.unix_sockets);
+    add_texts(all.syscalls, more.syscalls);
+    add_texts(all.environment.pass, more.environment.pass);
+    all.environment.set.insert(more.environment.set.begin(), more.environment.set.end());
+}
+
 bool strictly_inside(const std::string& path, const std::string& directory) {
     return path != directory && is_within(path, directory);
 }
@@ -206,18 +221,9 @@ result<Merged> merge(const MergeSide& first, const MergeSide& second) {
     all = first.profile;
     all.learned = std::nullopt;
     all.name = all.name == more.name ? all.name : all.name + "+" + more.name;
-    add_texts(all.include, more.include);
-    add_files(all.files, more.files);
-    add_texts(all.private_directories, more.private_directories);
-    add_texts(all.deny, more.deny);
-    add_texts(all.network.connect, more.network.connect);
-    add_ports(all.network.listen, more.network.listen);
-    add_ports(all.network.publish, more.network.publish);
+    add_rules(all, more);
+    add_rules(all.review, more.review);
     all.network.credentials = TRY(both_credentials(first, second));
-    add_texts(all.unix_sockets, more.unix_sockets);
-    add_texts(all.syscalls, more.syscalls);
-    add_texts(all.environment.pass, more.environment.pass);
-    all.environment.set.insert(more.environment.set.begin(), more.environment.set.end());
     all.resources = TRY(both_resources(first, second));
     note_denied(first, second, merged.notes);
     note_denied(second, first, merged.notes);

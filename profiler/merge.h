@@ -2,7 +2,8 @@
 //
 // By the decision function's own semantics: an access is allowed by the result exactly where one of the two
 // allows it and no `deny` of either refuses it (`deny` wins). Where one profile cannot say that, there is no
-// result but a sentence. A limit is the higher of the two; without one in either, there is none.
+// result but a sentence. What waits under `review:` in either waits in the result. A limit is the higher of
+// the two; without one in either, there is none.
 #pragma once
 
 #include <string>

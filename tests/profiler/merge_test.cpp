@@ -143,6 +143,17 @@ TEST_CASE("the higher limit holds, and none where one profile has none", "[profi
     CHECK_FALSE(c.policy.resources().time_seconds.has_value());
 }
 
+TEST_CASE("what waits for review in either profile waits in the merged one, and allows nothing",
+          "[profiler][merge]") {
+    const Side c = both("review: {files: {/srv/a: r}, syscalls: [ptrace]}\n",
+                        "review: {files: {/srv/b: r, /srv/a: w}}\n");
+    REQUIRE(c.profile.review.files.size() == 2);
+    CHECK(c.profile.review.files[0].modes == (Mode::Read | Mode::Write));
+    CHECK(c.profile.review.syscalls.size() == 1);
+    CHECK_FALSE(allows(c, Operation::Read, "/srv/a"));
+    CHECK_FALSE(allows(c, Operation::Syscall, "ptrace"));
+}
+
 TEST_CASE("an include beside one profile is not there for the other's folder", "[profiler][merge]") {
     const Policy::Loader load = [](const std::string& name) {
         return read_profile("treadline: 1\nname: team\n", name);
