@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "collector/path_rows.h"
+
 namespace treadline {
 
 // Stat: looked at without being opened (existence, metadata, where a link leads); `show --json` lists these
@@ -43,6 +45,20 @@ struct FileAccess {
     bool would_create = false;   // opened with O_CREAT, though it was there already
     std::string requested; // as the program asked for it, where that differs (symlink, relative); else ""
     bool operator==(const FileAccess&) const = default;
+};
+
+// A FileAccess with its path as a number of Trace::paths, and without what only people read.
+struct AccessRow {
+    uint64_t count = 1;
+    uint32_t process = 0; // ProcessImage::id
+    uint32_t path = 0;
+    int32_t result = 0;
+    AccessKind access = AccessKind::Read;
+    bool directory : 1 = false;
+    bool created_by_run : 1 = false;
+    bool gone_at_end : 1 = false;
+    bool would_create : 1 = false;
+    bool operator==(const AccessRow&) const = default;
 };
 
 struct SocketAccess {
@@ -118,7 +134,9 @@ struct RunInfo {
 struct Trace {
     RunInfo run;
     std::vector<ProcessImage> processes;
-    std::vector<FileAccess> files;
+    std::vector<FileAccess> files; // or, where they were read as rows:
+    std::vector<AccessRow> rows;
+    PathRows paths;
     std::vector<SocketAccess> sockets;
     std::vector<SyscallUse> syscalls;
     std::vector<EnvironmentName> environment;

@@ -7,7 +7,6 @@
 #include <sqlite3.h>
 
 #include "collector/file_rows.h"
-#include "collector/path_table.h"
 #include "collector/sqlite_statement.h"
 #include "collector/store_open.h"
 #include "collector/store_schema.h"
@@ -110,38 +109,49 @@ result<ok> read_processes(sqlite3* database, Trace& trace) {
     return ok{};
 }
 
-// The paths of one run by number, and their order as texts: rows are given in an order that does not depend
-// on which path came first.
-class Paths {
-public:
-    static result<Paths> read(sqlite3* database, int64_t run) {
-        auto rows = TRY(rows_of_run(database, "SELECT id & 0xffffffff, parent, name FROM path", run));
-        Paths paths;
-        while (TRY(rows.step())) {
-            const auto number = static_cast<size_t>(rows.column_integer(0));
-            const auto parent = static_cast<size_t>(rows.column_integer(1));
-            if (number != paths.texts_.size() || parent >= number) {
-                return fail("the trace store is damaged: a path lacks its directory");
-            }
-            paths.texts_.push_back(parent == 0 ? rows.column_bytes(2)
-                                               : path_below(paths.texts_[parent], rows.column_view(2)));
+result<PathRows> read_paths(sqlite3* database, int64_t run) {
+    auto rows = TRY(rows_of_run(database, "SELECT id & 0xffffffff, parent, name FROM path", run));
+    PathRows paths;
+    while (TRY(rows.step())) {
+        const int64_t number = rows.column_integer(0);
+        const int64_t parent = rows.column_integer(1);
+        if (number != int64_t{paths.size()} + 1 || parent < 0 || parent >= number) {
+            return fail("the trace store is damaged: a path lacks its directory");
         }
-        return paths;
+        paths.add(static_cast<uint32_t>(parent), rows.column_view(2));
     }
+    return paths;
+}
 
-    // 0 is "no path".
-    [[nodiscard]] result<std::string_view> text(int64_t number) const {
-        if (number < 0 || static_cast<size_t>(number) >= texts_.size()) {
-            return fail("the trace store is damaged: an access to no path");
-        }
-        return std::string_view(texts_[static_cast<size_t>(number)]);
+// 0 is "no path".
+result<uint32_t> path_number(const PathRows& paths, int64_t number) {
+    if (number < 0 || number > int64_t{paths.size()}) {
+        return fail("the trace store is damaged: an access to no path");
     }
+    return static_cast<uint32_t>(number);
+}
 
-private:
-    std::vector<std::string> texts_ = {""};
-};
+result<std::string> path_text(const PathRows& paths, int64_t number) {
+    return paths.text(TRY(path_number(paths, number)));
+}
 
-result<ok> read_files(sqlite3* database, const Paths& paths, Trace& trace) {
+result<AccessKind> access_kind(int64_t kind) {
+    if (kind < 0 || kind >= access_kinds) {
+        return fail("the trace store is damaged: unknown access " + std::to_string(kind));
+    }
+    return static_cast<AccessKind>(kind);
+}
+
+// Anything that has the four flags.
+template <class Access>
+void set_flags(Access& access, int64_t flags) {
+    access.directory = (flags & FileDirectory) != 0;
+    access.created_by_run = (flags & FileCreatedByRun) != 0;
+    access.gone_at_end = (flags & FileGoneAtEnd) != 0;
+    access.would_create = (flags & FileWouldCreate) != 0;
+}
+
+result<ok> read_files(sqlite3* database, const PathRows& paths, Trace& trace) {
     auto rows = TRY(rows_of_run(database,
                                 "SELECT process, path, access, result, count, first_ns, lasted_ns, flags, "
                                 "coalesce(requested, 0) FROM file_access",
@@ -149,28 +159,36 @@ result<ok> read_files(sqlite3* database, const Paths& paths, Trace& trace) {
     while (TRY(rows.step())) {
         FileAccess access;
         access.process = rows.column_integer(0);
-        access.path = TRY(paths.text(rows.column_integer(1)));
-        const int64_t kind = rows.column_integer(2);
-        if (kind < 0 || kind >= access_kinds) {
-            return fail("the trace store is damaged: unknown access " + std::to_string(kind));
-        }
-        access.access = static_cast<AccessKind>(kind);
+        access.path = TRY(path_text(paths, rows.column_integer(1)));
+        access.access = TRY(access_kind(rows.column_integer(2)));
         access.result = static_cast<int32_t>(rows.column_integer(3));
         access.count = static_cast<uint64_t>(rows.column_integer(4));
         access.first_ns = rows.column_integer(5);
         access.last_ns = access.first_ns + rows.column_integer(6);
-        const int64_t flags = rows.column_integer(7);
-        access.directory = (flags & FileDirectory) != 0;
-        access.created_by_run = (flags & FileCreatedByRun) != 0;
-        access.gone_at_end = (flags & FileGoneAtEnd) != 0;
-        access.would_create = (flags & FileWouldCreate) != 0;
-        access.requested = TRY(paths.text(rows.column_integer(8)));
+        set_flags(access, rows.column_integer(7));
+        access.requested = TRY(path_text(paths, rows.column_integer(8)));
         trace.files.push_back(std::move(access));
     }
     std::sort(trace.files.begin(), trace.files.end(), [](const FileAccess& a, const FileAccess& b) {
         return std::tie(a.process, a.path, a.access, a.result) <
                std::tie(b.process, b.path, b.access, b.result);
     });
+    return ok{};
+}
+
+result<ok> read_access_rows(sqlite3* database, Trace& trace) {
+    auto rows = TRY(rows_of_run(
+        database, "SELECT process, path, access, result, count, flags FROM file_access", trace.run.id));
+    while (TRY(rows.step())) {
+        AccessRow access;
+        access.process = static_cast<uint32_t>(rows.column_integer(0));
+        access.path = TRY(path_number(trace.paths, rows.column_integer(1)));
+        access.access = TRY(access_kind(rows.column_integer(2)));
+        access.result = static_cast<int32_t>(rows.column_integer(3));
+        access.count = static_cast<uint64_t>(rows.column_integer(4));
+        set_flags(access, rows.column_integer(5));
+        trace.rows.push_back(access);
+    }
     return ok{};
 }
 
@@ -227,12 +245,12 @@ result<ok> read_names(sqlite3* database, Trace& trace) {
     return ok{};
 }
 
-result<ok> read_facts(sqlite3* database, const Paths& paths, Trace& trace) {
+result<ok> read_facts(sqlite3* database, const PathRows& paths, Trace& trace) {
     auto rows = TRY(rows_of_run(
         database, "SELECT coalesce(process, 0), kind, coalesce(path, 0), value FROM fact", trace.run.id));
     while (TRY(rows.step())) {
         trace.facts.push_back({rows.column_integer(0), rows.column_bytes(1),
-                               std::string(TRY(paths.text(rows.column_integer(2)))), rows.column_bytes(3)});
+                               TRY(path_text(paths, rows.column_integer(2))), rows.column_bytes(3)});
     }
     std::sort(trace.facts.begin(), trace.facts.end(), [](const Fact& a, const Fact& b) {
         return std::tie(a.process, a.kind, a.path, a.value) < std::tie(b.process, b.kind, b.path, b.value);
@@ -266,7 +284,7 @@ result<std::vector<RunInfo>> TraceReader::runs() const {
     return runs;
 }
 
-result<Trace> TraceReader::read(int64_t run) const {
+result<Trace> TraceReader::read(int64_t run, Files form) const {
     sqlite3* database = database_.get();
     // One view of the store, also beside a collector that goes on writing.
     const auto view = TRY(sqlite::Transaction::begin(database, "BEGIN"));
@@ -280,12 +298,17 @@ result<Trace> TraceReader::read(int64_t run) const {
     Trace trace;
     trace.run = TRY(run_from(rows, losses));
     rows.reset();
-    const Paths paths = TRY(Paths::read(database, run));
+    PathRows paths = TRY(read_paths(database, run));
     TRY(read_processes(database, trace));
-    TRY(read_files(database, paths, trace));
     TRY(read_sockets(database, trace));
     TRY(read_names(database, trace));
     TRY(read_facts(database, paths, trace));
+    if (form == Files::AsTexts) {
+        TRY(read_files(database, paths, trace));
+    } else {
+        trace.paths = std::move(paths);
+        TRY(read_access_rows(database, trace));
+    }
     return trace;
 }
 

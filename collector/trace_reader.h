@@ -25,8 +25,11 @@ public:
     ~TraceReader();
 
     [[nodiscard]] result<std::vector<RunInfo>> runs() const; // oldest first
-    // The whole run, rows in a fixed order (the same store gives the same vectors).
-    [[nodiscard]] result<Trace> read(int64_t run) const;
+    // The whole run, rows in a fixed order (the same store gives the same vectors). AsRows: for the
+    // reduction, which goes through a million accesses; they come in Trace::rows and paths, in the order they
+    // were stored, and files stays empty.
+    enum class Files : uint8_t { AsTexts, AsRows };
+    [[nodiscard]] result<Trace> read(int64_t run, Files form = Files::AsTexts) const;
 
 private:
     struct Close {

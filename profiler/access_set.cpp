@@ -1,7 +1,7 @@
 #include "profiler/access_set.h"
 
 #include <algorithm>
-#include <bitset>
+#include <array>
 #include <cerrno>
 #include <numeric>
 #include <unordered_map>
@@ -15,8 +15,6 @@ namespace treadline {
 namespace {
 
 constexpr size_t max_refusals_named = 5; // in warnings; the rest is a number
-constexpr size_t max_programs = 4;
-constexpr size_t max_examples = 3;
 
 Modes modes_of(AccessKind kind) {
     switch (kind) {
@@ -55,13 +53,37 @@ std::string without_process_ids(std::string_view path) {
 
 // A file name as rules write it. Most need no escape; those that may are asked about.
 bool needs_no_escape(std::string_view name) {
-    return std::all_of(name.begin(), name.end(),
-                       [](char c) { return c > 0x20 && c < 0x7F && c != '*' && c != '\\' && c != '$'; });
+    static constexpr auto plain = [] {
+        std::array<bool, 256> plain{};
+        for (int c = 0x21; c < 0x7F; ++c) {
+            plain[static_cast<size_t>(c)] = c != '*' && c != '\\' && c != '$';
+        }
+        return plain;
+    }();
+    bool all = true;
+    for (const char c : name) {
+        all &= plain[static_cast<unsigned char>(c)];
+    }
+    return all;
 }
 
 bool is_plain(std::string_view path) {
     return path.size() > 1 && path.front() == '/' && path.back() != '/' &&
            path.find("//") == std::string_view::npos && path.find("/.") == std::string_view::npos;
+}
+
+bool is_name(std::string_view text) {
+    return !text.empty() && text != "." && text != ".." && text.find('/') == std::string_view::npos;
+}
+
+// By any of its names.
+bool may_be_guarded(const Guards& guards, std::string_view path) {
+    for (; path.size() > 1; path = parent_path(path)) {
+        if (guards.may_reach(path)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct TextHash {
@@ -70,6 +92,15 @@ struct TextHash {
 };
 template <class Value>
 using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
+
+// What is known of the rows of Trace::paths, filled in as accesses come to them: a row nothing succeeded at
+// stays out of the trie.
+struct RowFacts {
+    PathTrie::Node node = PathTrie::none;
+    bool known = false;
+    bool by_text = false;   // what lies below it is not simply below its node
+    bool may_guard = false; // a guard may concern it
+};
 
 class Collector {
 public:
@@ -83,9 +114,11 @@ private:
         const Variables& variables;
         Guards guards;
         size_t run;
+        const PathRows& paths;
         TextMap<PathTrie::Node> directories; // absolute parent path -> node
         std::vector<std::string> variable_values;
         std::unordered_map<int64_t, uint16_t> program_of; // by process image
+        std::vector<RowFacts> rows;                       // by number
 
         // Whether a file the run wrote to belongs to the project or the user, not to the system.
         [[nodiscard]] bool may_be_missing(std::string_view path) const {
@@ -97,16 +130,25 @@ private:
         NodeFacts facts;
         int8_t guarded_read = -1; // -1 not asked yet
         int8_t guarded_write = -1;
-        bool seen = false;
     };
 
     uint16_t program(const std::string& name);
     PathTrie::Node node_of(RunState& state, std::string_view path);
+    PathTrie::Node child_of(PathTrie::Node parent, std::string_view name); // as it is on the disk
+    const RowFacts& row(RunState& state, uint32_t number);
     Draft& draft(PathTrie::Node node);
-    const Guard* guard_of(RunState& state, Draft& draft, std::string_view path, bool writing);
+    // `access`: a FileAccess or an AccessRow. `locate` and `text` give its place and its path; the text of
+    // most is never asked for.
+    template <class Access, class Locate, class Text>
+    void add_access(RunState& state, const Access& access, Locate locate, Text text);
     void add_file(RunState& state, const FileAccess& access);
-    void add_guarded(RunState& state, const FileAccess& access, const Guard& guard, Modes modes);
-    void note_failure(RunState& state, const FileAccess& access, Modes modes);
+    template <class Access>
+    void add_guarded(RunState& state, const Access& access, const std::string& path, const Guard& guard,
+                     Modes modes);
+    template <class Access>
+    void add_unusual(RunState& state, const Access& access, const std::string& path, Modes modes);
+    void sort_records(const std::vector<PathTrie::Node>& renumbered);
+    [[nodiscard]] std::string program_of(const RunState& state, int64_t process) const;
 
     AccessSet& set_;
     std::vector<Draft> drafts_; // by node, before the renumbering
@@ -152,9 +194,12 @@ PathTrie::Node Collector::node_of(RunState& state, std::string_view path) {
         const PathTrie::Node node = set_.trie.insert(state.variables.shorten(parent));
         at = state.directories.emplace(std::string(parent), node).first;
     }
-    const std::string_view name = file_name(path);
-    return needs_no_escape(name) ? set_.trie.insert_child(at->second, name)
-                                 : set_.trie.insert_child(at->second, escape_path(name));
+    return child_of(at->second, file_name(path));
+}
+
+PathTrie::Node Collector::child_of(PathTrie::Node parent, std::string_view name) {
+    return needs_no_escape(name) ? set_.trie.insert_child(parent, name)
+                                 : set_.trie.insert_child(parent, escape_path(name));
 }
 
 Collector::Draft& Collector::draft(PathTrie::Node node) {
@@ -164,79 +209,114 @@ Collector::Draft& Collector::draft(PathTrie::Node node) {
     return drafts_[node];
 }
 
-// Asked once a path, not once an access: portable paths fall under the same guard in every run.
-const Guard* Collector::guard_of(RunState& state, Draft& draft, std::string_view path, bool writing) {
-    int8_t& known = writing ? draft.guarded_write : draft.guarded_read;
-    if (known == 0) {
-        return nullptr;
-    }
-    const Guard* guard = state.guards.find(path, writing);
-    known = guard != nullptr ? 1 : 0;
-    return guard;
+std::string Collector::program_of(const RunState& state, int64_t process) const {
+    const auto program = state.program_of.find(process);
+    return program == state.program_of.end() ? "" : set_.programs[program->second];
 }
 
-void Collector::add_guarded(RunState& state, const FileAccess& access, const Guard& guard, Modes modes) {
-    const std::string portable = state.variables.shorten(normalise_path(access.path));
+// Almost every row lies in its directory's node. Where a variable's folder begins, and below /proc, the text
+// decides.
+const RowFacts& Collector::row(RunState& state, uint32_t number) {
+    std::vector<uint32_t> unknown;
+    for (uint32_t at = number; at != 0 && !state.rows[at].known; at = state.paths.parent(at)) {
+        unknown.push_back(at);
+    }
+    for (auto at = unknown.rbegin(); at != unknown.rend(); ++at) {
+        RowFacts& row = state.rows[*at];
+        const uint32_t parent = state.paths.parent(*at);
+        const std::string_view name = state.paths.name(*at);
+        row.known = true;
+        if (parent != 0 && !state.rows[parent].by_text && is_name(name)) {
+            row.node = child_of(state.rows[parent].node, name);
+            row.may_guard = state.rows[parent].may_guard ||
+                            (state.guards.may_name(name) && state.guards.may_reach(state.paths.text(*at)));
+            continue;
+        }
+        const std::string text = state.paths.text(*at);
+        row.may_guard = (parent != 0 && state.rows[parent].may_guard) || may_be_guarded(state.guards, text);
+        row.by_text =
+            !is_plain(text) || is_within(text, "/proc") ||
+            std::any_of(state.variable_values.begin(), state.variable_values.end(),
+                        [&](const std::string& value) { return value != text && is_within(value, text); });
+        if (!text.empty() && text.front() == '/') {
+            row.node = node_of(state, text);
+        }
+    }
+    return state.rows[number];
+}
+
+template <class Access>
+void Collector::add_guarded(RunState& state, const Access& access, const std::string& path,
+                            const Guard& guard, Modes modes) {
+    const std::string portable = state.variables.shorten(normalise_path(path));
     Counted& entry = guarded_[portable];
     entry.access.path = portable;
     entry.access.modes |= modes;
     entry.access.kind = guard.kind;
     entry.access.what = guard.what;
     entry.access.created = entry.access.created && access.created_by_run;
-    const auto program = state.program_of.find(access.process);
-    entry.counter.add(program == state.program_of.end() ? "" : set_.programs[program->second], state.run,
-                      access.count);
+    entry.counter.add(program_of(state, access.process), state.run, access.count);
 }
 
-void Collector::note_failure(RunState& state, const FileAccess& access, Modes modes) {
-    // Everything else that can fail fails in the sandbox as it did here, without a rule.
-    if (access.result != EACCES && access.result != EPERM && access.result != EROFS) {
-        return;
-    }
-    const std::string path = normalise_path(access.path);
-    const bool writing = modes.has(Mode::Write) || modes.has(Mode::Create);
-    if (const Guard* guard = state.guards.find(path, writing)) {
-        add_guarded(state, access, *guard, modes); // masked while learning: the attempt is what counts
-        return;
-    }
-    const auto program = state.program_of.find(access.process);
-    refusals_.try_emplace(state.variables.shorten(path),
-                          errno_name(access.result) +
-                              (program == state.program_of.end() || set_.programs[program->second].empty()
-                                   ? ""
-                                   : ", " + set_.programs[program->second]));
-}
-
-void Collector::add_file(RunState& state, const FileAccess& access) {
-    if (access.path.empty() || access.path.front() != '/') {
+// A socket that was connected to, or an access that failed.
+template <class Access>
+void Collector::add_unusual(RunState& state, const Access& access, const std::string& path, Modes modes) {
+    if (path.empty() || path.front() != '/') {
         return; // no object of the file system
     }
+    if (access.access == AccessKind::Connect) {
+        if (access.result == 0) {
+            sockets_[state.variables.shorten(normalise_path(path))].add(program_of(state, access.process),
+                                                                        state.run, access.count);
+        }
+        return;
+    }
+    const std::string normal = normalise_path(path);
+    const bool writing = modes.has(Mode::Write) || modes.has(Mode::Create);
+    if (const Guard* guard = state.guards.find(normal, writing)) {
+        add_guarded(state, access, normal, *guard,
+                    modes); // masked while learning: the attempt is what counts
+        return;
+    }
+    const std::string program = program_of(state, access.process);
+    refusals_.try_emplace(state.variables.shorten(normal),
+                          errno_name(access.result) + (program.empty() ? "" : ", " + program));
+}
+
+template <class Access, class Locate, class Text>
+void Collector::add_access(RunState& state, const Access& access, Locate locate, Text text) {
     if (access.access == AccessKind::Stat) {
         return; // whether something exists is no right a profile grants
     }
     Modes modes = modes_of(access.access);
-    if (access.access == AccessKind::Connect) {
-        if (access.result == 0) {
-            const auto program = state.program_of.find(access.process);
-            sockets_[state.variables.shorten(normalise_path(access.path))].add(
-                program == state.program_of.end() ? "" : set_.programs[program->second], state.run,
-                access.count);
+    // What else can fail fails in the sandbox as it did here, without a rule.
+    const bool refused = access.result == EACCES || access.result == EPERM || access.result == EROFS;
+    if (access.access == AccessKind::Connect || access.result != 0) {
+        if (access.access == AccessKind::Connect ? access.result == 0 : refused) {
+            add_unusual(state, access, text(), modes);
         }
         return;
     }
-    if (access.result != 0) {
-        note_failure(state, access, modes);
-        return;
+    const RowFacts where = locate();
+    if (where.node == PathTrie::none) {
+        return; // no object of the file system
     }
-    const PathTrie::Node node = node_of(state, access.path);
-    Draft& draft = this->draft(node);
+    Draft& draft = this->draft(where.node);
     const bool writing = modes.has(Mode::Write) || modes.has(Mode::Create);
-    if (const Guard* guard = guard_of(state, draft, access.path, writing)) {
-        add_guarded(state, access, *guard, modes);
-        return;
+    // Asked once a path, not once an access: portable paths fall under the same guard in every run.
+    int8_t& guarded = writing ? draft.guarded_write : draft.guarded_read;
+    if (where.may_guard && guarded != 0) {
+        const std::string path = text();
+        const Guard* guard = state.guards.find(path, writing);
+        guarded = guard != nullptr ? 1 : 0;
+        if (guard != nullptr) {
+            add_guarded(state, access, path, *guard, modes);
+            return;
+        }
     }
-    // What was there to be written to is not there in a fresh checkout or with cold caches, and then it is made.
-    if (access.would_create && state.may_be_missing(access.path)) {
+    // What was there to be written to is not there in a fresh checkout or with cold caches, and then it is
+    // made.
+    if (access.would_create && state.may_be_missing(text())) {
         modes |= Mode::Create;
     }
     NodeFacts& facts = draft.facts;
@@ -247,13 +327,25 @@ void Collector::add_file(RunState& state, const FileAccess& access) {
     facts.directory |= access.directory || access.access == AccessKind::List;
     facts.runs |= uint64_t{1} << std::min<size_t>(state.run, 63);
     const auto program = state.program_of.find(access.process);
-    set_.records.push_back({node, program == state.program_of.end() ? this->program("") : program->second,
+    set_.records.push_back({where.node,
+                            program == state.program_of.end() ? this->program("") : program->second,
                             static_cast<uint16_t>(std::min<size_t>(state.run, UINT16_MAX)), modes,
-                            std::max<uint64_t>(access.count, 1)});
+                            static_cast<uint32_t>(std::clamp<uint64_t>(access.count, 1, UINT32_MAX))});
+}
+
+void Collector::add_file(RunState& state, const FileAccess& access) {
+    const bool is_path = !access.path.empty() && access.path.front() == '/';
+    add_access(
+        state, access,
+        [&] {
+            return RowFacts{is_path ? node_of(state, access.path) : PathTrie::none, true, true, true};
+        },
+        [&] { return access.path; });
 }
 
 void Collector::add(const Trace& trace, const Variables& variables, size_t run) {
-    RunState state{variables, Guards(variables), run, {}, {}, {}};
+    RunState state{variables, Guards(variables), run, trace.paths, {}, {}, {}, {}};
+    state.rows.resize(size_t{trace.paths.size()} + 1);
     for (const char* name : {"project", "home", "tmp", "cache", "config", "data", "state", "runtime"}) {
         if (!variables.get(name).empty()) {
             state.variable_values.push_back(variables.get(name));
@@ -262,9 +354,17 @@ void Collector::add(const Trace& trace, const Variables& variables, size_t run) 
     for (const ProcessImage& image : trace.processes) {
         state.program_of[image.id] = program(program_name(image));
     }
-    set_.records.reserve(set_.records.size() + trace.files.size());
+    set_.records.reserve(set_.records.size() + trace.files.size() + trace.rows.size());
     for (const FileAccess& access : trace.files) {
         add_file(state, access);
+    }
+    if (run == 0) {
+        set_.trie.expect(trace.paths.size()); // later runs touch the same paths, mostly
+    }
+    for (const AccessRow& access : trace.rows) {
+        add_access(
+            state, access, [&] { return access.path == 0 ? RowFacts{} : row(state, access.path); },
+            [&] { return access.path == 0 ? std::string() : trace.paths.text(access.path); });
     }
     for (const SocketAccess& socket : trace.sockets) {
         // A bound UNIX socket is a file the run makes.
@@ -283,6 +383,38 @@ void Collector::add(const Trace& trace, const Variables& variables, size_t run) 
     ++set_.runs;
 }
 
+// By node, run and the name of the program: the order in which they came is forgotten. A counting sort by
+// node first, so that a million take no longer each than a thousand.
+void Collector::sort_records(const std::vector<PathTrie::Node>& renumbered) {
+    std::vector<uint32_t> begin(set_.trie.size() + 1, 0);
+    for (AccessRecord& record : set_.records) {
+        record.node = renumbered[record.node];
+        ++begin[record.node + 1];
+    }
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    std::vector<AccessRecord> sorted(set_.records.size());
+    std::vector<uint32_t> next(begin.begin(), begin.end() - 1);
+    for (const AccessRecord& record : set_.records) {
+        sorted[next[record.node]++] = record;
+    }
+    set_.records = std::move(sorted);
+    for (size_t node = 0; node + 1 < begin.size(); ++node) {
+        if (begin[node + 1] - begin[node] < 2) {
+            continue;
+        }
+        std::sort(set_.records.begin() + begin[node], set_.records.begin() + begin[node + 1],
+                  [&](const AccessRecord& a, const AccessRecord& b) {
+                      if (a.run != b.run) {
+                          return a.run < b.run;
+                      }
+                      if (a.program != b.program) {
+                          return set_.programs[a.program] < set_.programs[b.program];
+                      }
+                      return a.modes.bits() < b.modes.bits();
+                  });
+    }
+}
+
 void Collector::finish() {
     const std::vector<PathTrie::Node> renumbered = set_.trie.finish();
     set_.facts.resize(set_.trie.size());
@@ -296,22 +428,7 @@ void Collector::finish() {
         parent.runs |= set_.facts[node].runs;
         parent.directory = true;
     }
-    for (AccessRecord& record : set_.records) {
-        record.node = renumbered[record.node];
-    }
-    // Programs are numbered in the order they came; sort by their names to forget it.
-    std::sort(set_.records.begin(), set_.records.end(), [&](const AccessRecord& a, const AccessRecord& b) {
-        if (a.node != b.node) {
-            return a.node < b.node;
-        }
-        if (a.run != b.run) {
-            return a.run < b.run;
-        }
-        if (a.program != b.program) {
-            return set_.programs[a.program] < set_.programs[b.program];
-        }
-        return a.modes.bits() < b.modes.bits();
-    });
+    sort_records(renumbered);
     for (auto& [path, entry] : guarded_) {
         entry.access.evidence = entry.counter.finish(set_.runs);
         set_.guarded.push_back(std::move(entry.access));
@@ -336,63 +453,6 @@ bool remade_directory(const AccessSet& set, PathTrie::Node node) {
     const NodeFacts& facts = set.facts[node];
     const bool only_passing = set.trie.child_count(node) == 0 && facts.created && facts.gone;
     return facts.directory && facts.seen.has(Mode::Create) && !only_passing;
-}
-
-void EvidenceCounter::add(const std::string& program, size_t run, uint64_t count) {
-    accesses_ += count;
-    runs_.insert(run);
-    if (!program.empty()) {
-        programs_[program] += count;
-    }
-}
-
-void EvidenceCounter::add(const EvidenceCounter& other) {
-    accesses_ += other.accesses_;
-    runs_.insert(other.runs_.begin(), other.runs_.end());
-    for (const auto& [name, count] : other.programs_) {
-        programs_[name] += count;
-    }
-}
-
-void EvidenceCounter::example(const std::string& portable) {
-    if (wants_examples() && (examples_.empty() || examples_.back() != portable)) {
-        examples_.push_back(portable);
-    }
-}
-
-bool EvidenceCounter::wants_examples() const {
-    return examples_.size() < max_examples;
-}
-
-Evidence EvidenceCounter::finish(int of_runs) const {
-    Evidence evidence;
-    evidence.accesses = accesses_;
-    evidence.runs = static_cast<int>(runs_.size());
-    evidence.of_runs = of_runs;
-    evidence.examples = examples_;
-    std::vector<std::pair<std::string, uint64_t>> ranked(programs_.begin(), programs_.end());
-    std::stable_sort(ranked.begin(), ranked.end(),
-                     [](const auto& a, const auto& b) { return a.second > b.second; });
-    for (size_t i = 0; i < ranked.size() && i < max_programs; ++i) {
-        evidence.programs.push_back(ranked[i].first);
-    }
-    return evidence;
-}
-
-Evidence sum_of(const Evidence& a, const Evidence& b) {
-    Evidence sum = a;
-    sum.accesses += b.accesses;
-    sum.runs = std::max(a.runs, b.runs);
-    const auto add = [](std::vector<std::string>& texts, const std::vector<std::string>& more, size_t most) {
-        for (const std::string& text : more) {
-            if (texts.size() < most && std::find(texts.begin(), texts.end(), text) == texts.end()) {
-                texts.push_back(text);
-            }
-        }
-    };
-    add(sum.programs, b.programs, max_programs);
-    add(sum.examples, b.examples, max_examples);
-    return sum;
 }
 
 std::string program_name(const ProcessImage& image) {

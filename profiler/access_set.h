@@ -33,7 +33,7 @@ struct AccessRecord {
     uint16_t program = 0; // index into AccessSet::programs
     uint16_t run = 0;     // index into the traces
     Modes modes;
-    uint64_t count = 0;
+    uint32_t count = 0; // stays at the largest
 };
 
 struct GuardedAccess {

@@ -118,7 +118,7 @@ result<std::optional<LeftOut>> leave_one_out(ReduceInput& input) {
     const size_t rounds = std::min(runs, most_left_out);
     size_t accesses = 0;
     for (const Trace& trace : input.traces) {
-        accesses += trace.files.size();
+        accesses += trace.files.size() + trace.rows.size();
     }
     if (runs < 2 || accesses * rounds > most_accesses) {
         return std::optional<LeftOut>();

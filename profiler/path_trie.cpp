@@ -1,6 +1,7 @@
 #include "profiler/path_trie.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <numeric>
 
@@ -21,8 +22,10 @@ std::vector<std::string_view> portable_components(std::string_view portable) {
 
 PathTrie::PathTrie() : nodes_(1), slots_(1024, none) {}
 
-size_t PathTrie::hash(Node parent, std::string_view name) {
-    return std::hash<std::string_view>{}(name) ^ (parent * size_t{0x9E3779B97F4A7C15});
+uint32_t PathTrie::hash(Node parent, std::string_view name) {
+    const uint64_t mixed =
+        (std::hash<std::string_view>{}(name) + parent * uint64_t{0x9E3779B97F4A7C15}) * 0xBF58476D1CE4E5B9;
+    return static_cast<uint32_t>(mixed >> 32);
 }
 
 std::string_view PathTrie::keep(std::string_view name) {
@@ -35,10 +38,17 @@ std::string_view PathTrie::keep(std::string_view name) {
     return std::string_view(block).substr(at);
 }
 
-void PathTrie::grow() {
-    std::vector<Node> slots(slots_.size() * 2, none);
+void PathTrie::expect(size_t nodes) {
+    nodes_.reserve(nodes_.size() + nodes);
+    if ((nodes_.size() + nodes) * 2 > slots_.size()) {
+        grow(std::bit_ceil((nodes_.size() + nodes) * 2));
+    }
+}
+
+void PathTrie::grow(size_t size) {
+    std::vector<Node> slots(size, none);
     for (Node node = 1; node < nodes_.size(); ++node) {
-        size_t at = hash(nodes_[node].parent, nodes_[node].name) & (slots.size() - 1);
+        size_t at = nodes_[node].first_child & (slots.size() - 1);
         while (slots[at] != none) {
             at = (at + 1) & (slots.size() - 1);
         }
@@ -48,19 +58,20 @@ void PathTrie::grow() {
 }
 
 PathTrie::Node PathTrie::insert_child(Node parent, std::string_view name) {
-    size_t at = hash(parent, name) & (slots_.size() - 1);
+    const uint32_t hashed = hash(parent, name);
+    size_t at = hashed & (slots_.size() - 1);
     while (slots_[at] != none) {
         const Entry& there = nodes_[slots_[at]];
-        if (there.parent == parent && there.name == name) {
+        if (there.first_child == hashed && there.parent == parent && there.name == name) {
             return slots_[at];
         }
         at = (at + 1) & (slots_.size() - 1);
     }
     const Node node = static_cast<Node>(nodes_.size());
-    nodes_.push_back({keep(name), parent, 0, 0});
+    nodes_.push_back({keep(name), parent, hashed, 0});
     slots_[at] = node;
     if (nodes_.size() * 2 > slots_.size()) {
-        grow();
+        grow(slots_.size() * 2);
     }
     return node;
 }

@@ -21,6 +21,9 @@ public:
 
     PathTrie();
 
+    // Room for so many more nodes; only a hint.
+    void expect(size_t nodes);
+
     // `portable` is "/", "/a/b" or "${name}/b".
     Node insert(std::string_view portable);
     Node insert_child(Node parent, std::string_view name);
@@ -44,12 +47,12 @@ private:
     struct Entry {
         std::string_view name;
         Node parent = none;
-        Node first_child = 0;
+        Node first_child = 0; // until finish(): the hash
         uint32_t child_count = 0;
     };
-    [[nodiscard]] static size_t hash(Node parent, std::string_view name);
+    [[nodiscard]] static uint32_t hash(Node parent, std::string_view name);
     std::string_view keep(std::string_view name);
-    void grow();
+    void grow(size_t slots);
 
     std::vector<Entry> nodes_;
     std::vector<Node> slots_;       // open addressing over (parent, name), until finish()

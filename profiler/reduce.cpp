@@ -66,6 +66,19 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
         }
     }
     std::vector<EvidenceCounter> counters(rules.size());
+    // Neighbours are mostly one rule's, of one program in one run: added up first, a name is looked up for
+    // each stretch.
+    struct Stretch {
+        uint32_t holder = nobody;
+        uint16_t program = 0;
+        uint16_t run = 0;
+        uint64_t count = 0;
+    } stretch;
+    const auto count_stretch = [&] {
+        if (stretch.holder != nobody) {
+            counters[stretch.holder].add(set.programs[stretch.program], stretch.run, stretch.count);
+        }
+    };
     for (const AccessRecord& record : set.records) {
         if (needs[record.node].empty()) {
             continue; // an abstraction's
@@ -81,13 +94,18 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
                          : holder;
         }
         if (holder != nobody) {
-            counters[holder].add(set.programs[record.program], record.run, record.count);
+            if (holder != stretch.holder || record.program != stretch.program || record.run != stretch.run) {
+                count_stretch();
+                stretch = {holder, record.program, record.run, 0};
+            }
+            stretch.count += record.count;
             if (rules[holder].extent != Extent::Exact && counters[holder].wants_examples() &&
                 !set.facts[record.node].directory) {
                 counters[holder].example(trie.path(record.node));
             }
         }
     }
+    count_stretch();
     std::vector<Evidence> evidence;
     for (const EvidenceCounter& counter : counters) {
         evidence.push_back(counter.finish(set.runs));

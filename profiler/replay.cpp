@@ -181,6 +181,17 @@ void Replayer::add_network(size_t run) {
             one[0].files.push_back(access);
         }
     }
+    for (const AccessRow& row : trace.rows) {
+        if (row.access == AccessKind::Connect && row.path != 0) {
+            FileAccess access;
+            access.process = row.process;
+            access.path = trace.paths.text(row.path);
+            access.access = row.access;
+            access.result = row.result;
+            access.count = row.count;
+            one[0].files.push_back(std::move(access));
+        }
+    }
     const auto nothing = Policy::build(Profile{}, "", index_.policy().variables(), nullptr);
     if (!nothing) {
         return;

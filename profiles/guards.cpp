@@ -147,6 +147,14 @@ void Guards::add(const CatalogueEntry& entry, GuardKind kind, const Variables& v
                 std::find_if(compiled.parts.rbegin(), compiled.parts.rend(), [](const std::string& part) {
                     return part.find_first_of("*\\") == std::string::npos;
                 });
+            if (literal == compiled.parts.rend()) {
+                const std::string& last = compiled.parts.back();
+                if (last.size() > 1 && last[0] == '*' && last.find_first_of("*\\", 1) == std::string::npos) {
+                    endings_.push_back(last.substr(1));
+                } else {
+                    wildcard_names_.push_back(last);
+                }
+            }
             by_name_[literal == compiled.parts.rend() ? std::string() : *literal].push_back(compiled_.size());
             compiled_.push_back(std::move(compiled));
             places_.push_back(std::move(place));
@@ -188,6 +196,42 @@ size_t Guards::match(const Compiled& compiled, const Components& path) {
         }
     }
     return end;
+}
+
+bool Guards::may_name_by_wildcard(std::string_view name) const {
+    return std::any_of(endings_.begin(), endings_.end(),
+                       [&](const std::string& ending) { return name.ends_with(ending); }) ||
+           std::any_of(wildcard_names_.begin(), wildcard_names_.end(),
+                       [&](const std::string& glob) { return matches_glob(glob, name); });
+}
+
+bool Guards::may_name(std::string_view name) const {
+    return may_name_by_wildcard(name) || by_name_.find(name) != by_name_.end();
+}
+
+bool Guards::may_reach(std::string_view absolute_path) const {
+    const Components path = path_components(absolute_path);
+    if (path.empty()) {
+        return false;
+    }
+    if (may_name_by_wildcard(path.back())) {
+        return true;
+    }
+    const auto named = by_name_.find(path.back());
+    if (named == by_name_.end()) {
+        return false;
+    }
+    // A pattern with a fixed place has to be on its way there.
+    return std::any_of(named->second.begin(), named->second.end(), [&](size_t index) {
+        const Compiled& compiled = compiled_[index];
+        if (compiled.floating || !compiled.fixed_length) {
+            return true;
+        }
+        return path.size() <= compiled.parts.size() &&
+               std::equal(
+                   path.begin(), path.end(), compiled.parts.begin(),
+                   [](std::string_view name, const std::string& part) { return matches_glob(part, name); });
+    });
 }
 
 const Guard* Guards::find(std::string_view absolute_path, bool writing) const {

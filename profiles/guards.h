@@ -6,9 +6,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "profiles/variables.h"
@@ -39,6 +40,12 @@ public:
     // long as this object and its copies' source: compare or print it, do not keep it.
     [[nodiscard]] const Guard* find(std::string_view absolute_path, bool writing) const;
 
+    // For who walks a tree: whether, because of its last name, this path or one below it may fall under a
+    // guard. What lies where no name on the way says yes falls under none; find() need not be asked.
+    // may_name() is the quick half, for the name alone.
+    [[nodiscard]] bool may_name(std::string_view name) const;
+    [[nodiscard]] bool may_reach(std::string_view absolute_path) const;
+
     // The guard's own path in this path: for ~/.ssh/keys/id under "${home}/.ssh/**" it is ~/.ssh. What a rule
     // must name, or name something below, to open it; what a mask has to lie over. In a walk, a path is such
     // a place exactly where find() gives a guard whose root() is the path itself.
@@ -68,6 +75,7 @@ private:
         std::vector<std::vector<std::string>> within; // components
         std::vector<std::vector<std::string>> except;
     };
+    [[nodiscard]] bool may_name_by_wildcard(std::string_view name) const;
     void add(const struct CatalogueEntry& entry, GuardKind kind, const Variables& variables);
     // The number of components of `path` up to the guard's root, or 0 for no match.
     [[nodiscard]] static size_t match(const Compiled& compiled, const std::vector<std::string_view>& path);
@@ -76,7 +84,14 @@ private:
     std::vector<Place> places_;
     std::vector<Compiled> compiled_;
     // Indices into compiled_ by one literal component each pattern has to meet; "" for those without one.
-    std::map<std::string, std::vector<size_t>, std::less<>> by_name_;
+    struct NameHash {
+        using is_transparent = void;
+        size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+    };
+    std::unordered_map<std::string, std::vector<size_t>, NameHash, std::equal_to<>> by_name_;
+    // Of those without one, a component that each has to meet: "*.pem" by its ending, others as they are.
+    std::vector<std::string> endings_;
+    std::vector<std::string> wildcard_names_;
 };
 
 } // namespace treadline

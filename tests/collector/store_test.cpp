@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -66,6 +67,37 @@ TEST_CASE("what is written is read back, field by field", "[collector][store]") 
     CHECK(trace.sockets[0].address == std::string("@a\0b", 4));
     CHECK(trace.syscalls.at(0).name == "openat");
     CHECK(trace.environment.at(0).name == "PATH");
+}
+
+TEST_CASE("read as rows, accesses name the same paths", "[collector][store]") {
+    const TemporaryDirectory directory;
+    auto writer = TraceWriter::open(directory / "trace.db").value();
+    const RunInfo run = sample_run();
+    const int64_t id = writer.begin_run(run).value();
+    fill(writer, {"/tmp/a", "/tmp/b\xfe", "/", "/tmp", "memfd:x", "/tmp/c/d/e"});
+    REQUIRE(writer.commit());
+
+    const TraceReader reader = TraceReader::open(directory / "trace.db").value();
+    const Trace texts = reader.read(id).value();
+    Trace rows = reader.read(id, TraceReader::Files::AsRows).value();
+    CHECK(rows.files.empty());
+    CHECK(texts.rows.empty());
+    REQUIRE(rows.rows.size() == texts.files.size());
+    for (const AccessRow& row : rows.rows) {
+        const std::string path = rows.paths.text(row.path);
+        const auto same =
+            std::count_if(texts.files.begin(), texts.files.end(), [&](const FileAccess& access) {
+                return access.path == path && access.access == row.access && access.process == row.process &&
+                       access.count == row.count && access.result == row.result &&
+                       access.would_create == row.would_create;
+            });
+        INFO(path);
+        CHECK(same == 1);
+    }
+    rows.files = texts.files;
+    rows.rows.clear();
+    rows.paths = {};
+    CHECK(rows == texts);
 }
 
 TEST_CASE("a repeated access adds its count and widens its times", "[collector][store]") {

@@ -19,10 +19,10 @@ Modes seen(const AccessSet& set, std::string_view path) {
 } // namespace
 
 TEST_CASE("each kind of access needs its modes", "[profiler][access]") {
-    const AccessSet set =
-        collected("run project=/p home=/h\nprocess 1 0 /usr/bin/sh\n"
-                  "file 1 read /p/r\nfile 1 write /p/w\nfile 1 write update /p/u\nfile 1 create /p/c\nfile 1 delete /p/d\n"
-                  "file 1 execute /p/x\nfile 1 list /p/l\n");
+    const AccessSet set = collected("run project=/p home=/h\nprocess 1 0 /usr/bin/sh\n"
+                                    "file 1 read /p/r\nfile 1 write /p/w\nfile 1 write update /p/u\nfile 1 "
+                                    "create /p/c\nfile 1 delete /p/d\n"
+                                    "file 1 execute /p/x\nfile 1 list /p/l\n");
     CHECK(to_string(seen(set, "${project}/r")) == "r");
     CHECK(to_string(seen(set, "${project}/w")) == "wc"); // made where it is missing
     CHECK(to_string(seen(set, "${project}/u")) == "w");  // never made by this
@@ -113,6 +113,47 @@ TEST_CASE("the process ids in /proc are all the same process", "[profiler][acces
     CHECK(seen(set, "/proc/self/status").has(Mode::Read));
     CHECK(seen(set, "/proc/self/task/self/comm").has(Mode::Read));
     CHECK(seen(set, "/proc/meminfo").has(Mode::Read));
+}
+
+TEST_CASE("rows of a store become the same set as texts, through variables, process ids and odd names",
+          "[profiler][access]") {
+    const auto fixture = test::read_fixture(
+        "run project=/home/ann/p home=/home/ann tmp=/home/ann/p/t\nprocess 1 0 /usr/bin/a\n"
+        "file 1 read / /home /home/ann /home/ann/p /home/ann/p/t /home/ann/p/t/x /home/ann/p/tt "
+        "/home/ann/.ssh/id\n"
+        "file 1 read /home/annie/p /home/ann/.cache/c /home/ann/p/$\n"
+        "file 1 read /home/ann/p/${home} /home/ann/p/a*b /home/ann/p/.hidden /proc /proc/4711/maps "
+        "/proc/self/x\n"
+        "file 1 write made /home/ann/p/.git/config /home/ann/p/n/.env\nfile 1 read EACCES /home/ann/p/no "
+        "/root/x\n"
+        "file 1 read ENOENT /home/ann/p/never/there\nfile 1 stat /home/ann/p/looked\n"
+        "run project=/srv/q home=/srv\nprocess 1 0 /usr/bin/b\nfile 1 execute /srv/q/t/x /srv/q /srv "
+        "/srv/x/.env\n");
+    std::vector<Trace> rows;
+    for (const Trace& trace : fixture.traces) {
+        rows.push_back(test::as_rows(trace));
+    }
+    const AccessSet a = collect_accesses(fixture.traces, test::fixture_variables);
+    const AccessSet b = collect_accesses(rows, test::fixture_variables);
+    REQUIRE(a.trie.size() == b.trie.size());
+    for (PathTrie::Node node = 1; node < a.trie.size(); ++node) {
+        INFO(a.trie.path(node));
+        CHECK(a.trie.path(node) == b.trie.path(node));
+        CHECK(a.facts[node].seen == b.facts[node].seen);
+        CHECK(a.facts[node].runs == b.facts[node].runs);
+        CHECK(a.facts[node].created == b.facts[node].created);
+        CHECK(a.facts[node].touched == b.facts[node].touched);
+    }
+    CHECK(b.trie.find("${project}/never") == PathTrie::none);
+    CHECK(a.records.size() == b.records.size());
+    CHECK(a.warnings == b.warnings);
+    REQUIRE(a.guarded.size() == b.guarded.size());
+    for (size_t i = 0; i < a.guarded.size(); ++i) {
+        CHECK(a.guarded[i].path == b.guarded[i].path);
+        CHECK(a.guarded[i].modes == b.guarded[i].modes);
+        CHECK(a.guarded[i].evidence.accesses == b.guarded[i].evidence.accesses);
+    }
+    CHECK(a.guarded.size() >= 4);
 }
 
 TEST_CASE("a bound UNIX socket is a file the run makes", "[profiler][access]") {

@@ -5,6 +5,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "collector/path_table.h"
 #include "profiles/profile_reader.h"
 #include "tests/support/support.h"
 
@@ -57,8 +58,8 @@ std::optional<int> errno_of(const std::string& word) {
 
 std::optional<AccessKind> kind_of(const std::string& word) {
     static const std::map<std::string, AccessKind> kinds{
-        {"read", AccessKind::Read},      {"write", AccessKind::Write},     {"create", AccessKind::Create},
-        {"delete", AccessKind::Delete},  {"execute", AccessKind::Execute}, {"list", AccessKind::List},
+        {"read", AccessKind::Read},       {"write", AccessKind::Write},     {"create", AccessKind::Create},
+        {"delete", AccessKind::Delete},   {"execute", AccessKind::Execute}, {"list", AccessKind::List},
         {"connect", AccessKind::Connect}, {"stat", AccessKind::Stat}};
     const auto at = kinds.find(word);
     return at == kinds.end() ? std::nullopt : std::optional(at->second);
@@ -248,6 +249,29 @@ Fixture read_fixture(std::string_view text) {
         }
     }
     return fixture;
+}
+
+Trace as_rows(const Trace& trace) {
+    Trace rows = trace;
+    rows.files.clear();
+    PathTable table; // numbers paths as the writer of a store does
+    for (const FileAccess& access : trace.files) {
+        AccessRow row;
+        row.count = access.count;
+        row.process = static_cast<uint32_t>(access.process);
+        row.path = table.id_of(access.path);
+        row.result = access.result;
+        row.access = access.access;
+        row.directory = access.directory;
+        row.created_by_run = access.created_by_run;
+        row.gone_at_end = access.gone_at_end;
+        row.would_create = access.would_create;
+        rows.rows.push_back(row);
+    }
+    for (uint32_t number = 1; number <= table.size(); ++number) {
+        rows.paths.add(table.entry(number).parent, table.entry(number).name);
+    }
+    return rows;
 }
 
 std::vector<std::string> lines_of(const Proposal& proposal, Section section) {

@@ -48,6 +48,9 @@ Fixture read_fixture(std::string_view text);
 Variables fixture_variables(const RunInfo& run);
 Policy::Loader fixture_abstractions();
 
+// The same run with its accesses as rows of a store (Trace::rows), in the order they have in `trace`.
+Trace as_rows(const Trace& trace);
+
 // The lines of one section, withheld ones with "# " before and their reason cut off.
 std::vector<std::string> lines_of(const Proposal& proposal, Section section);
 Proposal reduced(std::string_view fixture); // fails the test on an error

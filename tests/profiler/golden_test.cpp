@@ -96,6 +96,23 @@ TEST_CASE("the order in which accesses were recorded changes no byte of the prof
     }
 }
 
+TEST_CASE("accesses as rows of a store give the same bytes as accesses as texts, in any order",
+          "[profiler][golden]") {
+    std::mt19937 random(21);
+    for (const auto& directory : golden_cases()) {
+        INFO(directory);
+        auto fixture = test::read_fixture(test::slurp(directory / "trace.txt"));
+        for (int round = 0; round < 3; ++round) {
+            ReduceInput input = fixture.input();
+            for (Trace& trace : input.traces) {
+                std::shuffle(trace.files.begin(), trace.files.end(), random);
+                trace = test::as_rows(trace);
+            }
+            CHECK(output_of(input, directory.filename()) == test::slurp(directory / "profile.yaml"));
+        }
+    }
+}
+
 TEST_CASE("what was observed and is not withheld is allowed by the profile", "[profiler][golden]") {
     for (const auto& directory : golden_cases()) {
         INFO(directory);

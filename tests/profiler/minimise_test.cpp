@@ -52,6 +52,30 @@ Texts denied(const Minimised& minimised) {
 
 } // namespace
 
+TEST_CASE("runs read as rows of the store are replayed as those read as texts", "[profiler][minimise]") {
+    const auto fixture =
+        test::read_fixture(start + "file 1 read {project}/a {project}/b\nfile 1 connect /run/x/s\n"
+                                   "file 1 write {project}/denied\nfile 1 connect /run/x/other\n");
+    const auto profile = read_profile("treadline: 1\nname: x\nfiles:\n  ${project}/a: r\n  ${project}/b: r\n"
+                                      "unix: [/run/x/s]\n",
+                                      "profile.yaml");
+    REQUIRE(profile.has_value());
+    const auto policy =
+        Policy::build(*profile, "profile.yaml", fixture.variables(), test::fixture_abstractions());
+    REQUIRE(policy.has_value());
+    const std::vector<Trace> rows{test::as_rows(fixture.traces[0])};
+    const RuleIndex index(*policy);
+    const Replay a = replay(fixture.traces, test::fixture_variables, index);
+    const Replay b = replay(rows, test::fixture_variables, index);
+    CHECK(a.accesses == b.accesses);
+    CHECK(a.denied == b.denied);
+    CHECK(b.denied.size() >= 2); // the write and the other socket
+    REQUIRE(a.rules.size() == b.rules.size());
+    for (size_t i = 0; i < a.rules.size(); ++i) {
+        CHECK(a.rules[i].runs == b.rules[i].runs);
+    }
+}
+
 TEST_CASE("a rule is load-bearing where a stored access has no other", "[profiler][minimise]") {
     const auto result = minimised("files:\n  ${project}/a: r\n  ${project}/b: r\n",
                                   "file 1 read {project}/a\n" + start + "file 1 read {project}/a\n");

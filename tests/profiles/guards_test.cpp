@@ -1,5 +1,6 @@
 #include "profiles/guards.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/path.h"
@@ -224,6 +225,45 @@ TEST_CASE("every fixed place is found by its own path, for masks", "[profiles][g
             CHECK((guards().find(place.path + "/x", true) != nullptr) >= place.subtree);
         }
     }
+}
+
+TEST_CASE("no guard is missed on the way down by names that may reach one", "[profiles][guards]") {
+    const auto without_stars = [](std::string text) {
+        for (size_t at = 0; (at = text.find('*')) != std::string::npos;) {
+            text.replace(at, text.compare(at, 2, "**") == 0 ? 2 : 1, "k1");
+        }
+        return text;
+    };
+    size_t found = 0;
+    for (const Guards::Place& place : guards().places()) {
+        std::vector<std::string> paths{without_stars(place.path)};
+        if (!place.floating.empty()) {
+            paths.clear();
+            for (const std::string& directory : place.within) {
+                paths.push_back(directory + "/x/" + without_stars(place.floating));
+            }
+        }
+        for (const std::string& path : paths) {
+            INFO(path);
+            if (guards().find(path, true) == nullptr) {
+                continue; // excepted there
+            }
+            ++found;
+            bool reached = false;
+            for (std::string_view at = path; at.size() > 1; at = parent_path(at)) {
+                CHECK(guards().may_name(file_name(at)) >= guards().may_reach(at));
+                reached = reached || guards().may_reach(at);
+            }
+            CHECK(reached);
+        }
+    }
+    CHECK(found > guards().places().size() / 2);
+    for (const char* path : {"/home/ann/p/src", "/home/ann/p/node_modules/x/index.js", "/home", "/home/ann/p",
+                             "/home/user", "/srv/gnupg/user"}) {
+        INFO(path);
+        CHECK_FALSE(guards().may_reach(path));
+    }
+    CHECK(guards().may_reach("/run/user"));
 }
 
 TEST_CASE("moved XDG directories are guarded in both places", "[profiles][guards]") {

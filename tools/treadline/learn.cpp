@@ -74,9 +74,10 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
                         outcome.exit_status));
     }
     // Runs of the same command teach together: what differs between them is what is volatile.
-    std::vector<Trace> traces = TRY(read_traces(context, [&](const RunInfo& run) {
+    const auto same_command = [&](const RunInfo& run) {
         return run.id == summary.run || (run.command == command && run.project == context.project);
-    }));
+    };
+    std::vector<Trace> traces = TRY(read_traces(context, same_command, TraceReader::Files::AsRows));
     TRY(write_profile_from(context, whole_runs(std::move(traces), summary.run), options.costs));
     return outcome.exit_status;
 }

@@ -43,7 +43,8 @@ result<int> profile(const ProfileOptions& options) {
     const Context context = TRY(make_context(options));
     const std::set<int64_t> wanted(options.runs.begin(), options.runs.end());
     std::vector<Trace> traces =
-        TRY(read_traces(context, [&](const RunInfo& run) { return wanted.empty() || wanted.count(run.id) != 0; }));
+        TRY(read_traces(context, [&](const RunInfo& run) { return wanted.empty() || wanted.count(run.id) != 0; },
+                        TraceReader::Files::AsRows));
     for (const int64_t run : wanted) {
         if (std::none_of(traces.begin(), traces.end(), [&](const Trace& trace) { return trace.run.id == run; })) {
             return fail(fmt::format("there is no stored run {}; 'treadline runs' lists them", run));

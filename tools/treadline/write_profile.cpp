@@ -11,7 +11,6 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
-#include "collector/trace_reader.h"
 #include "profiler/confidence.h"
 #include "profiler/proposal_text.h"
 #include "profiler/rule_text.h"
@@ -125,7 +124,8 @@ result<ok> say_confidence(const Context& context, const ReduceInput& input) {
 
 } // namespace
 
-result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted) {
+result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted,
+                                       TraceReader::Files form) {
     if (::access(context.store.c_str(), F_OK) != 0) {
         return std::vector<Trace>();
     }
@@ -134,7 +134,7 @@ result<std::vector<Trace>> read_traces(const Context& context, const std::functi
     const std::vector<RunInfo> runs = TRY(reader.runs());
     for (const RunInfo& run : runs) {
         if (wanted(run)) {
-            Trace trace = TRY(reader.read(run.id));
+            Trace trace = TRY(reader.read(run.id, form));
             traces.push_back(std::move(trace));
         }
     }

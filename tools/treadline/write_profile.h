@@ -8,14 +8,15 @@
 #include <CLI/CLI.hpp>
 
 #include "base/result.h"
-#include "collector/trace.h"
+#include "collector/trace_reader.h"
 #include "profiler/reduce.h"
 #include "tools/treadline/context.h"
 
 namespace treadline {
 
-// Stored runs, oldest first; those `wanted` says yes to.
-result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted);
+// Stored runs, oldest first; those `wanted` says yes to. AsRows is enough for write_profile_from().
+result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted,
+                                       TraceReader::Files form = TraceReader::Files::AsTexts);
 
 // Without the runs that were cut short, where there is a whole one: what a partial run saw is not wrong, but its gaps
 // would mark the profile as incomplete for good. `always` is a run to keep all the same (0: none).

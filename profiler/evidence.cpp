@@ -1,0 +1,71 @@
+// EvidenceCounter and sums of evidence (access_set.h).
+#include <algorithm>
+
+#include "profiler/access_set.h"
+
+namespace treadline {
+namespace {
+
+constexpr size_t max_programs = 4;
+constexpr size_t max_examples = 3;
+
+} // namespace
+
+void EvidenceCounter::add(const std::string& program, size_t run, uint64_t count) {
+    accesses_ += count;
+    runs_.insert(run);
+    if (!program.empty()) {
+        programs_[program] += count;
+    }
+}
+
+void EvidenceCounter::add(const EvidenceCounter& other) {
+    accesses_ += other.accesses_;
+    runs_.insert(other.runs_.begin(), other.runs_.end());
+    for (const auto& [name, count] : other.programs_) {
+        programs_[name] += count;
+    }
+}
+
+void EvidenceCounter::example(const std::string& portable) {
+    if (wants_examples() && (examples_.empty() || examples_.back() != portable)) {
+        examples_.push_back(portable);
+    }
+}
+
+bool EvidenceCounter::wants_examples() const {
+    return examples_.size() < max_examples;
+}
+
+Evidence EvidenceCounter::finish(int of_runs) const {
+    Evidence evidence;
+    evidence.accesses = accesses_;
+    evidence.runs = static_cast<int>(runs_.size());
+    evidence.of_runs = of_runs;
+    evidence.examples = examples_;
+    std::vector<std::pair<std::string, uint64_t>> ranked(programs_.begin(), programs_.end());
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    for (size_t i = 0; i < ranked.size() && i < max_programs; ++i) {
+        evidence.programs.push_back(ranked[i].first);
+    }
+    return evidence;
+}
+
+Evidence sum_of(const Evidence& a, const Evidence& b) {
+    Evidence sum = a;
+    sum.accesses += b.accesses;
+    sum.runs = std::max(a.runs, b.runs);
+    const auto add = [](std::vector<std::string>& texts, const std::vector<std::string>& more, size_t most) {
+        for (const std::string& text : more) {
+            if (texts.size() < most && std::find(texts.begin(), texts.end(), text) == texts.end()) {
+                texts.push_back(text);
+            }
+        }
+    };
+    add(sum.programs, b.programs, max_programs);
+    add(sum.examples, b.examples, max_examples);
+    return sum;
+}
+
+} // namespace treadline
