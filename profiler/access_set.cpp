@@ -54,11 +54,11 @@ std::string without_process_ids(std::string_view path) {
 // A file name as rules write it. Most need no escape; those that may are asked about.
 bool needs_no_escape(std::string_view name) {
     static constexpr auto plain = [] {
-        std::array<bool, 256> plain{};
+        std::array<bool, 256> characters{};
         for (int c = 0x21; c < 0x7F; ++c) {
-            plain[static_cast<size_t>(c)] = c != '*' && c != '\\' && c != '$';
+            characters[static_cast<size_t>(c)] = c != '*' && c != '\\' && c != '$';
         }
-        return plain;
+        return characters;
     }();
     bool all = true;
     for (const char c : name) {
