@@ -7,7 +7,6 @@
 
 /* A path of 4095 bytes can have 2047 names, and each may cross a mount. */
 #define WALK_STEPS 4096
-#define SHORT_WALK 16 /* steps: of most paths */
 
 /*
  * A field of an object of the kernel that is known by its address: a load, for which Linux 6.2 has a cast.
@@ -16,9 +15,11 @@
  */
 #ifndef TREADLINE_NO_CAST
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
+#define SHORT_WALK 16 /* steps: of most paths */
 #define field_of(type, address, field)                                                                       \
 	((type *)bpf_rdonly_cast((void *)(u64)(address), bpf_core_type_id_kernel(type)))->field
 #else
+#define SHORT_WALK 0 /* helper calls take stack, of which there is none left on these kernels */
 #define field_of(type, address, field)                                                                       \
 	({                                                                                                   \
 		u64 at_ =                                                                                    \
@@ -138,21 +139,20 @@ u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
 {
 	struct scratch *s = scratch_at(slot);
 	struct tl_name *record;
-	u64 *named, parent;
+	u64 *named, near;
 	u32 index;
 	long size;
 
 	if (!s)
 		return 0;
-	parent = as_number(s, (u64)field_of(struct dentry, dentry, d_parent));
-	index =
-	    (mix(hash_seed, parent) & ~(u64)(NEIGHBOURS - 1)) | (mix(hash_seed, dentry) & (NEIGHBOURS - 1));
+	near = SHORT_WALK ? as_number(s, (u64)field_of(struct dentry, dentry, d_parent)) : object;
+	index = (mix(hash_seed, near) & ~(u64)(NEIGHBOURS - 1)) | (mix(hash_seed, dentry) & (NEIGHBOURS - 1));
 	bound(index, NAMED_PATHS - 1);
 	named = bpf_map_lookup_elem(&named_paths, &index);
 	if (named && *named == object)
 		return object;
 	record = begin_record_at(s, struct tl_name, TL_NAME, image, 0);
-	size = walk_path(slot, mnt, dentry, true);
+	size = walk_path(s->slot, mnt, dentry, true);
 	if (size < 0)
 		return 0;
 	record->names_size = size;
