@@ -301,7 +301,7 @@ int open_finished(struct tl_finished_call *call)
 	struct open_how how = {};
 	struct named n = {};
 	struct scratch *s;
-	struct file *file;
+	u64 file;
 
 	if (!call || restarts(call->result))
 		return 0;
@@ -325,7 +325,7 @@ int open_finished(struct tl_finished_call *call)
 	if (call->result >= 0) {
 		file = file_of(call->result);
 		if (file)
-			report_opened(s->slot, &n, (u64)file);
+			report_opened(s->slot, &n, file);
 		else
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
 	} else if (n.address) {

@@ -15,7 +15,7 @@ static __noinline u64 opened_by(struct request *r, u64 req, u32 result)
 	if (r->file_slot)
 		return fixed_file(req, r->file_slot == ~0U ? result : r->file_slot - 1);
 	/* A worker shares the table of the task that it works for. */
-	return (u64)BPF_CORE_READ(task, files) == r->files ? (u64)file_of(result) : 0;
+	return (u64)BPF_CORE_READ(task, files) == r->files ? file_of(result) : 0;
 }
 
 static __always_inline int report_path(struct scratch *s, struct request *r, u64 req, u32 index,

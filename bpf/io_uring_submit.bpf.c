@@ -161,7 +161,7 @@ static __noinline u64 copied_address(u64 req, u64 copy)
 	if (BPF_CORE_READ((struct io_kiocb *)req, flags) & REQ_F_FIXED_FILE)
 		file = fixed_file(req, number);
 	else
-		file = (u64)file_of(number);
+		file = file_of(number);
 	family = BPF_CORE_READ(sock_of((struct file *)file), __sk_common.skc_family);
 	bpf_probe_read_kernel(&alone_family, sizeof(family), (void *)copy);
 	bpf_probe_read_kernel(&within_family, sizeof(family), (void *)within);

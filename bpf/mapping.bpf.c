@@ -41,7 +41,7 @@ int mapping_finished(struct tl_finished_call *call)
 	if (calls[call->number & (TL_CALLS - 1)].fd >= 0) { /* mmap(2) */
 		if (call->args[3] & MAP_ANONYMOUS)
 			return 0;
-		file = file_of((s32)call->args[4]);
+		file = (struct file *)file_of((s32)call->args[4]);
 	} else { /* mprotect(2), of which the first mapping stands for all */
 		bpf_find_vma(bpf_get_current_task_btf(), call->args[0], file_behind, &found, 0);
 		file = (struct file *)found;

@@ -238,7 +238,7 @@ int traffic_finished(struct tl_finished_call *call)
 	traffic = calls[call->number & (TL_CALLS - 1)].traffic;
 	if (call->result <= 0 && !(traffic & TL_TRAFFIC_CONNECTS))
 		return 0;
-	file = file_of((s32)call->args[0]);
+	file = (struct file *)file_of((s32)call->args[0]);
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
 	socket = BPF_CORE_READ(file, private_data);

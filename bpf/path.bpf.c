@@ -28,6 +28,34 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 	})
 #endif
 
+int has_other_root(void)
+{
+	u64 fs = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), fs);
+
+	return run_root_dentry && (u64)field_of(struct fs_struct, fs, root.dentry) != run_root_dentry;
+}
+
+u32 own_mounts(void)
+{
+	u64 views = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), nsproxy);
+	u32 mounts = field_of(struct mnt_namespace, field_of(struct nsproxy, views, mnt_ns), ns.inum);
+
+	return mounts == run_mounts ? 0 : mounts;
+}
+
+u64 file_of(int fd)
+{
+	u64 files = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), files);
+	u64 table = files ? (u64)field_of(struct files_struct, files, fdt) : 0;
+	u64 entries, file = 0;
+
+	if (!table || fd < 0 || (u32)fd >= field_of(struct fdtable, table, max_fds))
+		return 0;
+	entries = (u64)field_of(struct fdtable, table, fd);
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)(entries + (u64)fd * sizeof(file)));
+	return file;
+}
+
 enum step { STEP_NAME, STEP_MOUNT, STEP_ROOT };
 
 /* One step towards the root. Of a name that was passed, `name` is the dentry. */
@@ -95,10 +123,9 @@ static long walk_step(u32 i, void *slot)
 long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 {
 	struct scratch *s = scratch_at(slot);
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct walk w = {.state = WALK_ON};
+	u64 fs, name;
 	u32 before;
-	u64 name;
 
 	if (!s)
 		return -1;
@@ -106,12 +133,12 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 	w.dentry = dentry;
 	w.mnt = mnt;
 	w.mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
-	if (has_other_root(task)) {
+	fs = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), fs);
+	w.root_dentry = (u64)field_of(struct fs_struct, fs, root.dentry);
+	w.root_mnt = (u64)field_of(struct fs_struct, fs, root.mnt); /* a copy, in a mount namespace of its own */
+	if (run_root_dentry && w.root_dentry != run_root_dentry) {
 		w.root_dentry = run_root_dentry;
 		w.root_mnt = run_root_mnt;
-	} else { /* its mount is a copy in a mount namespace of the task's own */
-		w.root_dentry = (u64)task->fs->root.dentry;
-		w.root_mnt = (u64)task->fs->root.mnt;
 	}
 	w.hash = hash_seed;
 	w.copy = copy;

@@ -9,16 +9,22 @@
 
 #define AT_FDCWD (-100)
 
-/* Whether "/" is something else to this task than to the run's first program. */
-static __always_inline bool has_other_root(struct task_struct *task)
-{
-	return run_root_dentry && (u64)task->fs->root.dentry != run_root_dentry;
-}
-
 /*
  * Verified by themselves, in path.bpf.c. `slot` is that of the caller's scratch; pointers into the kernel
  * come as numbers.
  */
+
+/*
+ * Of the current task. Not read along the pointer that the verifier knows: of each pointer loaded from that it
+ * searches all of the kernel's types for an opinion, milliseconds each time.
+ */
+
+/* Whether "/" is something else than to the run's first program. */
+int has_other_root(void);
+/* The mount namespace, if that is not the one of the run's first program; else 0. */
+u32 own_mounts(void);
+/* The file of a descriptor, or 0. */
+u64 file_of(int fd);
 
 /*
  * Walks from (mnt, dentry); leaves the hash in the scratch's walk.hash and, with copy, the names in the
@@ -49,20 +55,6 @@ static __always_inline u64 name_path(struct scratch *s, u64 mnt, u64 dentry, u64
 	return send_name(s->slot, mnt, dentry, image, s->walk.hash);
 }
 
-/* Loads along pointers that the verifier knows; only the table's entry needs a helper. */
-static __always_inline struct file *file_of(int fd)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct files_struct *files = task->files;
-	struct fdtable *table = files ? files->fdt : NULL;
-	struct file *file = NULL;
-
-	if (!table || fd < 0 || (u32)fd >= table->max_fds)
-		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
-	return file;
-}
-
 static __always_inline bool has_no_path(u64 dentry)
 {
 	return BPF_CORE_READ((struct dentry *)dentry, d_sb, s_flags) & SB_NOUSER;
@@ -86,7 +78,7 @@ static __always_inline void base_of(int fd, u64 *mnt, u64 *dentry)
 		*dentry = (u64)BPF_CORE_READ(task, fs, pwd.dentry);
 		return;
 	}
-	file = file_of(fd);
+	file = (struct file *)file_of(fd);
 	if (file) {
 		*mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
 		*dentry = (u64)BPF_CORE_READ(file, f_path.dentry);

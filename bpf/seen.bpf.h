@@ -53,12 +53,16 @@ static __always_inline bool seen_before(const struct access *a)
 /* Which place of a line a new access takes: an empty one, else one that was not repeated, else any. */
 static __always_inline u32 way_for(const struct tl_seen_line *line, u64 access)
 {
-	u32 any = access >> 1 & (TL_SEEN_WAYS - 1), way = any;
+	u32 any = access >> 1 & (TL_SEEN_WAYS - 1), way = any, nearest = TL_SEEN_WAYS, distance;
 
 #pragma unroll
-	for (u32 i = 0; i < TL_SEEN_WAYS; i++)
-		if (!(line->accesses[i] & TL_SEEN_COUNTED) && (way == any || i > any))
+	for (u32 i = 0; i < TL_SEEN_WAYS; i++) {
+		distance = (i - any) & (TL_SEEN_WAYS - 1); /* from any: all of them are to have their turn */
+		if (!(line->accesses[i] & TL_SEEN_COUNTED) && distance < nearest) {
+			nearest = distance;
 			way = i;
+		}
+	}
 #pragma unroll
 	for (u32 i = 0; i < TL_SEEN_WAYS; i++)
 		if (line->accesses[i] == 0)

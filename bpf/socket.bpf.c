@@ -188,7 +188,7 @@ static long one_message(u32 i, void *data)
 static __always_inline int report_call(struct scratch *s, struct tl_finished_call *call, struct messages *m)
 {
 	const volatile struct tl_call *rule = &calls[call->number & (TL_CALLS - 1)];
-	struct file *file = file_of((s32)call->args[0]);
+	struct file *file = (struct file *)file_of((s32)call->args[0]);
 	struct socket *socket;
 
 	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK) {

@@ -5,14 +5,6 @@
 
 #include "path.bpf.h"
 
-/* The mount namespace of the current task, if that is not the one of the run's first program; else 0. */
-static __always_inline u32 own_mounts(struct task_struct *task)
-{
-	u32 mounts = task->nsproxy->mnt_ns->ns.inum;
-
-	return mounts == run_mounts ? 0 : mounts;
-}
-
 /*
  * Of the text in s->text from `from` (0 or 2) on, into s->start, which the caller has cleared. `follow`: a
  * link that is the whole text is followed. False if what it starts from is unknown or has no path. Names
@@ -24,7 +16,7 @@ static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image
 	struct start *start = &s->start;
 	bool absolute;
 
-	start->mounts = own_mounts(task);
+	start->mounts = own_mounts();
 	bound(from, 2);
 	absolute = s->text[from] == '/';
 	if (!absolute) {
@@ -43,7 +35,7 @@ static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image
 		if (!start->base)
 			return false;
 	}
-	if (has_other_root(task))
+	if (has_other_root())
 		start->root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
 					(u64)BPF_CORE_READ(task, fs, root.dentry), image);
 	start->found = 1;

@@ -231,11 +231,10 @@ result<CollectorSummary> CollectorSession::last_words(int exit_status) {
 
 result<CollectorSummary> CollectorSession::finish(int exit_status) {
     auto summary = last_words(exit_status);
-    socket_.reset();
     if (summary) {
-        reap(pid_);
-        return summary;
+        return summary; // it detaches its probes, which takes a while, and is waited for when the session ends
     }
+    socket_.reset();
     if (summary.error().code != ETIMEDOUT) { // else it would not end, either
         reap(pid_);
     }
