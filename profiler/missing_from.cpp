@@ -51,9 +51,7 @@ public:
         }
         switch (rule.section) {
         case Section::Include:
-            return unless(std::any_of(existing_.include.begin(), existing_.include.end(),
-                                      [&](const Entry& entry) { return entry.text == rule.text; }),
-                          rule);
+            return unless(comes_along(rule.text), rule);
         case Section::Files:
             return missing_file_rule(rule);
         case Section::Private:
@@ -76,6 +74,10 @@ public:
     }
 
 private:
+    [[nodiscard]] bool comes_along(const std::string& include) const { // by itself or with another
+        const auto& all = policy_.includes();
+        return std::find(all.begin(), all.end(), include) != all.end();
+    }
     static std::optional<ProposedRule> unless(bool there, const ProposedRule& rule) {
         return there ? std::nullopt : std::optional(rule);
     }

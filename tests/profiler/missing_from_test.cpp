@@ -3,6 +3,7 @@
 #include "profiler/superseded.h"
 #include "profiles/profile_editor.h"
 #include "profiles/profile_reader.h"
+#include "profiles/shipped.h"
 #include "tests/profiler/fixture.h"
 #include "tests/support/support.h"
 
@@ -48,6 +49,25 @@ TEST_CASE("learning the same again adds nothing", "[profiler][missing]") {
         "syscall 1 rename ptrace\nenvironment 1 NODE_ENV API_TOKEN";
     const std::string text = proposal_text(test::reduced(start + trace), "x").value();
     CHECK(added(text, trace).rules.empty());
+}
+
+TEST_CASE("an abstraction that comes with one of the profile's is not added, one that does not is",
+          "[profiler][missing]") {
+    const std::string trace = start + "file 1 execute /usr/bin/dash /usr/bin/sort /usr/bin/cat /usr/bin/sed";
+    const auto adds = [&](const std::string& include) {
+        const auto profile = read_profile("treadline: 1\nname: x\ninclude: [" + include + "]\n", "p");
+        REQUIRE(profile.has_value());
+        const auto fixture = test::read_fixture(trace);
+        const auto policy = Policy::build(*profile, "p", fixture.variables(), abstraction_loader("")).value();
+        ReduceInput input = fixture.input();
+        input.abstractions = abstraction_loader("");
+        input.shipped_abstractions = {"base", "shell"};
+        const auto proposal = reduce(input);
+        REQUIRE(proposal.has_value());
+        return test::lines_of(missing_from(*proposal, policy, "treadline: 1\n"), Section::Include);
+    };
+    CHECK(adds("base, git").empty()); // git includes shell
+    CHECK(adds("base, python") == Lines{"shell"});
 }
 
 TEST_CASE("what learning again adds can be inserted, and then nothing is missing", "[profiler][missing]") {

@@ -363,7 +363,7 @@ TEST_CASE("includes are merged; the profile's own rule is the one that is named"
     CHECK(rules.decide(Read, "/etc/passwd").origin->source == "include base");
     CHECK(can(rules, Operation::Syscall, "read"));
     CHECK(can(rules, Operation::Environment, "LC_ALL"));
-    CHECK(rules.includes() == std::vector<std::string>{"base"});
+    CHECK(rules.includes() == std::vector<std::string>{"base", "tls-trust", "dns", "tty", "locale"});
 }
 
 TEST_CASE("an include that is missing, broken or circular is an error at its line", "[profiles][policy]") {

@@ -17,7 +17,7 @@ Policy with(const std::string& names) {
 
 TEST_CASE("every shipped abstraction is read, builds and describes itself", "[profiles][shipped]") {
     const auto names = shipped_abstractions();
-    REQUIRE(names.size() >= 7);
+    REQUIRE(names.size() >= 12);
     CHECK(names.front() == "base");
     for (const std::string& name : names) {
         INFO(name);
@@ -99,7 +99,9 @@ TEST_CASE("base carries any dynamically linked program, but runs none", "[profil
 
 TEST_CASE("each abstraction runs its programs and not those of others", "[profiles][shipped]") {
     const std::tuple<std::string, std::string, std::string> programs[] = {
+        {"coreutils", "/usr/bin/sort", "/usr/bin/dash"},
         {"shell", "/usr/bin/sed", "/usr/bin/git"},
+        {"shell", "/usr/bin/sort", "/usr/bin/chroot"},
         {"node", "/usr/lib/node_modules/npm/bin/npm-cli.js", "/usr/bin/python3.11"},
         {"git", "/usr/lib/git-core/git-remote-https", "/usr/bin/node"},
         {"python", "/usr/bin/python3.11", "/usr/bin/gcc-12"},
@@ -113,6 +115,48 @@ TEST_CASE("each abstraction runs its programs and not those of others", "[profil
         CHECK(policy.decide(Operation::Execute, own).allowed);
         CHECK_FALSE(policy.decide(Operation::Execute, foreign).allowed);
     }
+}
+
+TEST_CASE("the pieces of base allow what they are named for and nothing of each other's",
+          "[profiles][shipped]") {
+    struct Piece {
+        const char* name;
+        std::vector<const char*> read, variables;
+    };
+    const Piece pieces[] = {
+        {"tls-trust", {"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/openssl.cnf"}, {}},
+        {"dns", {"/etc/resolv.conf", "/etc/hosts", "/usr/lib/x86_64-linux-gnu/libnss_dns.so.2"}, {}},
+        {"tty", {"/dev/tty", "/dev/pts/0", "/usr/share/terminfo/x/xterm"}, {"TERM", "COLUMNS"}},
+        {"locale",
+         {"/usr/share/zoneinfo/UTC", "/usr/lib/locale/locale-archive",
+          "/usr/lib/x86_64-linux-gnu/gconv/gconv-modules"},
+         {"LC_ALL", "TZ"}},
+    };
+    const Policy base = with("base");
+    for (const Piece& piece : pieces) {
+        for (const Piece& asked : pieces) {
+            INFO(piece.name << " asked for what is of " << asked.name);
+            const bool own = &piece == &asked;
+            const Policy policy = with(piece.name);
+            for (const char* path : asked.read) {
+                CHECK(policy.decide(Operation::Read, path).allowed == own);
+                CHECK(base.decide(Operation::Read, path).allowed);
+            }
+            for (const char* variable : asked.variables) {
+                CHECK(policy.decide(Operation::Environment, variable).allowed == own);
+                CHECK(base.decide(Operation::Environment, variable).allowed);
+            }
+        }
+        const Policy policy = with(piece.name);
+        for (const char* path : {"/etc/ssl/private/x.key", "/etc/shadow", "/etc/passwd", "/home/ann/p/x",
+                                 "/usr/lib/x86_64-linux-gnu/libc.so.6", "/proc/12/status"}) {
+            CHECK_FALSE(policy.decide(Operation::Read, path).allowed);
+        }
+        CHECK(policy.syscalls().empty());
+    }
+    CHECK(with("tty").decide(Operation::Write, "/dev/tty").allowed);
+    CHECK_FALSE(with("tty").decide(Operation::Write, "/dev/null").allowed);
+    CHECK_FALSE(with("locale").decide(Operation::Write, "/etc/localtime").allowed);
 }
 
 TEST_CASE("no abstraction runs what changes identity or leaves the machine", "[profiles][shipped]") {
