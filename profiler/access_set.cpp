@@ -117,7 +117,8 @@ private:
         const PathRows& paths;
         TextMap<PathTrie::Node> directories; // absolute parent path -> node
         std::vector<std::string> variable_values;
-        std::unordered_map<int64_t, uint16_t> program_of; // by process image
+        Subjects subjects;
+        std::unordered_map<int64_t, uint16_t> subject_of; // by process image: index into AccessSet::subjects
         std::vector<RowFacts> rows;                       // by number
 
         // Whether a file the run wrote to belongs to the project or the user, not to the system.
@@ -132,7 +133,7 @@ private:
         int8_t guarded_write = -1;
     };
 
-    uint16_t program(const std::string& name);
+    uint16_t number_of(const Subject& subject);
     PathTrie::Node node_of(RunState& state, std::string_view path);
     PathTrie::Node child_of(PathTrie::Node parent, std::string_view name); // as it is on the disk
     const RowFacts& row(RunState& state, uint32_t number);
@@ -148,11 +149,10 @@ private:
     template <class Access>
     void add_unusual(RunState& state, const Access& access, const std::string& path, Modes modes);
     void sort_records(const std::vector<PathTrie::Node>& renumbered);
-    [[nodiscard]] std::string program_of(const RunState& state, int64_t process) const;
 
     AccessSet& set_;
     std::vector<Draft> drafts_; // by node, before the renumbering
-    TextMap<uint16_t> program_numbers_;
+    std::map<Subject, uint16_t> subject_numbers_;
     struct Counted {
         GuardedAccess access;
         EvidenceCounter counter;
@@ -162,14 +162,15 @@ private:
     std::map<std::string, std::string> refusals_; // portable path -> "EACCES, by git"
 };
 
-uint16_t Collector::program(const std::string& name) {
-    const auto [at, added] = program_numbers_.try_emplace(name, static_cast<uint16_t>(set_.programs.size()));
+uint16_t Collector::number_of(const Subject& subject) {
+    const auto [at, added] =
+        subject_numbers_.try_emplace(subject, static_cast<uint16_t>(set_.subjects.size()));
     if (added) {
-        if (set_.programs.size() == UINT16_MAX) { // nobody reads a list of that many
-            program_numbers_.erase(at);
+        if (set_.subjects.size() == UINT16_MAX) { // nobody reads a list of that many
+            subject_numbers_.erase(at);
             return UINT16_MAX - 1;
         }
-        set_.programs.push_back(name);
+        set_.subjects.push_back(subject);
     }
     return at->second;
 }
@@ -207,11 +208,6 @@ Collector::Draft& Collector::draft(PathTrie::Node node) {
         drafts_.resize(std::max<size_t>(node + 1, drafts_.size() * 2));
     }
     return drafts_[node];
-}
-
-std::string Collector::program_of(const RunState& state, int64_t process) const {
-    const auto program = state.program_of.find(process);
-    return program == state.program_of.end() ? "" : set_.programs[program->second];
 }
 
 // Almost every row lies in its directory's node. Where a variable's folder begins, and below /proc, the text
@@ -255,7 +251,7 @@ void Collector::add_guarded(RunState& state, const Access& access, const std::st
     entry.access.kind = guard.kind;
     entry.access.what = guard.what;
     entry.access.created = entry.access.created && access.created_by_run;
-    entry.counter.add(program_of(state, access.process), state.run, access.count);
+    entry.counter.add(state.subjects.of(access.process), state.run, access.count);
 }
 
 // A socket that was connected to, or an access that failed.
@@ -266,7 +262,7 @@ void Collector::add_unusual(RunState& state, const Access& access, const std::st
     }
     if (access.access == AccessKind::Connect) {
         if (access.result == 0) {
-            sockets_[state.variables.shorten(normalise_path(path))].add(program_of(state, access.process),
+            sockets_[state.variables.shorten(normalise_path(path))].add(state.subjects.of(access.process),
                                                                         state.run, access.count);
         }
         return;
@@ -278,7 +274,7 @@ void Collector::add_unusual(RunState& state, const Access& access, const std::st
                     modes); // masked while learning: the attempt is what counts
         return;
     }
-    const std::string program = program_of(state, access.process);
+    const std::string& program = state.subjects.of(access.process).program;
     refusals_.try_emplace(state.variables.shorten(normal),
                           errno_name(access.result) + (program.empty() ? "" : ", " + program));
 }
@@ -326,9 +322,8 @@ void Collector::add_access(RunState& state, const Access& access, Locate locate,
     facts.seen |= modes;
     facts.directory |= access.directory || access.access == AccessKind::List;
     facts.runs |= uint64_t{1} << std::min<size_t>(state.run, 63);
-    const auto program = state.program_of.find(access.process);
-    set_.records.push_back({where.node,
-                            program == state.program_of.end() ? this->program("") : program->second,
+    const auto subject = state.subject_of.find(access.process);
+    set_.records.push_back({where.node, subject == state.subject_of.end() ? number_of({}) : subject->second,
                             static_cast<uint16_t>(std::min<size_t>(state.run, UINT16_MAX)), modes,
                             static_cast<uint32_t>(std::clamp<uint64_t>(access.count, 1, UINT32_MAX))});
 }
@@ -344,7 +339,7 @@ void Collector::add_file(RunState& state, const FileAccess& access) {
 }
 
 void Collector::add(const Trace& trace, const Variables& variables, size_t run) {
-    RunState state{variables, Guards(variables), run, trace.paths, {}, {}, {}, {}};
+    RunState state{variables, Guards(variables), run, trace.paths, {}, {}, Subjects(trace), {}, {}};
     state.rows.resize(size_t{trace.paths.size()} + 1);
     for (const char* name : {"project", "home", "tmp", "cache", "config", "data", "state", "runtime"}) {
         if (!variables.get(name).empty()) {
@@ -352,7 +347,7 @@ void Collector::add(const Trace& trace, const Variables& variables, size_t run) 
         }
     }
     for (const ProcessImage& image : trace.processes) {
-        state.program_of[image.id] = program(program_name(image));
+        state.subject_of[image.id] = number_of(state.subjects.of(image.id));
     }
     set_.records.reserve(set_.records.size() + trace.files.size() + trace.rows.size());
     for (const FileAccess& access : trace.files) {
@@ -383,7 +378,7 @@ void Collector::add(const Trace& trace, const Variables& variables, size_t run) 
     ++set_.runs;
 }
 
-// By node, run and the name of the program: the order in which they came is forgotten. A counting sort by
+// By node, run and subject: the order in which they came is forgotten. A counting sort by
 // node first, so that a million take no longer each than a thousand.
 void Collector::sort_records(const std::vector<PathTrie::Node>& renumbered) {
     std::vector<uint32_t> begin(set_.trie.size() + 1, 0);
@@ -407,8 +402,8 @@ void Collector::sort_records(const std::vector<PathTrie::Node>& renumbered) {
                       if (a.run != b.run) {
                           return a.run < b.run;
                       }
-                      if (a.program != b.program) {
-                          return set_.programs[a.program] < set_.programs[b.program];
+                      if (a.subject != b.subject) {
+                          return set_.subjects[a.subject] < set_.subjects[b.subject];
                       }
                       return a.modes.bits() < b.modes.bits();
                   });
@@ -453,10 +448,6 @@ bool remade_directory(const AccessSet& set, PathTrie::Node node) {
     const NodeFacts& facts = set.facts[node];
     const bool only_passing = set.trie.child_count(node) == 0 && facts.created && facts.gone;
     return facts.directory && facts.seen.has(Mode::Create) && !only_passing;
-}
-
-std::string program_name(const ProcessImage& image) {
-    return std::string(file_name(image.exe));
 }
 
 AccessSet collect_accesses(const std::vector<Trace>& traces,

@@ -14,6 +14,7 @@
 
 #include "profiler/path_trie.h"
 #include "profiler/reduce.h"
+#include "profiler/subjects.h"
 
 namespace treadline {
 
@@ -27,10 +28,10 @@ struct NodeFacts {
     bool touched = false; // the path itself, not only something below
 };
 
-// One (path, program, run): what evidence is made of.
+// One (path, subject, run): what evidence is made of.
 struct AccessRecord {
     PathTrie::Node node = 0;
-    uint16_t program = 0; // index into AccessSet::programs
+    uint16_t subject = 0; // index into AccessSet::subjects
     uint16_t run = 0;     // index into the traces
     Modes modes;
     uint32_t count = 0; // stays at the largest
@@ -52,9 +53,9 @@ struct SocketPath {
 
 struct AccessSet {
     PathTrie trie;
-    std::vector<NodeFacts> facts;       // by node
-    std::vector<AccessRecord> records;  // by node
-    std::vector<std::string> programs;  // file names
+    std::vector<NodeFacts> facts;      // by node
+    std::vector<AccessRecord> records; // by node
+    std::vector<Subject> subjects;
     std::vector<GuardedAccess> guarded; // by path
     std::vector<SocketPath> sockets;    // connected to, by path
     std::vector<std::string> warnings;
@@ -71,7 +72,7 @@ bool remade_directory(const AccessSet& set, PathTrie::Node node);
 // Adds up evidence; programs and examples are cut to what `Evidence` promises by finish().
 class EvidenceCounter {
 public:
-    void add(const std::string& program, size_t run, uint64_t count);
+    void add(const Subject& subject, size_t run, uint64_t count);
     void add(const EvidenceCounter& other);
     void example(const std::string& portable);
     [[nodiscard]] bool wants_examples() const;
@@ -82,13 +83,12 @@ private:
     uint64_t accesses_ = 0;
     std::set<size_t> runs_;
     std::map<std::string, uint64_t> programs_;
+    std::set<Role> roles_;
+    bool before_untrusted_ = false; // somebody who had met nothing untrusted
     std::vector<std::string> examples_;
 };
 
 // Of two rules that become one. Runs cannot be told apart any more: those of the rule that had more.
 Evidence sum_of(const Evidence& a, const Evidence& b);
-
-// The file name of a process image's program; what evidence calls it.
-std::string program_name(const ProcessImage& image);
 
 } // namespace treadline

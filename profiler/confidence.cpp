@@ -28,8 +28,12 @@ std::string run_count(size_t runs) {
     return std::to_string(runs) + (runs == 1 ? " run" : " runs");
 }
 
-result<Policy> learned_policy(const ReduceInput& input) {
-    const Proposal proposal = TRY(reduce(input));
+// `accepted`: with what waits for review moved up, as if a person had read it.
+result<Policy> learned_policy(const ReduceInput& input, bool accepted) {
+    Proposal proposal = TRY(reduce(input));
+    for (ProposedRule& rule : proposal.rules) {
+        rule.review = accepted ? "" : rule.review;
+    }
     return Policy::build(profile_from(proposal, "learned"), "learned",
                          input.variables(input.traces.back().run), input.abstractions);
 }
@@ -88,9 +92,15 @@ Confidence confidence_in(const Policy& policy, const std::vector<Trace>& traces,
     if (traces.size() < 2) {
         return confidence;
     }
+    std::vector<int> incidences;
+    if (policy.review() != nullptr) { // seen as well, whatever a person makes of it
+        const RuleIndex waiting(*policy.review());
+        for (const RuleUse& use : replay(traces, variables, waiting).rules) {
+            incidences.push_back(static_cast<int>(std::count(use.runs.begin(), use.runs.end(), true)));
+        }
+    }
     const RuleIndex index(policy);
     const Replay replayed = replay(traces, variables, index);
-    std::vector<int> incidences;
     std::map<std::string, std::vector<bool>> includes;
     for (RuleId id = 0; id < index.rules().size(); ++id) {
         const std::vector<bool>& runs = replayed.rules[id].runs;
@@ -125,14 +135,14 @@ result<std::optional<LeftOut>> leave_one_out(ReduceInput& input) {
     }
     LeftOut left_out;
     left_out.runs = rounds;
-    const Policy whole = TRY(learned_policy(input));
+    const Policy whole = TRY(learned_policy(input, true));
     const std::vector<DeniedAccess> anyhow = replay(input.traces, input.variables, RuleIndex(whole)).denied;
     for (size_t round = 0; round < rounds; ++round) {
         const auto at = static_cast<ptrdiff_t>(round * runs / rounds);
         std::vector<Trace> one;
         one.push_back(std::move(input.traces[static_cast<size_t>(at)]));
         input.traces.erase(input.traces.begin() + at);
-        const auto policy = learned_policy(input);
+        const auto policy = learned_policy(input, false);
         if (policy) {
             const Replay replayed = replay(one, input.variables, RuleIndex(*policy));
             const std::vector<DeniedAccess> denied = denied_newly(replayed, anyhow);

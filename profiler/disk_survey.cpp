@@ -58,6 +58,7 @@ DiskSurvey::DiskSurvey(const AccessSet& set, const std::vector<Modes>& needs, co
     : at_(set.trie.size(), 0) {
     const PathTrie& trie = set.trie;
     std::vector<bool> needed(trie.size(), false); // here or below
+    LookAlikeSearch search(guards, variables, disk);
     for (auto node = static_cast<Node>(trie.size()); node-- > 1;) {
         needed[node] = needed[node] || !needs[node].empty();
         if (needed[node]) {
@@ -69,8 +70,8 @@ DiskSurvey::DiskSurvey(const AccessSet& set, const std::vector<Modes>& needs, co
             continue;
         }
         const std::string directory = variables.expand(trie.path(node)).value_or("/");
-        const bool may_hold_secrets =
-            !is_within(directory, variables.get("project")) && !holds_public_files(directory);
+        const bool in_project = is_within(directory, variables.get("project"));
+        const bool may_hold_secrets = !in_project && !holds_public_files(directory);
         DirectorySurvey survey;
         for (const DiskView::Entry& there : disk.list(directory, survey.truncated)) {
             survey.working_copy = survey.working_copy || is_version_control(there.name);
@@ -81,11 +82,17 @@ DiskSurvey::DiskSurvey(const AccessSet& set, const std::vector<Modes>& needs, co
             if (trie.find_child(node, escape_path(there.name)) == PathTrie::none) {
                 ++(there.directory ? survey.directories : survey.files);
                 survey.passing_files += !there.directory && kind_of_name(there.name) == NameKind::Volatile;
+                if (in_project) {
+                    search.see(directory, there);
+                }
             }
         }
         at_[node] = static_cast<uint32_t>(surveys_.size() + 1);
         surveys_.push_back(survey);
     }
+    look_alikes_ = search.found();
+    std::sort(look_alikes_.begin(), look_alikes_.end(),
+              [](const LookAlike& a, const LookAlike& b) { return a.path < b.path; });
 }
 
 } // namespace treadline

@@ -10,6 +10,7 @@
 
 #include "profiler/access_set.h"
 #include "profiler/hard_limits.h"
+#include "profiler/look_alikes.h"
 #include "profiler/reduce.h"
 
 namespace treadline {
@@ -29,6 +30,8 @@ public:
     DiskSurvey(const AccessSet& set, const std::vector<Modes>& needs, const Variables& variables,
                const Guards& guards, const DiskView& disk, HardLimits& limits);
 
+    // In ${project}, and not touched.
+    [[nodiscard]] const std::vector<LookAlike>& look_alikes() const { return look_alikes_; }
     [[nodiscard]] const DirectorySurvey& of(PathTrie::Node node) const {
         static const DirectorySurvey nothing;
         return node < at_.size() && at_[node] != 0 ? surveys_[at_[node] - 1] : nothing;
@@ -37,6 +40,7 @@ public:
 private:
     std::vector<uint32_t> at_; // by node: 1 + index into surveys_, or 0
     std::vector<DirectorySurvey> surveys_;
+    std::vector<LookAlike> look_alikes_; // by path
 };
 
 // Whether the catalogue names the file, or would without the ending that a copy of it got (`id_rsa.bak`).

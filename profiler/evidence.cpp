@@ -11,12 +11,14 @@ constexpr size_t max_examples = 3;
 
 } // namespace
 
-void EvidenceCounter::add(const std::string& program, size_t run, uint64_t count) {
+void EvidenceCounter::add(const Subject& subject, size_t run, uint64_t count) {
     accesses_ += count;
     runs_.insert(run);
-    if (!program.empty()) {
-        programs_[program] += count;
+    if (!subject.program.empty()) {
+        programs_[subject.program] += count;
     }
+    roles_.insert(subject.role);
+    before_untrusted_ = before_untrusted_ || !subject.after_untrusted;
 }
 
 void EvidenceCounter::add(const EvidenceCounter& other) {
@@ -25,6 +27,8 @@ void EvidenceCounter::add(const EvidenceCounter& other) {
     for (const auto& [name, count] : other.programs_) {
         programs_[name] += count;
     }
+    roles_.insert(other.roles_.begin(), other.roles_.end());
+    before_untrusted_ = before_untrusted_ || other.before_untrusted_;
 }
 
 void EvidenceCounter::example(const std::string& portable) {
@@ -43,6 +47,10 @@ Evidence EvidenceCounter::finish(int of_runs) const {
     evidence.runs = static_cast<int>(runs_.size());
     evidence.of_runs = of_runs;
     evidence.examples = examples_;
+    evidence.first_run = runs_.empty() ? 0 : static_cast<int>(*runs_.begin());
+    evidence.last_run = runs_.empty() ? 0 : static_cast<int>(*runs_.rbegin());
+    evidence.roles.assign(roles_.begin(), roles_.end());
+    evidence.only_after_untrusted = !runs_.empty() && !before_untrusted_;
     std::vector<std::pair<std::string, uint64_t>> ranked(programs_.begin(), programs_.end());
     std::stable_sort(ranked.begin(), ranked.end(),
                      [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -56,6 +64,12 @@ Evidence sum_of(const Evidence& a, const Evidence& b) {
     Evidence sum = a;
     sum.accesses += b.accesses;
     sum.runs = std::max(a.runs, b.runs);
+    sum.first_run = std::min(a.first_run, b.first_run);
+    sum.last_run = std::max(a.last_run, b.last_run);
+    sum.only_after_untrusted = a.only_after_untrusted && b.only_after_untrusted;
+    std::set<Role> roles(a.roles.begin(), a.roles.end());
+    roles.insert(b.roles.begin(), b.roles.end());
+    sum.roles.assign(roles.begin(), roles.end());
     const auto add = [](std::vector<std::string>& texts, const std::vector<std::string>& more, size_t most) {
         for (const std::string& text : more) {
             if (texts.size() < most && std::find(texts.begin(), texts.end(), text) == texts.end()) {

@@ -34,6 +34,8 @@ std::string_view section_name(Section section) {
         return "environment";
     case Section::Include:
         return "include";
+    case Section::Deny:
+        return "deny";
     }
     return "";
 }

@@ -29,11 +29,25 @@ std::vector<std::string> commented_out(std::string_view text) {
     return lines;
 }
 
+// Of a file, also with more modes: what some other rule grants by now need not be asked for again.
 bool stands_in(const std::vector<std::string>& comments, const ProposedRule& rule) {
-    const std::string line = yaml_line(rule);
+    const bool is_file = rule.section == Section::Files;
+    const Modes modes = is_file ? file_rule_parts(rule.text).second : Modes();
+    std::string line = yaml_line(rule);
+    line.resize(line.size() - (is_file ? to_string(modes).size() : 0));
     return std::any_of(comments.begin(), comments.end(), [&](const std::string& comment) {
-        const std::string_view rest =
-            comment.rfind(line, 0) == 0 ? trimmed(std::string_view(comment).substr(line.size())) : "-";
+        if (comment.rfind(line, 0) != 0) {
+            return false;
+        }
+        std::string_view rest = std::string_view(comment).substr(line.size());
+        if (is_file) {
+            const size_t end = std::min(rest.find_first_of(" \t#"), rest.size());
+            if (!parse_modes(rest.substr(0, end)).value_or(Modes()).covers(modes)) {
+                return false;
+            }
+            rest.remove_prefix(end);
+        }
+        rest = trimmed(rest);
         return rest.empty() || rest.front() == '#';
     });
 }
@@ -44,12 +58,16 @@ public:
         : policy_(policy), contained_(policy), comments_(std::move(comments)),
           existing_(std::move(existing)) {}
 
+    [[nodiscard]] bool stands_as_comment(const ProposedRule& rule) const {
+        return stands_in(comments_, rule);
+    }
     // The rule as it has to be added; none if there is nothing to add.
     [[nodiscard]] std::optional<ProposedRule> missing(const ProposedRule& rule) const {
-        if (stands_in(comments_, rule)) {
-            return std::nullopt;
-        }
         switch (rule.section) {
+        case Section::Deny:
+            return unless(std::any_of(existing_.deny.begin(), existing_.deny.end(),
+                                      [&](const Entry& entry) { return entry.text == rule.text; }),
+                          rule);
         case Section::Include:
             return unless(comes_along(rule.text), rule);
         case Section::Files:
@@ -157,7 +175,7 @@ Proposal missing_from(const Proposal& proposal, const Policy& policy, std::strin
     missing.warnings = proposal.warnings;
     for (const ProposedRule& rule : proposal.rules) {
         auto added = comparison.missing(rule);
-        if (added && (!waiting || waiting->missing(rule))) {
+        if (added && !comparison.stands_as_comment(*added) && (!waiting || waiting->missing(rule))) {
             missing.rules.push_back(std::move(*added));
         }
     }

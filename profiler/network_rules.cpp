@@ -45,14 +45,10 @@ using Rules = std::map<std::pair<Section, std::string>, Wanted>;
 
 class OneRun {
 public:
-    OneRun(const Trace& trace, const Variables& variables, size_t run, Rules& rules,
+    OneRun(const Trace& trace, const Subjects& subjects, const Variables& variables, size_t run, Rules& rules,
            const MadeInPrivate& made_in_private)
-        : trace_(trace), variables_(variables), guards_(variables), run_(run), rules_(rules),
-          made_in_private_(made_in_private) {
-        for (const ProcessImage& image : trace.processes) {
-            programs_[image.id] = program_name(image);
-        }
-    }
+        : trace_(trace), subjects_(subjects), variables_(variables), guards_(variables), run_(run),
+          rules_(rules), made_in_private_(made_in_private) {}
 
     void add();
     // Fixed ports listened on; 0 for one the kernel picked.
@@ -67,12 +63,12 @@ private:
     [[nodiscard]] std::string name_of(const SocketAccess& socket) const;
 
     const Trace& trace_;
+    const Subjects& subjects_;
     const Variables& variables_;
     Guards guards_;
     size_t run_;
     Rules& rules_;
     const MadeInPrivate& made_in_private_;
-    std::map<int64_t, std::string> programs_;
     std::set<uint16_t> own_ports_;
     std::set<std::string> own_sockets_;
 };
@@ -83,9 +79,7 @@ void OneRun::note(Section section, const std::string& text, const std::string& w
     if (!withheld.empty()) {
         wanted.withheld = withheld;
     }
-    const auto program = programs_.find(socket.process);
-    wanted.counter.add(program == programs_.end() ? "" : program->second, run_,
-                       std::max<uint64_t>(socket.count, 1));
+    wanted.counter.add(subjects_.of(socket.process), run_, std::max<uint64_t>(socket.count, 1));
 }
 
 void OneRun::find_listens() {
@@ -270,16 +264,13 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
     std::map<uint16_t, size_t> runs_with_port;
     for (size_t run = 0; run < traces.size(); ++run) {
         const Variables here = variables(traces[run].run);
-        OneRun one(traces[run], here, run, wanted, made_in_private);
+        const Subjects subjects(traces[run]);
+        OneRun one(traces[run], subjects, here, run, wanted, made_in_private);
         one.add();
-        std::map<int64_t, std::string> programs;
-        for (const ProcessImage& image : traces[run].processes) {
-            programs[image.id] = program_name(image);
-        }
         for (const auto& [port, uses] : one.listens) {
             ++runs_with_port[port];
             for (const SocketAccess* socket : uses) {
-                ports[port].add(programs[socket->process], run, std::max<uint64_t>(socket->count, 1));
+                ports[port].add(subjects.of(socket->process), run, std::max<uint64_t>(socket->count, 1));
             }
         }
     }

@@ -13,14 +13,6 @@
 namespace treadline {
 namespace {
 
-std::map<int64_t, std::string> programs_of(const Trace& trace) {
-    std::map<int64_t, std::string> programs;
-    for (const ProcessImage& image : trace.processes) {
-        programs[image.id] = program_name(image);
-    }
-    return programs;
-}
-
 struct Wanted {
     std::string withheld;
     EvidenceCounter counter;
@@ -50,7 +42,7 @@ std::vector<ProposedRule> syscall_rules(const std::vector<Trace>& traces, const 
     std::map<std::string, Wanted> wanted;
     std::map<std::string, bool> unnamed;
     for (size_t run = 0; run < traces.size(); ++run) {
-        const auto programs = programs_of(traces[run]);
+        const Subjects subjects(traces[run]);
         for (const SyscallUse& use : traces[run].syscalls) {
             if (use.name.empty() || use.name.front() == '#') {
                 unnamed[use.name.empty() ? "#" + std::to_string(use.number) : use.name] = true;
@@ -67,17 +59,15 @@ std::vector<ProposedRule> syscall_rules(const std::vector<Trace>& traces, const 
                     entry.withheld += "; libuv (node) does without it";
                 }
             }
-            const auto program = programs.find(use.process);
-            entry.counter.add(program == programs.end() ? "" : program->second, run, 1);
+            entry.counter.add(subjects.of(use.process), run, 1);
         }
     }
     // `socket` and `connect` are in @base for UNIX sockets; other families need @network whatever was called.
     for (size_t run = 0; run < traces.size(); ++run) {
-        const auto programs = programs_of(traces[run]);
+        const Subjects subjects(traces[run]);
         for (const SocketAccess& access : traces[run].sockets) {
             if (access.protocol != "unix" && !allowed.decide(Operation::Syscall, "listen").allowed) {
-                const auto program = programs.find(access.process);
-                wanted["@network"].counter.add(program == programs.end() ? "" : program->second, run, 1);
+                wanted["@network"].counter.add(subjects.of(access.process), run, 1);
             }
         }
     }
@@ -93,7 +83,7 @@ std::vector<ProposedRule> environment_rules(const std::vector<Trace>& traces, co
     std::set<std::string> odd;
     for (size_t run = 0; run < traces.size(); ++run) {
         const Trace& trace = traces[run];
-        const auto programs = programs_of(trace);
+        const Subjects subjects(trace);
         std::optional<int64_t> first; // the command's own first image; later names are its programs' doing
         for (const EnvironmentName& variable : trace.environment) {
             first = first ? std::min(*first, variable.process) : variable.process;
@@ -111,8 +101,7 @@ std::vector<ProposedRule> environment_rules(const std::vector<Trace>& traces, co
             if (const auto secret = secret_variable(variable.name)) {
                 entry.withheld = *secret;
             }
-            const auto program = programs.find(variable.process);
-            entry.counter.add(program == programs.end() ? "" : program->second, run, 1);
+            entry.counter.add(subjects.of(variable.process), run, 1);
         }
     }
     for (const std::string& name : odd) {

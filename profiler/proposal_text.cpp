@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/rule_text.h"
-#include "base/invisible.h"
 #include "profiles/pattern.h"
 #include "profiles/profile_reader.h"
 #include "profiles/text_layout.h"
@@ -33,12 +33,6 @@ std::string legible(const std::string& name) {
     return has_invisible(name) ? escape_path(name) : name;
 }
 
-std::string why(const ProposedRule& rule) {
-    // Every variable was there for the command itself; that is nothing to say.
-    const std::string evidence = rule.section == Section::Environment ? "" : short_evidence(rule.evidence);
-    return printable(rule.withheld) + (rule.withheld.empty() || evidence.empty() ? "" : "; ") + evidence;
-}
-
 class Writer {
 public:
     explicit Writer(const Proposal& proposal) : proposal_(proposal) {}
@@ -49,7 +43,7 @@ private:
     [[nodiscard]] std::vector<const ProposedRule*> rules(Section section) const {
         std::vector<const ProposedRule*> chosen;
         for (const ProposedRule& rule : proposal_.rules) {
-            if (rule.section == section) {
+            if (rule.section == section && rule.review.empty() != under_review_) {
                 chosen.push_back(&rule);
             }
         }
@@ -65,8 +59,10 @@ private:
     // `key: [a, b]`, where nothing is withheld.
     void list(const std::string& indent, const std::string& key, Section section);
     void header(const std::string& name);
+    void review();
 
     const Proposal& proposal_;
+    bool under_review_ = false; // which rules are written
     std::string out_;
 };
 
@@ -79,7 +75,7 @@ void Writer::block(const std::string& indent, const std::string& key, Section se
     for (const ProposedRule* rule : chosen) {
         out_ += with_comment((rule->withheld.empty() ? "" : "#") + indent + "  " + (list ? "- " : "") +
                                  yaml_line(*rule),
-                             why(*rule));
+                             rule_comment(*rule));
     }
 }
 
@@ -119,6 +115,7 @@ std::string Writer::text(const std::string& name) {
     out_ += "\n";
     block("", "files", Section::Files, false);
     list("", "private", Section::Private);
+    block("", "deny", Section::Deny, true);
 
     const auto connects = rules(Section::Connect);
     const auto listens = rules(Section::Listen);
@@ -138,7 +135,26 @@ std::string Writer::text(const std::string& name) {
         out_ += all_withheld(variables) ? "#environment:\n" : "environment:\n";
         list("  ", "pass", Section::Environment);
     }
+    review();
     return out_;
+}
+
+// What only waits: each with its reason behind it.
+void Writer::review() {
+    under_review_ = true;
+    const bool connects = !rules(Section::Connect).empty();
+    const bool listens = !rules(Section::Listen).empty();
+    if (!connects && !listens && rules(Section::Files).empty() && rules(Section::Unix).empty()) {
+        return;
+    }
+    out_ += "\nreview: # allows nothing; move a line up to its section to accept it\n";
+    block("  ", "files", Section::Files, false);
+    if (connects || listens) {
+        out_ += "  network:\n";
+        block("    ", "connect", Section::Connect, true);
+        block("    ", "listen", Section::Listen, true);
+    }
+    block("  ", "unix", Section::Unix, true);
 }
 
 } // namespace
@@ -151,35 +167,39 @@ Profile profile_from(const Proposal& proposal, const std::string& name) {
         if (!rule.withheld.empty()) {
             continue;
         }
+        ProfileRules& rules = rule.review.empty() ? profile : profile.review;
         switch (rule.section) {
+        case Section::Deny:
+            profile.deny.push_back({rule.text, {}});
+            break;
         case Section::Include:
-            profile.include.push_back({rule.text, {}});
+            rules.include.push_back({rule.text, {}});
             break;
         case Section::Files: {
             auto [path, modes] = file_rule_parts(rule.text);
-            profile.files.push_back({std::move(path), modes, {}});
+            rules.files.push_back({std::move(path), modes, {}});
             break;
         }
         case Section::Private:
-            profile.private_directories.push_back({rule.text, {}});
+            rules.private_directories.push_back({rule.text, {}});
             break;
         case Section::Connect:
-            profile.network.connect.push_back({rule.text, {}});
+            rules.network.connect.push_back({rule.text, {}});
             break;
         case Section::Listen: {
             uint16_t port = 0;
             std::from_chars(rule.text.data(), rule.text.data() + rule.text.size(), port);
-            profile.network.listen.push_back({port, {}});
+            rules.network.listen.push_back({port, {}});
             break;
         }
         case Section::Unix:
-            profile.unix_sockets.push_back({rule.text, {}});
+            rules.unix_sockets.push_back({rule.text, {}});
             break;
         case Section::Syscalls:
-            profile.syscalls.push_back({rule.text, {}});
+            rules.syscalls.push_back({rule.text, {}});
             break;
         case Section::Environment:
-            profile.environment.pass.push_back({rule.text, {}});
+            rules.environment.pass.push_back({rule.text, {}});
             break;
         }
     }

@@ -11,6 +11,7 @@
 #include "profiler/fold.h"
 #include "profiler/include_choice.h"
 #include "profiler/network_rules.h"
+#include "profiler/poison_guard.h"
 #include "profiler/process_rules.h"
 #include "profiles/reading_order.h"
 
@@ -66,17 +67,17 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
         }
     }
     std::vector<EvidenceCounter> counters(rules.size());
-    // Neighbours are mostly one rule's, of one program in one run: added up first, a name is looked up for
+    // Neighbours are mostly one rule's, of one subject in one run: added up first, a name is looked up for
     // each stretch.
     struct Stretch {
         uint32_t holder = nobody;
-        uint16_t program = 0;
+        uint16_t subject = 0;
         uint16_t run = 0;
         uint64_t count = 0;
     } stretch;
     const auto count_stretch = [&] {
         if (stretch.holder != nobody) {
-            counters[stretch.holder].add(set.programs[stretch.program], stretch.run, stretch.count);
+            counters[stretch.holder].add(set.subjects[stretch.subject], stretch.run, stretch.count);
         }
     };
     for (const AccessRecord& record : set.records) {
@@ -94,9 +95,9 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
                          : holder;
         }
         if (holder != nobody) {
-            if (holder != stretch.holder || record.program != stretch.program || record.run != stretch.run) {
+            if (holder != stretch.holder || record.subject != stretch.subject || record.run != stretch.run) {
                 count_stretch();
-                stretch = {holder, record.program, record.run, 0};
+                stretch = {holder, record.subject, record.run, 0};
             }
             stretch.count += record.count;
             if (rules[holder].extent != Extent::Exact && counters[holder].wants_examples() &&
@@ -209,7 +210,11 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
         } else if (folded[i].extent == Extent::Subtree) {
             path += "/**";
         }
-        lines.push_back({path, {Section::Files, path + ": " + to_string(folded[i].modes), evidence[i], why}});
+        std::string review =
+            why.empty() ? why_review_file(costs.class_of(folded[i].node), folded[i].modes, evidence[i]) : "";
+        lines.push_back({path,
+                         {Section::Files, path + ": " + to_string(folded[i].modes), evidence[i], why,
+                          std::move(review)}});
     }
     const std::vector<std::string> repositories = made_repositories(set);
     for (const GuardedAccess& guarded : with_hooks_folded(set.guarded)) {
@@ -340,12 +345,18 @@ result<Proposal> reduce(const ReduceInput& input) {
         std::move(rules.begin(), rules.end(), std::back_inserter(proposal.rules));
     };
     append(file_rules(set, needs, costs, Exposure(set, costs, survey)));
+    append(deny_look_alikes(survey.look_alikes(), proposal.rules, input.existing, here));
     const MadeInPrivate made_in_private = [&set, directories = private_directories(proposal, input.existing)](
                                               const std::string& path) {
         return std::any_of(directories.begin(), directories.end(),
                            [&](const std::string& directory) { return made_below(set, directory, path); });
     };
-    append(network_rules(input.traces, input.variables, set.sockets, includes.policy, made_in_private));
+    auto contacts =
+        network_rules(input.traces, input.variables, set.sockets, includes.policy, made_in_private);
+    for (ProposedRule& rule : contacts) {
+        rule.review = rule.withheld.empty() ? why_review_contact(rule.evidence) : "";
+    }
+    append(std::move(contacts));
     append(syscall_rules(input.traces, includes.policy, proposal.warnings));
     append(environment_rules(input.traces, includes.policy, proposal.warnings));
     return proposal;

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "collector/trace.h"
 #include "profiler/costs.h"
+#include "profiler/subjects.h"
 #include "profiles/policy.h"
 #include "profiles/profile.h"
 #include "profiles/variables.h"
@@ -28,6 +29,9 @@ public:
     // The names in a directory; empty if it cannot be read. Bounded by the implementation, `truncated` says
     // so.
     [[nodiscard]] virtual std::vector<Entry> list(const std::string& directory, bool& truncated) const = 0;
+    // Whether a regular file begins as a private key does in text (RFC 7468, and OpenSSH's own); false if it
+    // cannot be read.
+    [[nodiscard]] virtual bool begins_private_key(const std::string& path) const = 0;
 };
 
 // Why a rule stands in the profile: for `review`, `explain` and the comment behind a rule.
@@ -37,9 +41,13 @@ struct Evidence {
     int of_runs = 0;
     std::vector<std::string> programs; // file names of the programs, most accesses first, at most 4
     std::vector<std::string> examples; // paths, portable, at most 3
+    int first_run = 0;                 // of the traces, by position
+    int last_run = 0;
+    std::vector<Role> roles{};         // of all its programs, each once
+    bool only_after_untrusted = false; // see Subject
 };
 
-enum class Section : uint8_t { Files, Private, Connect, Listen, Unix, Syscalls, Environment, Include };
+enum class Section : uint8_t { Files, Private, Connect, Listen, Unix, Syscalls, Environment, Include, Deny };
 
 struct ProposedRule {
     Section section = Section::Files;
@@ -47,6 +55,11 @@ struct ProposedRule {
     Evidence evidence;
     // Not empty: written as a comment for a person to accept, with this sentence as the reason.
     std::string withheld;
+    // Not empty: written under `review:`, where it allows nothing until a person moves it, for this reason.
+    std::string review = "";
+    std::string remark = ""; // said behind a rule that stands, instead of its evidence
+    // Whether the profile allows it as it is written.
+    [[nodiscard]] bool stands() const { return withheld.empty() && review.empty(); }
 };
 
 struct Proposal {
@@ -73,8 +86,8 @@ struct ReduceInput {
 result<Proposal> reduce(const ReduceInput& input);
 
 // What of `proposal` the policy does not allow yet: what learning again has to add. A rule that `deny`
-// refuses, or that stands commented out or under `review:` in `existing_text`, is not proposed again. Where the profile has a
-// rule for the same path, the proposed one carries its modes, too: it replaces that line.
+// refuses, or that stands commented out or under `review:` in `existing_text`, is not proposed again. Where
+// the profile has a rule for the same path, the proposed one carries its modes, too: it replaces that line.
 Proposal missing_from(const Proposal& proposal, const Policy& policy, std::string_view existing_text);
 
 } // namespace treadline

@@ -63,7 +63,7 @@ std::vector<Evidence> file_evidence(const std::vector<const PolicyRule*>& rules,
             if (!rules[i]->modes.covers(record.modes)) {
                 continue;
             }
-            counters[i].add(set.programs[record.program], record.run, record.count);
+            counters[i].add(set.subjects[record.subject], record.run, record.count);
             if (rules[i]->pattern.extent != Extent::Exact && counters[i].wants_examples() &&
                 !set.facts[record.node].directory) {
                 counters[i].example(set.trie.path(record.node));
@@ -213,6 +213,9 @@ Review Reviewer::run() {
     review.file = input_.file;
     review.learned = input_.profile.learned;
     review.stored_runs = set_.runs;
+    for (const Trace& trace : input_.traces) {
+        review.started_unix_ms.push_back(trace.run.started_unix_ms);
+    }
     add_files(review);
     add_lists(review);
     review.risks = risks_of(input_.policy);

@@ -47,6 +47,7 @@ struct Review {
     std::string file;
     std::optional<Learned> learned;
     int stored_runs = 0;
+    std::vector<int64_t> started_unix_ms; // of the stored runs, by position
     std::vector<ReviewGroup> groups;
     std::vector<std::string> risks; // sentences
     std::vector<WithheldLine> withheld;
@@ -68,8 +69,9 @@ std::vector<WithheldLine> withheld_in(std::string_view text);
 std::vector<WithheldLine> under_review(const ProfileRules& review, std::string_view text);
 
 // {name, file, stored_runs, risks: [text], rules: [{group, rule, meaning, line, runs, of_runs, at_least,
-// programs, examples}], withheld: [{line, rule, reason, under_review}], warnings: [text], confidence: {runs,
-// unseen, left_out: {runs, denied_runs, denied_share, examples} or null} or null}
+// programs, roles, only_after_untrusted, first_seen_unix_ms, last_seen_unix_ms (null: never), examples}],
+// withheld: [{line, rule, reason, under_review}], warnings: [text], confidence: {runs, unseen, left_out:
+// {runs, denied_runs, denied_share, examples} or null} or null}
 std::string to_json(const Review& review);
 // For a terminal of that many columns; every name is printable().
 std::string to_text(const Review& review, size_t columns = 100);

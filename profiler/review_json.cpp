@@ -27,7 +27,24 @@ double rounded(double share) {
     return std::round(share * 1e4) / 1e4;
 }
 
-nlohmann::json json_of(const ReviewGroup& group, const ReviewLine& line, int stored_runs) {
+nlohmann::json roles_of(const Evidence& evidence) {
+    nlohmann::json names = nlohmann::json::array();
+    for (const Role role : evidence.roles) {
+        if (role != Role::Other) {
+            names.push_back(to_string(role));
+        }
+    }
+    return names;
+}
+
+nlohmann::json json_of(const ReviewGroup& group, const ReviewLine& line, const Review& review) {
+    const int stored_runs = review.stored_runs;
+    const auto started = [&](int run) -> nlohmann::json {
+        const auto at = static_cast<size_t>(run);
+        return line.evidence.runs > 0 && at < review.started_unix_ms.size()
+                   ? nlohmann::json(review.started_unix_ms[at])
+                   : nullptr;
+    };
     return {{"group", group.title},
             {"rule", legible(line.rule)},
             {"meaning", legible(line.meaning)},
@@ -36,6 +53,10 @@ nlohmann::json json_of(const ReviewGroup& group, const ReviewLine& line, int sto
             {"of_runs", stored_runs},
             {"at_least", rounded(wilson_lower_bound(line.evidence.runs, stored_runs))},
             {"programs", legible_all(line.evidence.programs)},
+            {"roles", roles_of(line.evidence)},
+            {"only_after_untrusted", line.evidence.only_after_untrusted},
+            {"first_seen_unix_ms", started(line.evidence.first_run)},
+            {"last_seen_unix_ms", started(line.evidence.last_run)},
             {"examples", legible_all(line.evidence.examples)}};
 }
 
@@ -65,7 +86,7 @@ std::string to_json(const Review& review) {
     nlohmann::json rules = nlohmann::json::array();
     for (const ReviewGroup& group : review.groups) {
         for (const ReviewLine& line : group.lines) {
-            rules.push_back(json_of(group, line, review.stored_runs));
+            rules.push_back(json_of(group, line, review));
         }
     }
     nlohmann::json withheld = nlohmann::json::array();

@@ -54,7 +54,7 @@ std::string seen(const ReviewLine& line, int stored_runs) {
         const double bound = wilson_lower_bound(evidence.runs, stored_runs);
         text += " (needed by at least " + std::to_string(static_cast<int>(bound * 100)) + " % of all)";
     }
-    return text;
+    return text + (evidence.only_after_untrusted ? ", only after input from outside had arrived" : "");
 }
 
 std::string headline(const Review& review) {

@@ -6,7 +6,31 @@
 namespace treadline {
 namespace {
 constexpr size_t programs_in_a_comment = 2;
+
+std::string editor_section(Section section) {
+    switch (section) {
+    case Section::Files:
+        return "files";
+    case Section::Private:
+        return "private";
+    case Section::Connect:
+        return "network.connect";
+    case Section::Listen:
+        return "network.listen";
+    case Section::Unix:
+        return "unix";
+    case Section::Syscalls:
+        return "syscalls";
+    case Section::Environment:
+        return "environment.pass";
+    case Section::Include:
+        return "include";
+    case Section::Deny:
+        return "deny";
+    }
+    return "";
 }
+} // namespace
 
 std::pair<std::string, Modes> file_rule_parts(std::string_view text) {
     const size_t colon = text.rfind(": ");
@@ -42,6 +66,25 @@ std::string short_evidence(const Evidence& evidence) {
                 (evidence.of_runs == 1 ? " run)" : " runs)");
     }
     return text;
+}
+
+std::string rule_comment(const ProposedRule& rule) {
+    if (!rule.remark.empty()) {
+        return rule.remark;
+    }
+    // Every variable was there for the command itself; that is nothing to say.
+    const std::string evidence = rule.section == Section::Environment ? "" : short_evidence(rule.evidence);
+    const std::string& reason = rule.review.empty() ? rule.withheld : rule.review;
+    return printable(reason) + (reason.empty() || evidence.empty() ? "" : "; ") + evidence;
+}
+
+Insertion insertion_of(const ProposedRule& rule) {
+    Insertion insertion;
+    insertion.section = (rule.review.empty() ? "" : "review.") + editor_section(rule.section);
+    insertion.line = yaml_line(rule);
+    insertion.withheld = !rule.withheld.empty();
+    insertion.comment = rule_comment(rule);
+    return insertion;
 }
 
 std::string shown(const std::string& rule, const Origin& origin) {

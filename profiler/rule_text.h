@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "profiler/reduce.h"
+#include "profiles/profile_editor.h"
 
 namespace treadline {
 
@@ -17,6 +18,12 @@ std::string yaml_line(const ProposedRule& rule);
 
 // "node, npm (2 of 3 runs)"; "(3 runs)" where every run needed it; "" where nothing is known.
 std::string short_evidence(const Evidence& evidence);
+
+// What stands behind the rule: why it waits, if it does, and its evidence.
+std::string rule_comment(const ProposedRule& rule);
+
+// For the editor: the rule where it belongs, with its comment.
+Insertion insertion_of(const ProposedRule& rule);
 
 // A rule with the abstraction it comes from, if it does: "/usr/**: r (include base)".
 std::string shown(const std::string& rule, const Origin& origin);

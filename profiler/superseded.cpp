@@ -22,21 +22,22 @@ std::optional<Pattern> pattern_of(const Policy& policy, const std::string& writt
     return pattern ? std::optional(*pattern) : std::nullopt;
 }
 
-// A rule that names a guarded path opens it, and one in a private directory brings the host's file in: a wider
-// rule does neither.
+// A rule that names a guarded path opens it, and one in a private directory brings the host's file in: a
+// wider rule does neither.
 bool says_more_than_its_reach(const Policy& policy, const PolicyRule& rule, const Pattern& wider) {
     const auto& directories = policy.private_directories();
     return policy.guards().find(rule.pattern.path, true) != nullptr ||
            std::any_of(directories.begin(), directories.end(), [&](const PolicyEntry& entry) {
                const std::string& empty = entry.pattern.path;
-               return is_within(rule.pattern.path, empty) && (wider.path == empty || !is_within(wider.path, empty));
+               return is_within(rule.pattern.path, empty) &&
+                      (wider.path == empty || !is_within(wider.path, empty));
            });
 }
 
 bool holds_host(const std::string& wider, const PolicyEndpoint& endpoint) {
     const auto rule = parse_host_port(wider);
-    return rule && rule->host.starts_with("*.") && rule->port == endpoint.port && endpoint.host != rule->host &&
-           endpoint.host.ends_with(rule->host.substr(1));
+    return rule && rule->host.starts_with("*.") && rule->port == endpoint.port &&
+           endpoint.host != rule->host && endpoint.host.ends_with(rule->host.substr(1));
 }
 
 } // namespace
@@ -47,7 +48,7 @@ std::vector<Superseded> superseded(const Policy& policy, const std::vector<Propo
         found.push_back({rule, origin.at.line, by.text});
     };
     for (const ProposedRule& rule : added) {
-        if (!rule.withheld.empty()) {
+        if (!rule.stands()) {
             continue;
         }
         if (rule.section == Section::Connect) {
@@ -76,9 +77,8 @@ std::vector<Superseded> superseded(const Policy& policy, const std::vector<Propo
             }
         }
     }
-    std::stable_sort(found.begin(), found.end(), [](const Superseded& a, const Superseded& b) {
-        return a.line < b.line;
-    });
+    std::stable_sort(found.begin(), found.end(),
+                     [](const Superseded& a, const Superseded& b) { return a.line < b.line; });
     return found;
 }
 

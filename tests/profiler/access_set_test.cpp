@@ -169,12 +169,16 @@ TEST_CASE("evidence names the busiest programs and the runs", "[profiler][access
     EvidenceCounter counter;
     for (const auto& [program, count] :
          std::vector<std::pair<std::string, uint64_t>>{{"a", 1}, {"b", 9}, {"c", 3}, {"d", 4}, {"e", 5}}) {
-        counter.add(program, 0, count);
+        counter.add({program, Role::Other, false}, 0, count);
     }
-    counter.add("b", 2, 1);
+    counter.add({"b", Role::Shell, true}, 2, 1);
     const Evidence evidence = counter.finish(4);
     CHECK(evidence.accesses == 23);
     CHECK(evidence.runs == 2);
     CHECK(evidence.of_runs == 4);
     CHECK(evidence.programs == std::vector<std::string>{"b", "e", "d", "c"});
+    CHECK(evidence.first_run == 0);
+    CHECK(evidence.last_run == 2);
+    CHECK(evidence.roles == std::vector<Role>{Role::Other, Role::Shell});
+    CHECK_FALSE(evidence.only_after_untrusted);
 }

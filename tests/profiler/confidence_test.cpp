@@ -48,7 +48,7 @@ Trace trace_of(const std::vector<bool>& read, int64_t id) {
         if (read[i]) {
             FileAccess access;
             access.process = 1;
-            access.path = "/srv/" + std::string(1, static_cast<char>('a' + i / 26)) +
+            access.path = "/etc/" + std::string(1, static_cast<char>('a' + i / 26)) +
                           std::string(1, static_cast<char>('a' + i % 26)) + "/data/file";
             trace.files.push_back(access);
         }
@@ -166,9 +166,9 @@ TEST_CASE("what leaving a run out denies is what a new run would be denied", "[p
 
 TEST_CASE("what only one run did is denied to it when it is left out, what all did is not",
           "[profiler][confidence]") {
-    const std::string both = "file 1 read /srv/a/x/1\n";
+    const std::string both = "file 1 read {project}/a/x/1\n";
     const auto fixture =
-        test::read_fixture(start + both + "file 1 read /srv/b/y/2 {home}/.netrc\n" + start + both);
+        test::read_fixture(start + both + "file 1 read {project}/b/y/2 {home}/.netrc\n" + start + both);
     ReduceInput input = fixture.input();
     const auto left_out = leave_one_out(input);
     REQUIRE(left_out.has_value());
@@ -176,7 +176,7 @@ TEST_CASE("what only one run did is denied to it when it is left out, what all d
     CHECK((*left_out)->denied_runs == 1);
     // The credential is withheld whoever learned: no false denial.
     REQUIRE((*left_out)->examples.size() == 1);
-    CHECK((*left_out)->examples[0].object == "/srv/b/y/2");
+    CHECK((*left_out)->examples[0].object == "${project}/b/y/2");
 
     const auto same = test::read_fixture(start + both + start + both);
     ReduceInput again = same.input();

@@ -161,8 +161,16 @@ std::vector<DiskView::Entry> ScriptedDisk::list(const std::string& directory, bo
 
 void ScriptedDisk::add(const std::string& directory, const std::string& name) {
     const bool is_directory = name.back() == '/';
-    directories_[directory].push_back(
-        {is_directory ? name.substr(0, name.size() - 1) : name, is_directory, false});
+    const bool is_key = name.ends_with("=key");
+    const std::string bare = name.substr(0, name.size() - (is_directory ? 1 : is_key ? 4 : 0));
+    directories_[directory].push_back({bare, is_directory, false});
+    if (is_key) {
+        keys_.insert(directory + "/" + bare);
+    }
+}
+
+bool ScriptedDisk::begins_private_key(const std::string& path) const {
+    return keys_.contains(path);
 }
 
 Variables fixture_variables(const RunInfo& run) {
@@ -201,7 +209,9 @@ Variables Fixture::variables() const {
 
 Fixture read_fixture(std::string_view text) {
     Fixture fixture;
+    int64_t now = 0;
     for (const std::string_view line : split(text, '\n')) {
+        ++now;
         const std::vector<std::string> words = words_of(line);
         if (words.empty() || words[0][0] == '#') {
             continue;
@@ -225,11 +235,15 @@ Fixture read_fixture(std::string_view text) {
             image.parent = std::stoll(rest.at(1));
             image.pid = static_cast<int32_t>(1000 + image.id);
             image.exe = rest.at(2);
+            image.argv = rest.size() > 3 ? std::vector<std::string>(rest.begin() + 3, rest.end())
+                                         : std::vector<std::string>{image.exe};
+            image.started_ns = now;
             trace.processes.push_back(image);
         } else if (words[0] == "file") {
             read_files(trace, words);
         } else if (words[0] == "socket") {
             read_socket(trace, words);
+            trace.sockets.back().first_ns = now;
         } else if (words[0] == "syscall") {
             for (size_t i = 1; i < rest.size(); ++i) {
                 trace.syscalls.push_back({std::stoll(rest[0]), static_cast<int32_t>(i), rest[i]});
@@ -278,7 +292,7 @@ std::vector<std::string> lines_of(const Proposal& proposal, Section section) {
     std::vector<std::string> lines;
     for (const ProposedRule& rule : proposal.rules) {
         if (rule.section == section) {
-            lines.push_back((rule.withheld.empty() ? "" : "# ") + rule.text);
+            lines.push_back((!rule.review.empty() ? "? " : rule.withheld.empty() ? "" : "# ") + rule.text);
         }
     }
     return lines;

@@ -126,7 +126,7 @@ TEST_CASE("what was observed and is not withheld is allowed by the profile", "[p
         REQUIRE(policy.has_value());
         std::vector<std::string> withheld;
         for (const ProposedRule& rule : proposal->rules) {
-            if (!rule.withheld.empty() && rule.section == Section::Files) {
+            if (!rule.stands() && rule.section == Section::Files) {
                 withheld.push_back(variables.expand(rule.text.substr(0, rule.text.rfind(": "))).value());
             }
         }

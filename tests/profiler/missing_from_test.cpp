@@ -127,6 +127,13 @@ TEST_CASE("a rule a person commented out is not proposed again", "[profiler][mis
                                        "#unix:\n#  - \"@bus\"\n#syscalls: \n#  - ptrace # why\n";
     CHECK(
         added(text, "file 1 read {project}/b\nsocket 1 connect unix @bus 0\nsyscall 1 ptrace").rules.empty());
+    // The same with more than is needed now says no as well; with less it does not.
+    CHECK(added(by_hand + "files:\n  ${project}/a: r\n#  ${project}/b: rwc   # no\n",
+                "file 1 write update {project}/b")
+              .rules.empty());
+    CHECK(added(by_hand + "files:\n  ${project}/a: r\n#  ${project}/b: r   # no\n",
+                "file 1 write update {project}/b")
+              .rules.size() == 1);
     // A longer path that begins alike is another rule.
     CHECK(test::lines_of(added(text, "file 1 read {project}/b2"), Section::Files) ==
           Lines{"${project}/b2: r"});

@@ -180,11 +180,11 @@ TEST_CASE("names that come and go below one owner's domain become a wildcard", "
     CHECK(learned(both) == Lines{"a.example.org:443", "b.example.org:443"});
     CHECK(learned(both + both) == Lines{"a.example.org:443", "b.example.org:443"});
     // One that was needed only once is not drawn.
-    CHECK(learned(both + connecting("a.example.org")) == Lines{"a.example.org:443", "b.example.org:443"});
+    CHECK(learned(both + connecting("a.example.org")) == Lines{"a.example.org:443", "? b.example.org:443"});
     // Another port is another rule.
     CHECK(learned(connecting("a.example.org") + start +
                   "socket 1 connect tcp 203.0.113.7 80 b.example.org\n") ==
-          Lines{"a.example.org:443", "b.example.org:80"});
+          Lines{"? a.example.org:443", "? b.example.org:80"});
 }
 
 TEST_CASE("no wildcard spans a public suffix, and none takes in what waits for a person",
@@ -203,10 +203,10 @@ TEST_CASE("no wildcard spans a public suffix, and none takes in what waits for a
     CHECK(learned("x.a.github.io", "y.a.github.io") == Lines{"*.a.github.io:443"});
     CHECK(test::lines_of(test::reduced(start + "socket 1 connect tcp 10.0.0.7 443 a.example.org\n" + start +
                                        "socket 1 connect tcp 203.0.113.8 443 b.example.org\n"),
-                         Section::Connect) == Lines{"# a.example.org:443", "b.example.org:443"});
+                         Section::Connect) == Lines{"# a.example.org:443", "? b.example.org:443"});
     CHECK(test::lines_of(test::reduced(start + "socket 1 connect tcp 203.0.113.7 443\n" + start +
                                        "socket 1 connect tcp 203.0.113.8 443\n"),
-                         Section::Connect) == Lines{"203.0.113.7:443", "203.0.113.8:443"});
+                         Section::Connect) == Lines{"? 203.0.113.7:443", "? 203.0.113.8:443"});
 }
 
 TEST_CASE("a public name that resolves to a private address waits, too", "[profiler][network]") {

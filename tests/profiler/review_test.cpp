@@ -196,6 +196,9 @@ TEST_CASE("the JSON of a review has what the documentation promises", "[profiler
     CHECK(rule.at("of_runs") == 2);
     CHECK(rule.at("at_least") == 0.0945);
     CHECK(rule.at("programs") == nlohmann::json({"node"}));
+    CHECK(rule.at("roles") == nlohmann::json::array());
+    CHECK(rule.at("only_after_untrusted") == false);
+    CHECK(rule.at("first_seen_unix_ms").is_number());
     result.review.confidence =
         Confidence{2, 0.123456, LeftOut{2, 1, 0.5, {{Operation::Read, "${project}/a", "no"}}}};
     json = nlohmann::json::parse(to_json(result.review)).at("confidence");

@@ -1,9 +1,11 @@
 #include "tools/treadline/write_profile.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,7 +27,8 @@ namespace {
 class RealDisk : public DiskView {
 public:
     [[nodiscard]] std::vector<Entry> list(const std::string& directory, bool& truncated) const override {
-        constexpr size_t most = 10'000; // names; beyond that a directory is "full of things" whatever their number
+        constexpr size_t most =
+            10'000; // names; beyond that a directory is "full of things" whatever their number
         std::vector<Entry> entries;
         truncated = false;
         const std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
@@ -44,41 +47,19 @@ public:
             entries.push_back({std::string(name), entry->d_type == DT_DIR, entry->d_type == DT_LNK});
         }
         // The order of readdir(3) is the file system's own; the same disk has to give the same profile.
-        std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
+        std::sort(entries.begin(), entries.end(),
+                  [](const Entry& a, const Entry& b) { return a.name < b.name; });
         return entries;
     }
-};
 
-std::string editor_section(Section section) {
-    switch (section) {
-    case Section::Files:
-        return "files";
-    case Section::Private:
-        return "private";
-    case Section::Connect:
-        return "network.connect";
-    case Section::Listen:
-        return "network.listen";
-    case Section::Unix:
-        return "unix";
-    case Section::Syscalls:
-        return "syscalls";
-    case Section::Environment:
-        return "environment.pass";
-    case Section::Include:
-        return "include";
+    [[nodiscard]] bool begins_private_key(const std::string& path) const override {
+        const unique_fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+        std::array<char, 64> start{};
+        const ssize_t size = file.valid() ? ::read(file.get(), start.data(), start.size()) : -1;
+        const std::string_view text(start.data(), size > 0 ? static_cast<size_t>(size) : 0);
+        return text.starts_with("-----BEGIN ") && text.find("PRIVATE KEY-----") != std::string_view::npos;
     }
-    return "";
-}
-
-Insertion insertion_of(const ProposedRule& rule) {
-    Insertion insertion;
-    insertion.section = editor_section(rule.section);
-    insertion.line = yaml_line(rule);
-    insertion.withheld = !rule.withheld.empty();
-    insertion.comment = insertion.withheld ? rule.withheld : short_evidence(rule.evidence);
-    return insertion;
-}
+};
 
 std::string count_of(size_t number, std::string_view what) {
     return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
@@ -116,7 +97,8 @@ result<ok> say_confidence(const Context& context, const ReduceInput& input) {
         return ok{};
     }
     const Policy policy = TRY(load_policy(context.profile, context.variables));
-    if (const std::string sentence = unseen_sentence(confidence_in(policy, traces, input.variables)); !sentence.empty()) {
+    if (const std::string sentence = unseen_sentence(confidence_in(policy, traces, input.variables));
+        !sentence.empty()) {
         say(sentence);
     }
     return ok{};
@@ -124,7 +106,8 @@ result<ok> say_confidence(const Context& context, const ReduceInput& input) {
 
 } // namespace
 
-result<std::vector<Trace>> read_traces(const Context& context, const std::function<bool(const RunInfo&)>& wanted,
+result<std::vector<Trace>> read_traces(const Context& context,
+                                       const std::function<bool(const RunInfo&)>& wanted,
                                        TraceReader::Files form) {
     if (::access(context.store.c_str(), F_OK) != 0) {
         return std::vector<Trace>();
@@ -144,8 +127,9 @@ result<std::vector<Trace>> read_traces(const Context& context, const std::functi
 std::vector<Trace> whole_runs(std::vector<Trace> traces, int64_t always) {
     const auto whole = [&](const Trace& trace) { return trace.run.complete || trace.run.id == always; };
     if (std::any_of(traces.begin(), traces.end(), whole)) {
-        traces.erase(std::remove_if(traces.begin(), traces.end(), [&](const Trace& trace) { return !whole(trace); }),
-                     traces.end());
+        traces.erase(
+            std::remove_if(traces.begin(), traces.end(), [&](const Trace& trace) { return !whole(trace); }),
+            traces.end());
     }
     return traces;
 }
@@ -176,13 +160,15 @@ void add_tightness_option(CLI::App* command, Costs& costs) {
                 }
                 costs.tightness = *tightness;
             },
-            "what a rule may show that was not used: 2 half as much for each line it saves, 0.5 twice as much (default 1)")
+            "what a rule may show that was not used: 2 half as much for each line it saves, 0.5 twice as "
+            "much (default 1)")
         ->type_name("N");
 }
 
 result<ok> write_profile_from(const Context& context, std::vector<Trace> traces, const Costs& costs) {
     if (traces.empty()) {
-        return fail("there are no stored runs to make a profile from; run 'treadline learn -- COMMAND' first");
+        return fail(
+            "there are no stored runs to make a profile from; run 'treadline learn -- COMMAND' first");
     }
     const size_t runs = traces.size();
     Reduction reduction(context, std::move(traces), costs);
@@ -200,25 +186,36 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces,
         before = TRY(sys::read_file(context.profile));
         proposal = missing_from(proposal, *policy, before);
     }
-    const auto withheld = static_cast<size_t>(std::count_if(proposal.rules.begin(), proposal.rules.end(), [](const ProposedRule& rule) {
-        return !rule.withheld.empty();
-    }));
+    const auto number_of = [&](auto which) {
+        return static_cast<size_t>(std::count_if(proposal.rules.begin(), proposal.rules.end(), which));
+    };
+    const size_t withheld = number_of([](const ProposedRule& rule) { return !rule.withheld.empty(); });
+    const size_t waiting = number_of([](const ProposedRule& rule) { return !rule.review.empty(); });
     if (policy) {
         const bool changed = TRY(extend(context, before, proposal));
-        say(changed ? fmt::format("added what was missing to {} ({})", described(context), count_of(runs, "run"))
-                    : fmt::format("{} allows everything that was seen ({})", described(context), count_of(runs, "run")));
+        say(changed
+                ? fmt::format("added what was missing to {} ({})", described(context), count_of(runs, "run"))
+                : fmt::format("{} allows everything that was seen ({})", described(context),
+                              count_of(runs, "run")));
         for (const Superseded& rule : superseded(*policy, proposal.rules)) {
-            say(printable(fmt::format("'{}' is now held by '{}', which was added; delete it if you like (it was in line {})",
-                                      rule.rule, rule.by, rule.line)));
+            say(printable(fmt::format(
+                "'{}' is now held by '{}', which was added; delete it if you like (it was in line {})",
+                rule.rule, rule.by, rule.line)));
         }
     } else {
         TRY(create(context, proposal));
-        say(fmt::format("wrote {}: {} from {}", described(context), count_of(proposal.rules.size() - withheld, "rule"),
+        say(fmt::format("wrote {}: {} from {}", described(context),
+                        count_of(number_of([](const ProposedRule& rule) { return rule.stands(); }), "rule"),
                         count_of(runs, "run")));
     }
     if (withheld > 0) {
         say(fmt::format("{} withheld as a comment for you to accept; 'treadline review' says why",
                         withheld == 1 ? "1 rule is" : fmt::format("{} rules are", withheld)));
+    }
+    if (waiting > 0) {
+        say(fmt::format("{} under 'review:' until you move {} up; {} nothing there",
+                        waiting == 1 ? "1 rule waits" : fmt::format("{} rules wait", waiting),
+                        waiting == 1 ? "it" : "them", waiting == 1 ? "it allows" : "they allow"));
     }
     return say_confidence(context, reduction.input);
 }
