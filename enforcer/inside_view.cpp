@@ -103,7 +103,8 @@ std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const s
             struct stat status {};
             ::fstat(file.get(), &status);
             const bool linked = *resolved != path;
-            return InsidePath{std::move(*resolved), true, false, linked, S_ISDIR(status.st_mode)};
+            return InsidePath{std::move(*resolved), true, false, linked, S_ISDIR(status.st_mode),
+                              (status.st_mode & 0111) != 0};
         }
     }
     return walk(task, path, last);

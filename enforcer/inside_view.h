@@ -23,6 +23,7 @@ struct InsidePath {
     bool hidden = false; // below a directory that cannot be searched: a mask
     bool linked = false; // a symbolic link lay on the way
     bool directory = false;
+    bool executable = true; // by somebody; unknown counts as yes
 };
 
 class InsideView {

@@ -165,6 +165,11 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
                 continue;
             }
         }
+        // As execve(2) says it to everybody, root included.
+        if (path.execute && inside->exists && !inside->directory && !inside->executable && !verdict) {
+            verdict = EACCES;
+            continue;
+        }
         std::vector<Violation> denials;
         const std::string key = asked_of(path) + inside->path;
         if (!known_allowed_.contains(key)) {

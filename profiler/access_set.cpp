@@ -42,11 +42,11 @@ bool is_number(std::string_view text) {
 
 // /proc/4711/maps and /proc/4711/task/4712/comm: the same file for every process, so one name for all of
 // them.
-std::string without_process_ids(std::string_view path) {
+std::string without_process_ids(std::string_view path, std::string_view instead) {
     std::string text;
     for (const std::string_view name : path_components(path)) {
         text += '/';
-        text += is_number(name) ? std::string_view("self") : name;
+        text += is_number(name) ? instead : name;
     }
     return text;
 }
@@ -182,7 +182,7 @@ PathTrie::Node Collector::node_of(RunState& state, std::string_view path) {
         path = cleaned;
     }
     if (path.substr(0, 6) == "/proc/") {
-        return set_.trie.insert(escape_path(without_process_ids(path)));
+        return set_.trie.insert(escape_path(without_process_ids(path, "self")));
     }
     const bool is_value = std::find(state.variable_values.begin(), state.variable_values.end(), path) !=
                           state.variable_values.end();
@@ -244,7 +244,10 @@ const RowFacts& Collector::row(RunState& state, uint32_t number) {
 template <class Access>
 void Collector::add_guarded(RunState& state, const Access& access, const std::string& path,
                             const Guard& guard, Modes modes) {
-    const std::string portable = state.variables.shorten(normalise_path(path));
+    const std::string normal = normalise_path(path);
+    // Of other processes, whichever there were.
+    const std::string portable =
+        is_within(normal, "/proc") ? without_process_ids(normal, "*") : state.variables.shorten(normal);
     Counted& entry = guarded_[portable];
     entry.access.path = portable;
     entry.access.modes |= modes;

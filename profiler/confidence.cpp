@@ -125,7 +125,7 @@ Confidence confidence_in(const Policy& policy, const std::vector<Trace>& traces,
 result<std::optional<LeftOut>> leave_one_out(ReduceInput& input) {
     input.existing = nullptr;
     const size_t runs = input.traces.size();
-    const size_t rounds = std::min(runs, most_left_out);
+    const size_t rounds = std::min(runs == 0 ? 0 : runs - 1, most_left_out);
     size_t accesses = 0;
     for (const Trace& trace : input.traces) {
         accesses += trace.files.size() + trace.rows.size();
@@ -138,7 +138,7 @@ result<std::optional<LeftOut>> leave_one_out(ReduceInput& input) {
     const Policy whole = TRY(learned_policy(input, true));
     const std::vector<DeniedAccess> anyhow = replay(input.traces, input.variables, RuleIndex(whole)).denied;
     for (size_t round = 0; round < rounds; ++round) {
-        const auto at = static_cast<ptrdiff_t>(round * runs / rounds);
+        const auto at = static_cast<ptrdiff_t>(1 + round * (runs - 1) / rounds);
         std::vector<Trace> one;
         one.push_back(std::move(input.traces[static_cast<size_t>(at)]));
         input.traces.erase(input.traces.begin() + at);

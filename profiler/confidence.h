@@ -24,7 +24,8 @@ double wilson_lower_bound(int needed, int runs);
 // no part. Nothing can be said from one run.
 std::optional<double> unseen_share(const std::vector<int>& incidences, int runs);
 
-// Each run judged by what the others alone would have taught.
+// Each run but the first judged by what the others alone would have taught. The first is the one that finds caches
+// empty and makes directories: without it the others are no sample of what a person has learned.
 struct LeftOut {
     size_t runs = 0;                    // that were left out, one after another
     size_t denied_runs = 0;             // of them, that would have been denied something

@@ -130,3 +130,8 @@ TEST_CASE("what was learned with outputs in place holds where they are missing, 
     learn_then_enforce(loop, "./run.sh", "rm -rf out log.txt prog");
     CHECK(loop.enforce("./run.sh").status == 0); // and with them in place again
 }
+
+TEST_CASE("a file that nobody may execute is refused as it is without Treadline, and is no violation", "[e2e][shell]") {
+    const Loop loop;
+    learn_then_enforce(loop, "echo echo no > tool; ./tool 2> refused; test $? = 126 && grep -q denied refused");
+}

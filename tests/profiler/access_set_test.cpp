@@ -115,6 +115,16 @@ TEST_CASE("the process ids in /proc are all the same process", "[profiler][acces
     CHECK(seen(set, "/proc/meminfo").has(Mode::Read));
 }
 
+TEST_CASE("the environments of other processes are one guarded path, whichever processes there were",
+          "[profiler][access]") {
+    const AccessSet set = collected("run project=/p home=/h\nprocess 1 0 /usr/bin/ps\n"
+                                    "file 1 read EACCES /proc/1/environ /proc/4711/environ /proc/12/task/13/environ\n");
+    REQUIRE(set.guarded.size() == 2);
+    CHECK(set.guarded[0].path == "/proc/*/environ");
+    CHECK(set.guarded[0].evidence.accesses == 2);
+    CHECK(set.guarded[1].path == "/proc/*/task/*/environ");
+}
+
 TEST_CASE("rows of a store become the same set as texts, through variables, process ids and odd names",
           "[profiler][access]") {
     const auto fixture = test::read_fixture(

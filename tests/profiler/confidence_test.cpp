@@ -148,7 +148,7 @@ TEST_CASE("what leaving a run out denies is what a new run would be denied", "[p
         const auto left_out = leave_one_out(input);
         REQUIRE(left_out.has_value());
         REQUIRE(left_out->has_value());
-        CHECK((*left_out)->runs == runs);
+        CHECK((*left_out)->runs == runs - 1);
         CHECK(input.traces.size() == runs); // back in, in their order
         CHECK(input.traces[2].run.id == 3);
         estimated += (*left_out)->denied_share / rounds;
@@ -168,7 +168,7 @@ TEST_CASE("what only one run did is denied to it when it is left out, what all d
           "[profiler][confidence]") {
     const std::string both = "file 1 read {project}/a/x/1\n";
     const auto fixture =
-        test::read_fixture(start + both + "file 1 read {project}/b/y/2 {home}/.netrc\n" + start + both);
+        test::read_fixture(start + both + start + both + "file 1 read {project}/b/y/2 {home}/.netrc\n");
     ReduceInput input = fixture.input();
     const auto left_out = leave_one_out(input);
     REQUIRE(left_out.has_value());
@@ -177,6 +177,11 @@ TEST_CASE("what only one run did is denied to it when it is left out, what all d
     // The credential is withheld whoever learned: no false denial.
     REQUIRE((*left_out)->examples.size() == 1);
     CHECK((*left_out)->examples[0].object == "${project}/b/y/2");
+
+    // The first run finds everything cold; nobody will have learned without it.
+    const auto cold = test::read_fixture(start + both + "file 1 read {project}/b/y/2\n" + start + both + start + both);
+    ReduceInput warm = cold.input();
+    CHECK((*leave_one_out(warm))->denied_runs == 0);
 
     const auto same = test::read_fixture(start + both + start + both);
     ReduceInput again = same.input();
