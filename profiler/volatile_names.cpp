@@ -5,22 +5,17 @@
 namespace treadline {
 namespace {
 
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-bool is_lower(char c) {
-    return c >= 'a' && c <= 'z';
-}
-bool is_upper(char c) {
-    return c >= 'A' && c <= 'Z';
-}
-bool is_hex(char c) {
+// Objects, not functions: the algorithms below are then compiled with them inside. Names come by the million.
+constexpr auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+constexpr auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
+constexpr auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+constexpr auto is_hex = [](char c) {
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-bool is_separator(char c) {
+};
+constexpr auto is_separator = [](char c) {
     return c == '.' || c == '-' || c == '_' || c == '@' || c == '+' || c == '~' || c == '=' || c == ',' ||
            c == ' ';
-}
+};
 bool all_digits(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
@@ -126,6 +121,11 @@ bool is_volatile_as_a_whole(std::string_view name) {
 } // namespace
 
 NameKind kind_of_name(std::string_view name) {
+    // Most names: letters of one case say nothing unless they are many.
+    if (name.size() < 16 &&
+        std::all_of(name.begin(), name.end(), [](char c) { return !is_digit(c) && !is_upper(c); })) {
+        return NameKind::Stable;
+    }
     bool is_volatile = is_volatile_as_a_whole(name);
     for_each_token(name, [&](std::string_view token, std::string_view rest, bool first) {
         is_volatile = is_volatile || is_volatile_token(token, rest, first);
