@@ -20,7 +20,7 @@ std::vector<std::string_view> portable_components(std::string_view portable) {
     return names;
 }
 
-PathTrie::PathTrie() : nodes_(1), slots_(1024, none) {}
+PathTrie::PathTrie() : nodes_(1), slots_(1024) {}
 
 uint32_t PathTrie::hash(Node parent, std::string_view name) {
     const uint64_t mixed =
@@ -46,13 +46,15 @@ void PathTrie::expect(size_t nodes) {
 }
 
 void PathTrie::grow(size_t size) {
-    std::vector<Node> slots(size, none);
-    for (Node node = 1; node < nodes_.size(); ++node) {
-        size_t at = nodes_[node].first_child & (slots.size() - 1);
-        while (slots[at] != none) {
+    std::vector<Slot> slots(size);
+    for (const Slot& slot : slots_) {
+        size_t at = slot.hash & (slots.size() - 1);
+        while (slot.node != none && slots[at].node != none) {
             at = (at + 1) & (slots.size() - 1);
         }
-        slots[at] = node;
+        if (slot.node != none) {
+            slots[at] = slot;
+        }
     }
     slots_ = std::move(slots);
 }
@@ -60,16 +62,16 @@ void PathTrie::grow(size_t size) {
 PathTrie::Node PathTrie::insert_child(Node parent, std::string_view name) {
     const uint32_t hashed = hash(parent, name);
     size_t at = hashed & (slots_.size() - 1);
-    while (slots_[at] != none) {
-        const Entry& there = nodes_[slots_[at]];
-        if (there.first_child == hashed && there.parent == parent && there.name == name) {
-            return slots_[at];
+    while (slots_[at].node != none) {
+        const Entry& there = nodes_[slots_[at].node];
+        if (slots_[at].hash == hashed && there.parent == parent && there.name == name) {
+            return slots_[at].node;
         }
         at = (at + 1) & (slots_.size() - 1);
     }
     const Node node = static_cast<Node>(nodes_.size());
-    nodes_.push_back({keep(name), parent, hashed, 0});
-    slots_[at] = node;
+    nodes_.push_back({keep(name), parent, 0, 0});
+    slots_[at] = {node, hashed};
     if (nodes_.size() * 2 > slots_.size()) {
         grow(slots_.size() * 2);
     }

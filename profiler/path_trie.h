@@ -47,7 +47,7 @@ private:
     struct Entry {
         std::string_view name;
         Node parent = none;
-        Node first_child = 0; // until finish(): the hash
+        Node first_child = 0;
         uint32_t child_count = 0;
     };
     [[nodiscard]] static uint32_t hash(Node parent, std::string_view name);
@@ -55,7 +55,11 @@ private:
     void grow(size_t slots);
 
     std::vector<Entry> nodes_;
-    std::vector<Node> slots_;       // open addressing over (parent, name), until finish()
+    struct Slot { // the hash beside the number: most that are passed are told apart without looking at the node
+        Node node = none;
+        uint32_t hash = 0;
+    };
+    std::vector<Slot> slots_;       // open addressing over (parent, name), until finish()
     std::deque<std::string> names_; // blocks of text the names point into
 };
 
