@@ -17,6 +17,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/path.h"
 #include "base/syscalls.h"
 #include "collector/trace_reader.h"
 #include "profiler/proposal_text.h"
@@ -83,9 +84,20 @@ std::vector<Trace> read_runs(const std::string& store, size_t most) {
     return traces;
 }
 
-struct DiskFile { // outside the project and packages, and what the learner's user may do with it
+struct DiskFile { // outside the project and packages
     std::string path;
-    Modes may;
+    Modes may;             // what the learner's user may do with it
+    bool personal = false; // in a home or a temporary directory, not the machine's
+};
+
+struct Reach {
+    size_t reachable = 0, touched = 0;
+
+    void count(bool reached, bool used) {
+        reachable += reached ? 1 : 0;
+        touched += used ? 1 : 0;
+    }
+    [[nodiscard]] json words() const { return {{"reachable", reachable}, {"touched", touched}}; }
 };
 
 constexpr std::array<std::pair<Operation, Mode>, 3> operations{
@@ -98,10 +110,15 @@ public:
     Judge(const json& question, const std::vector<Trace>& learned, const Machine& machine,
           std::vector<Run> held_out)
         : secrets_(question.at("secrets")), held_out_(std::move(held_out)) {
+        const std::vector<std::string> places = question.at("personal");
         std::ifstream lines(question.at("files").get<std::string>());
         for (std::string line; std::getline(lines, line);) { // "rwx<TAB>path"
             const size_t tab = line.find('\t');
-            files_.push_back({line.substr(tab + 1), checked_modes(line.substr(0, tab))});
+            const std::string path = line.substr(tab + 1);
+            const bool personal = std::any_of(places.begin(), places.end(), [&](const std::string& place) {
+                return is_within(path, place);
+            });
+            files_.push_back({path, checked_modes(line.substr(0, tab)), personal});
         }
         const Variables variables = machine.variables(learned.front().run.project);
         const AccessSet set =
@@ -117,23 +134,7 @@ public:
         const RuleIndex index(policy);
         json exposure;
         for (const auto& [operation, mode] : operations) {
-            size_t reachable = 0, touched = 0;
-            json untouched = json::array();
-            for (const DiskFile& file : files_) {
-                if (!file.may.has(mode)) {
-                    continue;
-                }
-                const auto at = touched_.find(file.path);
-                const bool used = at != touched_.end() && at->second.has(mode);
-                const bool reached = reaches(index, operation, file.path);
-                touched += used;
-                reachable += reached;
-                if (reached && !used && untouched.size() < examples) {
-                    untouched.push_back(file.path);
-                }
-            }
-            exposure[std::string(to_string(operation))] = {
-                {"reachable", reachable}, {"touched", touched}, {"untouched", untouched}};
+            exposure[std::string(to_string(operation))] = exposure_of(index, operation, mode);
         }
         json secrets = json::array();
         for (const std::string& path : secrets_) {
@@ -164,6 +165,29 @@ public:
     }
 
 private:
+    [[nodiscard]] json exposure_of(const RuleIndex& index, Operation operation, Mode mode) const {
+        Reach all, personal;
+        json untouched = json::array();
+        for (const DiskFile& file : files_) {
+            if (!file.may.has(mode)) {
+                continue;
+            }
+            const auto at = touched_.find(file.path);
+            const bool touched = at != touched_.end() && at->second.has(mode);
+            const bool reached = reaches(index, operation, file.path);
+            all.count(reached, touched);
+            if (file.personal) {
+                personal.count(reached, touched);
+            }
+            if (reached && !touched && untouched.size() < examples) {
+                untouched.push_back(file.path);
+            }
+        }
+        json exposure = all.words();
+        exposure["personal"] = personal.words();
+        exposure["untouched"] = untouched;
+        return exposure;
+    }
     static Modes checked_modes(const std::string& text) {
         const auto modes = parse_modes(text);
         return modes ? *modes : Modes::none();

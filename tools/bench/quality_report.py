@@ -14,13 +14,14 @@ def exposure_of(found):
     """{ratio, reachable, touched}; the ratio is none where something can be reached and nothing was touched."""
     reachable, touched = found["reachable"], found["touched"]
     ratio = reachable / touched if touched else None if reachable else 1.0
-    return {"ratio": ratio, "reachable": reachable, "touched": touched, "untouched": found["untouched"]}
+    return {"ratio": ratio, **found}
 
 
 def judged(figures):
     """One method's figures for one number of learned runs."""
     denied = [run["files"] for run in figures["denied"].values()]
-    return {"rules": figures["file_rules"], "exposure": {name: exposure_of(found) for name, found in figures["exposure"].items()},
+    exposure = {name: {key: value for key, value in exposure_of(found).items() if key != "untouched"} for name, found in figures["exposure"].items()}
+    return {"rules": figures["file_rules"], "exposure": exposure,
             "secrets_reachable": len(figures["secrets"]), "denied_per_run": statistics.mean(denied),
             "denied_runs": sum(number > 0 for number in denied) / len(denied)}
 
@@ -60,7 +61,8 @@ def entry(raw):
 def write(out, about, before, measured, absent, order):
     new = {raw["name"]: entry(raw) for raw in measured}
     workloads = sorted([known for known in before if known["name"] not in new] + list(new.values()), key=lambda known: order.index(known["name"]))
-    report = {"about": about, "workloads": workloads, "curve": curve(workloads), "ablation": ablation(workloads), "absent": absent}
+    report = {"about": about, "workloads": workloads, "curve": curve(workloads), "ablation": ablation(workloads), "goals": goals(workloads),
+              "absent": absent}
     (out / "quality.json").write_text(json.dumps(report, indent=1) + "\n")
     text = out / "quality.md"
     kept = text.read_text().partition(BY_HAND)[2] if text.exists() else ""
@@ -73,9 +75,15 @@ def curve(workloads):
     points = []
     for number in sorted({number for known in workloads for number in known["replayed"]}, key=int):
         having = [known for known in workloads if number in known["replayed"]]
-        point = {"runs": int(number), "enforced": statistics.mean(known["false_denials_per_run"][number]["mean"] for known in having)}
+        point = {"runs": int(number), "enforced": statistics.mean(mean_of_common(known, number) for known in having)}
         points.append(point | {method: statistics.mean(known["replayed"][number][method] for known in having) for method in METHODS})
     return points
+
+
+def mean_of_common(known, number):
+    """Of the runs that were enforced after each number of learned runs, so that the points compare."""
+    common = set.intersection(*(set(found["of"]) for found in known["false_denials_per_run"].values()))
+    return statistics.mean(known["false_denials_per_run"][number]["of"][name] for name in common)
 
 
 def ablation(workloads):
@@ -88,6 +96,29 @@ def ablation(workloads):
             "denied_per_run": statistics.mean(one["denied_per_run"] for one in figures),
             "denied_runs": statistics.mean(one["denied_runs"] for one in figures)})
     return rows
+
+
+def close(predicted, measured):
+    return predicted == measured or (predicted and measured and 0.5 <= predicted / measured <= 2)
+
+
+def goals(workloads):
+    """Each goal, and the workloads that meet it."""
+    def exposed(mode):
+        return lambda known: known["exposure"][mode]["ratio"] is not None and known["exposure"][mode]["ratio"] <= GOALS[mode]
+
+    def predicted(known):
+        found = known["false_denials_per_run"].get("3")
+        return found and close(known["predicted"]["3"]["runs_denied"], found["runs_denied"] / found["runs"])
+
+    tests = {"no false denial in the median, after one run": lambda known: known["false_denials_per_run"]["1"]["median"] == 0,
+             "no false denial at all, after three": lambda known: known["false_denials_per_run"].get("3", {}).get("max") == 0,
+             "denials predicted within a factor of two, after three": predicted,
+             "exposure to reading at most 1.5": exposed("read"), "to writing at most 1.1": exposed("write"),
+             "to executing at most 1.2": exposed("exec"), "no planted secret reachable": lambda known: known["secrets_reachable"] == 0,
+             "at most 40 rules to review": lambda known: known["rules"] <= 40, "at most 5 % surplus": lambda known: known["surplus"]["share"] <= 0.05}
+    return [{"goal": goal, "met": [known["name"] for known in workloads if met(known)],
+             "missed": [known["name"] for known in workloads if not met(known)]} for goal, met in tests.items()]
 
 
 # Words
@@ -107,6 +138,11 @@ def ratio(found):
     return f"{times} ({found['reachable']}/{found['touched']})"
 
 
+def split(found):
+    personal = found["personal"]
+    return ratio(found) + (f" [{personal['reachable']}/{personal['touched']}]" if found["reachable"] else "")
+
+
 def table(head, rows):
     return ["", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head), *("| " + " | ".join(row) + " |" for row in rows), ""]
 
@@ -120,6 +156,8 @@ def markdown(report):
         "enforced with `--strict` on runs nobody learned from, each in a fresh copy of home and project that differs in one thing:",
         f"{', '.join(about['variations'])}. After 2 and 5 learned runs only the first three. Nobody accepts what was withheld."]
     lines += ["", *(f"- **{known['name']}**: {known['what']}" for known in workloads)]
+    lines += table(["goal", "met by", "missed by"], [[found["goal"], f"{len(found['met'])} of {len(workloads)}", ", ".join(found["missed"]) or "–"]
+                                                     for found in report["goals"]])
     counts = sorted({int(number) for known in workloads for number in known["false_denials_per_run"]})
 
     def false(known, number):
@@ -157,10 +195,10 @@ def markdown(report):
     lines += [f"## The profiles, after {shown} runs", "",
               "Exposure is how many existing files the profile lets the command read (write, execute) for each that it did, outside the project",
               "and packages' files (dpkg's, and what else lies in /usr but not in /usr/local); goals 1.5, 1.1, 1.2. Secrets are of forty planted",
-              "ones, goal 0. Rules count each line a person reads, withheld ones too, and an include as one; goal 40. Surplus is what",
-              "`profile --minimise` would drop; goal 5 %."]
+              "ones, goal 0. In brackets what of it lies in homes and temporary directories; the rest is the machine's. Rules count each line",
+              "a person reads, withheld ones too, and an include as one; goal 40. Surplus is what `profile --minimise` would drop; goal 5 %."]
     lines += table(["workload", "read", "write", "execute", "secrets", "rules", "surplus"],
-                   [[known["name"], *(ratio(known["exposure"][mode]) for mode in GOALS), str(known["secrets_reachable"]), str(known["rules"]),
+                   [[known["name"], *(split(known["exposure"][mode]) for mode in GOALS), str(known["secrets_reachable"]), str(known["rules"]),
                      f"{percent(known['surplus']['share'])} ({known['surplus']['droppable']}/{known['surplus']['judged']})"] for known in workloads])
     for known in workloads:
         for mode in GOALS:

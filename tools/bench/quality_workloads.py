@@ -65,8 +65,8 @@ PYTEST = Workload(
     "pytest", "toolz: its tests, with pytest",
     "cp -R \"$SOURCES\"/toolz/. .",
     """
-tests=$(find toolz -name 'test_*.py' | LC_ALL=C sort)
-if [ "$1" = reversed ]; then tests=$(echo "$tests" | tac); fi
+if [ "$1" = reversed ]; then order=-r; else order=; fi
+tests=$(find toolz -name 'test_*.py' | LC_ALL=C sort $order)
 /usr/bin/python3 -m pytest -q $tests
 """, sources=("toolz",), programs=("/usr/bin/py.test-3",))
 
@@ -135,8 +135,8 @@ node_modules/.bin/http-server site -a 127.0.0.1 -p 8080 >server.log 2>&1 &
 server=$!
 trap 'kill $server' EXIT
 for i in $(seq 100); do curl -sf -o /dev/null http://127.0.0.1:8080/ && break; sleep 0.1; done
-files=$(cd site && find . -name '*.c' | LC_ALL=C sort)
-if [ "$1" = reversed ]; then files=$(echo "$files" | tac); fi
+if [ "$1" = reversed ]; then order=-r; else order=; fi
+files=$(cd site && find . -name '*.c' | LC_ALL=C sort $order)
 for file in $files; do curl -sf "http://127.0.0.1:8080/$file" | cmp - "site/$file"; done
 """, sources=("cjson",), programs=("npm", "curl"), network=True)
 
@@ -151,6 +151,8 @@ printf "require('assert').deepEqual(require('.')(['-a', '1']), { _: [], a: 1 });
 cp "$BENCH"/scripted_model .
 npm install --global --prefix "$HOME/.local" @qwen-code/qwen-code@0.24.4
 git init -q -b main
+git add -A
+git -c user.name=Ann -c user.email=ann@packages.example.org commit -q -m 'as it came'
 """,
     """
 /usr/bin/python3 scripted_model 8090 &
@@ -159,7 +161,7 @@ trap 'kill $model' EXIT
 export OPENAI_API_KEY=any OPENAI_BASE_URL=http://127.0.0.1:8090/v1 OPENAI_MODEL=scripted
 "$HOME/.local/bin/qwen" --yolo --prompt 'Make the tests pass.'
 grep -q 'edited by the agent' index.js
-git checkout -q index.js 2>/dev/null || sed -i '/edited by the agent/d' index.js
+git checkout -q index.js
 """, programs=("npm", "git"), network=True)
 
 WORKLOADS = (NPM, CMAKE, AUTOTOOLS, PYTEST, GIT, PIPELINE, WEB, AGENT)
