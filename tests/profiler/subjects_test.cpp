@@ -61,6 +61,11 @@ TEST_CASE("what a package manager runs while it installs is an install script", 
     CHECK(last_of("process 2 1 /usr/bin/cargo cargo test\nprocess 3 2 "
                   "/p/target/debug/build/a-1/build-script-build\n") ==
           Subject{"build-script-build", Role::InstallScript, true});
+    // It stays one, whatever it calls itself or starts.
+    CHECK(last_of(npm + "ci\nprocess 3 2 /usr/bin/dash sh -c x\nprocess 4 3 /usr/bin/node node ./npm ci\n")
+              .after_untrusted);
+    CHECK(last_of(npm + "ci\nprocess 3 2 /usr/bin/dash sh -c x\nprocess 4 3 /usr/bin/git git pull\n")
+              .after_untrusted);
     // The package manager's own process, and what it runs of the project itself.
     CHECK_FALSE(last_of(npm + "ci").after_untrusted);
     CHECK_FALSE(last_of(npm + "ci\nprocess 3 2 /usr/bin/node node /usr/bin/npm ci").after_untrusted);
