@@ -131,8 +131,8 @@ struct tl_exec {
 
 struct tl_exit {
 	struct tl_header header;
-	__s32 status; /* as wait(2) reports it */
-	__u32 pad;    /* 0 */
+	__s32 status;	  /* as wait(2) reports it */
+	__u32 peak_pages; /* the most memory it held at any time; 0 if unknown */
 };
 
 #define TL_PATH_RESOLVED 1 /* `object` is a path's hash */

@@ -302,6 +302,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		record = begin_record(s, struct tl_exit, TL_EXIT, state->image);
 		record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
 									 : task->group_leader->exit_code;
+		record->peak_pages = task->signal->maxrss;
 		send_record(s->slot, leaves);
 	}
 	put_scratch(s);

@@ -134,6 +134,9 @@ public:
         }));
         TRY(recorder_.store_failed_lookups());
         TRY(recorder_.mark_gone(gone_limit));
+        if (const uint64_t peak = recorder_.tree().memory_peak(); peak != 0) {
+            TRY(writer_.add_fact(0, "peak memory", 0, std::to_string(peak)));
+        }
         TRY(judge());
         TRY(writer_.finish_run(info_));
         const auto [accesses, processes] = TRY(writer_.count_rows());

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/path.h"
 #include "collector/call_table.h"
@@ -32,7 +33,7 @@ ProcessTree::Image& ProcessTree::image(const tl_header& header) {
     Image& found = images_[header.image];
     if (found.pid == 0) { // its fork was lost; the loss itself is counted where it happened
         found.pid = static_cast<int32_t>(header.pid);
-        found.started_ns = since_start(header.time_ns);
+        found.started_ns = found.process_started_ns = since_start(header.time_ns);
     }
     return found;
 }
@@ -46,7 +47,7 @@ bool ProcessTree::fork(const tl_fork& record) {
     Image child;
     child.parent = record.header.image;
     child.pid = static_cast<int32_t>(record.child_pid);
-    child.started_ns = since_start(record.header.time_ns);
+    child.started_ns = child.process_started_ns = since_start(record.header.time_ns);
     child.exe = parent.exe;
     child.argv = parent.argv;
     images_[record.child_image] = std::move(child);
@@ -67,6 +68,10 @@ result<bool> ProcessTree::execute(const ExecEvent& event, const std::string& exe
         }
     }
     Image now;
+    now.process_started_ns = since_start(header.time_ns);
+    if (const auto before = images_.find(previous); before != images_.end()) {
+        now.process_started_ns = before->second.process_started_ns;
+    }
     now.parent = previous;
     now.pid = static_cast<int32_t>(header.pid);
     now.started_ns = since_start(header.time_ns);
@@ -82,8 +87,25 @@ result<ok> ProcessTree::exit(const tl_exit& record) {
     const int status = record.status;
     TRY(writer_.end_process(row, since_start(record.header.time_ns),
                             WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
+    lifetimes_.push_back({ending.process_started_ns, since_start(record.header.time_ns), record.peak_pages});
     ending.end();
     return ok{};
+}
+
+uint64_t ProcessTree::memory_peak() const {
+    std::vector<std::pair<int64_t, int64_t>> changes; // when, and by how many pages
+    for (const Lifetime& life : lifetimes_) {
+        changes.emplace_back(life.started_ns, static_cast<int64_t>(life.peak_pages));
+        changes.emplace_back(life.ended_ns, -static_cast<int64_t>(life.peak_pages));
+    }
+    std::sort(changes.begin(), changes.end()); // at one moment ends come first
+    int64_t pages = 0;
+    int64_t most = 0;
+    for (const auto& [when, by] : changes) {
+        pages += by;
+        most = std::max(most, pages);
+    }
+    return static_cast<uint64_t>(most) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 result<ok> ProcessTree::add_calls(const tl_syscalls& record) {

@@ -47,6 +47,9 @@ public:
     // A row for each process that still lives, even if it did nothing worth one.
     result<ok> store_living();
     [[nodiscard]] std::vector<std::string> still_running() const; // "sleep (123)"
+    // The most memory that the processes which lived at one time can have held together, in bytes: the sum of
+    // what each held at most, with what they share counted for each. Of those that have ended.
+    [[nodiscard]] uint64_t memory_peak() const;
 
 private:
     struct Image {
@@ -55,6 +58,7 @@ private:
         int32_t pid = 0;
         bool ended = false;
         int64_t started_ns = 0;
+        int64_t process_started_ns = 0;
         std::string exe;
         std::shared_ptr<const std::vector<std::string>> argv;
         std::array<uint64_t, TL_SYSCALL_WORDS> calls{};
@@ -62,11 +66,18 @@ private:
         void end();
     };
 
+    struct Lifetime { // of a process
+        int64_t started_ns = 0;
+        int64_t ended_ns = 0;
+        uint64_t peak_pages = 0;
+    };
+
     Image& image(const tl_header& header);
 
     TraceWriter& writer_;
     uint64_t start_ns_;
     std::unordered_map<uint64_t, Image> images_;
+    std::vector<Lifetime> lifetimes_;
 };
 
 } // namespace treadline

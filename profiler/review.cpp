@@ -213,6 +213,7 @@ Review Reviewer::run() {
     review.file = input_.file;
     review.learned = input_.profile.learned;
     review.stored_runs = set_.runs;
+    review.peaks = peaks_of(input_.traces);
     for (const Trace& trace : input_.traces) {
         review.started_unix_ms.push_back(trace.run.started_unix_ms);
     }

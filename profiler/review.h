@@ -10,6 +10,7 @@
 #include "collector/trace.h"
 #include "profiler/confidence.h"
 #include "profiler/reduce.h"
+#include "profiler/resource_peaks.h"
 #include "profiles/policy.h"
 
 namespace treadline {
@@ -52,6 +53,7 @@ struct Review {
     std::vector<std::string> risks; // sentences
     std::vector<WithheldLine> withheld;
     std::vector<std::string> warnings; // why the evidence is not all there is
+    std::optional<Peaks> peaks;        // of the stored runs
     std::optional<Confidence>
         confidence; // of the runs of one command; left to the caller, it costs reductions
 };
@@ -71,7 +73,8 @@ std::vector<WithheldLine> under_review(const ProfileRules& review, std::string_v
 // {name, file, stored_runs, risks: [text], rules: [{group, rule, meaning, line, runs, of_runs, at_least,
 // programs, roles, only_after_untrusted, first_seen_unix_ms, last_seen_unix_ms (null: never), examples}],
 // withheld: [{line, rule, reason, under_review}], warnings: [text], confidence: {runs, unseen, left_out:
-// {runs, denied_runs, denied_share, examples} or null} or null}
+// {runs, denied_runs, denied_share, examples} or null} or null,
+// resources: {peak_memory, peak_processes, longest_ms, suggested: text} or null}
 std::string to_json(const Review& review);
 // For a terminal of that many columns; every name is printable().
 std::string to_text(const Review& review, size_t columns = 100);

@@ -5,6 +5,7 @@
 #include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/review.h"
+#include "profiles/profile_writer.h"
 
 namespace treadline {
 namespace {
@@ -80,6 +81,13 @@ nlohmann::json json_of(const Confidence& confidence) {
     return shown;
 }
 
+nlohmann::json json_of(const Peaks& peaks) {
+    return {{"peak_memory", peaks.memory_bytes ? nlohmann::json(*peaks.memory_bytes) : nullptr},
+            {"peak_processes", peaks.processes},
+            {"longest_ms", peaks.milliseconds},
+            {"suggested", resources_text(with_headroom(peaks))}};
+}
+
 } // namespace
 
 std::string to_json(const Review& review) {
@@ -103,7 +111,8 @@ std::string to_json(const Review& review) {
                           {"rules", std::move(rules)},
                           {"withheld", std::move(withheld)},
                           {"warnings", legible_all(review.warnings)},
-                          {"confidence", review.confidence ? json_of(*review.confidence) : nullptr}}
+                          {"confidence", review.confidence ? json_of(*review.confidence) : nullptr},
+                          {"resources", review.peaks ? json_of(*review.peaks) : nullptr}}
                .dump(2) +
            "\n";
 }

@@ -3,6 +3,7 @@
 #include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/review.h"
+#include "profiles/profile_writer.h"
 
 namespace treadline {
 namespace {
@@ -55,6 +56,18 @@ std::string seen(const ReviewLine& line, int stored_runs) {
         text += " (needed by at least " + std::to_string(static_cast<int>(bound * 100)) + " % of all)";
     }
     return text + (evidence.only_after_untrusted ? ", only after input from outside had arrived" : "");
+}
+
+std::string peaks_text(const Peaks& peaks) {
+    constexpr uint64_t megabyte = 1024 * 1024;
+    std::string text =
+        peaks.memory_bytes
+            ? "at most " + std::to_string((*peaks.memory_bytes + megabyte - 1) / megabyte) + " MiB, "
+            : "at most ";
+    text += std::to_string(peaks.processes) + (peaks.processes == 1 ? " process" : " processes") +
+            " at a time and " + std::to_string((peaks.milliseconds + 999) / 1000) +
+            " s. To limit it, with room to spare: resources: " + resources_text(with_headroom(peaks));
+    return text;
 }
 
 std::string headline(const Review& review) {
@@ -111,6 +124,9 @@ std::string to_text(const Review& review, size_t columns) {
                 text += wrapped("such as " + join(examples, ", "), meaning_column, columns);
             }
         }
+    }
+    if (review.peaks) {
+        text += "\nIt took\n" + wrapped(peaks_text(*review.peaks), rule_column, columns);
     }
     for (const bool under_review : {false, true}) {
         std::string lines;

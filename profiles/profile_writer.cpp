@@ -113,21 +113,8 @@ void write_environment(std::string& out, const std::string& indent, const Enviro
 }
 
 void write_resources(std::string& out, const std::string& indent, const Resources& resources) {
-    std::vector<std::string> limits;
-    if (resources.memory_bytes) {
-        limits.push_back("memory: " + memory_text(*resources.memory_bytes));
-    }
-    if (resources.processes) {
-        limits.push_back("processes: " + std::to_string(*resources.processes));
-    }
-    if (resources.cpu_percent) {
-        limits.push_back("cpu: " + std::to_string(*resources.cpu_percent) + "%");
-    }
-    if (resources.time_seconds) {
-        limits.push_back("time: " + duration_text(*resources.time_seconds));
-    }
-    if (!limits.empty()) {
-        out += indent + "resources: {" + join(limits, ", ") + "}\n";
+    if (const std::string limits = resources_text(resources); !limits.empty()) {
+        out += indent + "resources: " + limits + "\n";
     }
 }
 
@@ -173,6 +160,23 @@ std::string duration_text(uint64_t seconds) {
         return std::to_string(seconds / 60) + "m";
     }
     return std::to_string(seconds) + "s";
+}
+
+std::string resources_text(const Resources& resources) {
+    std::vector<std::string> limits;
+    if (resources.memory_bytes) {
+        limits.push_back("memory: " + memory_text(*resources.memory_bytes));
+    }
+    if (resources.processes) {
+        limits.push_back("processes: " + std::to_string(*resources.processes));
+    }
+    if (resources.cpu_percent) {
+        limits.push_back("cpu: " + std::to_string(*resources.cpu_percent) + "%");
+    }
+    if (resources.time_seconds) {
+        limits.push_back("time: " + duration_text(*resources.time_seconds));
+    }
+    return limits.empty() ? "" : "{" + join(limits, ", ") + "}";
 }
 
 std::string learned_text(const Learned& learned) {

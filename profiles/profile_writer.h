@@ -19,6 +19,8 @@ std::string rule_line(std::string_view written_path, Modes modes);
 
 std::string memory_text(uint64_t bytes);     // "2G", "1536M"
 std::string duration_text(uint64_t seconds); // "10m", "90s"
+std::string
+resources_text(const Resources& resources); // "{memory: 2G, time: 10m}"; "" where nothing is limited
 
 // {command: [npm, test], runs: 3, complete: true}
 std::string learned_text(const Learned& learned);

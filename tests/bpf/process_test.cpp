@@ -158,3 +158,24 @@ TEST_CASE("another user's accesses are counted as lost, not shown", "[bpf][proce
     CHECK(run.summary.lost.at("other user's process") >= 1);
     CHECK(kinds(run.trace, "/etc/passwd").empty());
 }
+
+TEST_CASE("the memory that processes hold at one time is added up, of those that follow each other it is not",
+          "[bpf][process]") {
+    const auto peak = [](const std::string& script) {
+        const Traced run = traced({"/bin/sh", "-c", script});
+        CHECK(run.status == 0);
+        for (const Fact& fact : run.trace.facts) {
+            if (fact.kind == "peak memory") {
+                return std::stoull(fact.value) >> 20;
+            }
+        }
+        return 0ULL;
+    };
+    const std::string hold = "perl -e '$x = \"a\" x (100 << 20); select undef, undef, undef, 0.5'";
+    const auto one = peak(hold + "; " + hold);
+    const auto two = peak(hold + " & " + hold + "; wait");
+    INFO(one << " MiB one after another, " << two << " MiB together");
+    CHECK(one >= 100);
+    CHECK(one < 300); // perl makes a copy
+    CHECK(two >= one + 90);
+}

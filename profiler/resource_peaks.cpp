@@ -1,0 +1,79 @@
+#include "profiler/resource_peaks.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <map>
+
+namespace treadline {
+namespace {
+
+constexpr uint64_t megabyte = 1024 * 1024;
+constexpr uint64_t least_memory = 64 * megabyte; // less is nothing to save
+constexpr uint64_t least_processes = 16;
+constexpr uint64_t least_seconds = 60;
+
+uint64_t rounded_up(uint64_t amount, uint64_t step) {
+    return (amount + step - 1) / step * step;
+}
+
+// Images of one process follow each other: only where another process id comes in is one more alive.
+uint64_t most_alive(const Trace& trace) {
+    std::map<std::pair<int64_t, int>, int> changes; // (when, ends first) -> by how many
+    std::map<int64_t, const ProcessImage*> by_id;
+    for (const ProcessImage& image : trace.processes) {
+        by_id[image.id] = &image;
+    }
+    for (const ProcessImage& image : trace.processes) {
+        const auto parent = by_id.find(image.parent);
+        const bool goes_on = parent != by_id.end() && parent->second->pid == image.pid;
+        if (!goes_on) {
+            ++changes[{image.started_ns, 1}];
+        }
+        if (image.exit_status && image.ended_ns) { // an image that was replaced has none
+            --changes[{*image.ended_ns, 0}];
+        }
+    }
+    int alive = 0;
+    int most = 0;
+    for (const auto& [when, by] : changes) {
+        alive += by;
+        most = std::max(most, alive);
+    }
+    return static_cast<uint64_t>(most);
+}
+
+} // namespace
+
+std::optional<Peaks> peaks_of(const std::vector<Trace>& traces) {
+    if (traces.empty()) {
+        return std::nullopt;
+    }
+    Peaks peaks;
+    for (const Trace& trace : traces) {
+        for (const Fact& fact : trace.facts) {
+            uint64_t bytes = 0;
+            const char* end = fact.value.data() + fact.value.size();
+            if (fact.kind == "peak memory" && std::from_chars(fact.value.data(), end, bytes).ptr == end) {
+                peaks.memory_bytes = std::max(peaks.memory_bytes.value_or(0), bytes);
+            }
+        }
+        peaks.processes = std::max(peaks.processes, most_alive(trace));
+        peaks.milliseconds =
+            std::max(peaks.milliseconds,
+                     static_cast<uint64_t>(std::max<int64_t>(trace.run.duration_ms.value_or(0), 0)));
+    }
+    return peaks;
+}
+
+Resources with_headroom(const Peaks& peaks) {
+    Resources limits;
+    if (peaks.memory_bytes) {
+        limits.memory_bytes = std::max(least_memory, std::bit_ceil(*peaks.memory_bytes * 2));
+    }
+    limits.processes = std::max(least_processes, rounded_up(peaks.processes * 2, 8));
+    limits.time_seconds = std::max(least_seconds, rounded_up(peaks.milliseconds * 4 / 1000, 60));
+    return limits;
+}
+
+} // namespace treadline
