@@ -29,7 +29,12 @@ std::optional<struct stat> look(const std::string& path) {
 
 // Inside a repository git reads these names itself: empty files change nothing, but a `commondir` has to name
 // a directory, and "." is the one it would be without (gitrepository-layout(5)).
+// Cargo, too, fails on settings it cannot read. It reads `config` in the place of `config.toml` where both
+// are there, so that one says the same.
 std::optional<std::string> content_in(const std::string& path) {
+    if (file_name(parent_path(path)) == ".cargo") {
+        return file_name(path) == "config" ? sys::read_file(path + ".toml").value_or("") : "";
+    }
     if (path.find("/.git/") == std::string::npos) {
         return std::nullopt;
     }

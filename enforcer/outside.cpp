@@ -111,8 +111,10 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, 
     if (placeholder.directory) {
         made = ::mkdir(path.c_str(), 0700) == 0;
     } else if (placeholder.content) {
+        // What git expects is for all who use the repository; another's content may be private.
+        const mode_t mode = path.find("/.git/") == std::string::npos ? 0600 : 0644;
         const unique_fd file(
-            ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+            ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
         made = file.valid();
         if (made) {
             TRY(sys::write_all(file.get(), *placeholder.content));

@@ -79,7 +79,8 @@ TEST_CASE("a second name of a credential's inode is masked, too", "[enforcer][gu
     CHECK(found.at(arena.project("other")) == nullptr);
 }
 
-TEST_CASE("a second name of a credential is found in stores that are not searched otherwise", "[enforcer][guards]") {
+TEST_CASE("a second name of a credential is found in stores that are not searched otherwise",
+          "[enforcer][guards]") {
     const Arena arena;
     const std::string key = arena.write(".ssh/id_ed25519", "key");
     for (const std::string directory : {"node_modules/x", ".git/objects"}) {
@@ -121,6 +122,26 @@ TEST_CASE("missing protected names get a placeholder where they could be made", 
     CHECK(found.placed(arena.project(".treadline")));
     CHECK_FALSE(found.placed(arena.project(".github/workflows"))); // no .github to make it in
     CHECK(scan(arena, all, false).scan.placeholders.empty());
+}
+
+TEST_CASE("cargo finds settings it can read at a placeholder, those it would find without it",
+          "[enforcer][guards]") {
+    const auto content = [](const Arena& arena, const std::string& name) {
+        const Scanned found = scan(arena, "files:\n  ${home}/.cargo/: rwc\n", true);
+        for (const Placeholder& placeholder : found.scan.placeholders) {
+            if (placeholder.path == arena.home(".cargo/" + name)) {
+                return placeholder.content.value_or("a socket");
+            }
+        }
+        return std::string("nothing");
+    };
+    const Arena arena;
+    arena.write(".cargo/.package-cache", "");
+    CHECK(content(arena, "config") == "");
+    CHECK(content(arena, "config.toml") == "");
+    arena.write(".cargo/config.toml", "[term]\n");
+    CHECK(content(arena, "config") == "[term]\n");
+    CHECK(content(arena, "config.toml") == "nothing"); // there already
 }
 
 TEST_CASE("a project without a repository gets no .git placeholder", "[enforcer][guards]") {
