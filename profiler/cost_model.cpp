@@ -84,6 +84,27 @@ bool differs_between_runs(uint64_t own, uint64_t parent) {
 
 } // namespace
 
+PathClass class_of_path(std::string_view portable) {
+    const Place* nearest = nullptr;
+    for (const Place& place : places) {
+        if (is_within(portable, place.path) &&
+            (nearest == nullptr || place.path.size() > nearest->path.size())) {
+            nearest = &place;
+        }
+    }
+    PathClass path_class = nearest == nullptr ? PathClass::Elsewhere : nearest->path_class;
+    std::string_view parent;
+    for (const std::string_view name : portable_components(portable)) {
+        if (is_module_tree(parent, name)) {
+            path_class = PathClass::Modules;
+        } else if (path_class == PathClass::Home && is_cache_tree(parent, name)) {
+            path_class = PathClass::Cache;
+        }
+        parent = name;
+    }
+    return path_class;
+}
+
 CostModel::CostModel(const AccessSet& set, const Costs& costs, const HardLimits& limits,
                      const DiskSurvey& survey)
     : costs_(costs), facts_(set.trie.size()), project_(set.trie.find("${project}")) {

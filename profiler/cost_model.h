@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "profiler/access_set.h"
@@ -11,6 +12,9 @@
 #include "profiler/path_trie.h"
 
 namespace treadline {
+
+// By its place alone; what a trie and the disk tell of it is not known here.
+PathClass class_of_path(std::string_view portable);
 
 class CostModel {
 public:

@@ -17,8 +17,9 @@ struct Grants {
     bool denied_names = false; // its children
 };
 
-// The nodes a pattern's own path names: one, or for a glob all that fit.
-std::vector<Node> nodes_of(const PathTrie& trie, const Variables& variables, const Pattern& pattern) {
+} // namespace
+
+std::vector<Node> nodes_named(const PathTrie& trie, const Variables& variables, const Pattern& pattern) {
     if (pattern.extent != Extent::Glob) {
         const Node node = trie.find(variables.shorten(pattern.path));
         return node == PathTrie::none ? std::vector<Node>{} : std::vector<Node>{node};
@@ -54,14 +55,12 @@ std::vector<Node> nodes_of(const PathTrie& trie, const Variables& variables, con
     return nodes;
 }
 
-} // namespace
-
 Coverage coverage(const AccessSet& set, const Policy& policy) {
     const PathTrie& trie = set.trie;
     const Variables& variables = policy.variables();
     std::vector<Grants> grants(trie.size());
     for (const PolicyRule& rule : policy.files()) {
-        for (const Node node : nodes_of(trie, variables, rule.pattern)) {
+        for (const Node node : nodes_named(trie, variables, rule.pattern)) {
             Grants& here = grants[node];
             here.own |= rule.modes;
             if (rule.pattern.extent == Extent::Names) {
@@ -72,12 +71,12 @@ Coverage coverage(const AccessSet& set, const Policy& policy) {
         }
     }
     for (const PolicyEntry& entry : policy.private_directories()) {
-        for (const Node node : nodes_of(trie, variables, entry.pattern)) {
+        for (const Node node : nodes_named(trie, variables, entry.pattern)) {
             grants[node].is_private = true;
         }
     }
     for (const PolicyEntry& entry : policy.deny()) {
-        for (const Node node : nodes_of(trie, variables, entry.pattern)) {
+        for (const Node node : nodes_named(trie, variables, entry.pattern)) {
             Grants& here = grants[node];
             here.denied = true;
             here.denied_names |= entry.pattern.extent == Extent::Names;

@@ -18,4 +18,8 @@ struct Coverage {
 };
 Coverage coverage(const AccessSet& set, const Policy& policy);
 
+// The nodes that a pattern's own path names: one, or for a glob all that fit; none if there is none.
+std::vector<PathTrie::Node> nodes_named(const PathTrie& trie, const Variables& variables,
+                                        const Pattern& pattern);
+
 } // namespace treadline

@@ -304,6 +304,20 @@ Learned learned_from(const std::vector<Trace>& traces, std::vector<std::string>&
     return learned;
 }
 
+// What a profile would have to pass to the command if no abstraction did.
+result<std::vector<std::string>> ordinary_variables(const ReduceInput& input, const Variables& here) {
+    const Policy nothing = TRY(Policy::build(Profile{}, "nothing", here, input.abstractions));
+    const Policy& there = input.existing != nullptr ? *input.existing : nothing;
+    std::vector<std::string> names;
+    std::vector<std::string> told_later;
+    for (const ProposedRule& rule : environment_rules(input.traces, there, told_later)) {
+        if (rule.withheld.empty()) {
+            names.push_back(rule.text);
+        }
+    }
+    return names;
+}
+
 } // namespace
 
 result<Proposal> reduce(const ReduceInput& input) {
@@ -320,9 +334,7 @@ result<Proposal> reduce(const ReduceInput& input) {
     const Variables here = input.variables(input.traces.back().run);
 
     std::vector<Modes> needs = needs_of(set);
-    const Includes includes =
-        TRY(choose_includes(set, needs, input.shipped_abstractions, input.abstractions, here));
-    subtract(needs, includes.covered);
+    // What the profile says already is a line that no abstraction saves.
     if (input.existing != nullptr) {
         const Coverage there = coverage(set, *input.existing);
         subtract(needs, there.granted);
@@ -332,6 +344,10 @@ result<Proposal> reduce(const ReduceInput& input) {
             }
         }
     }
+    const std::vector<std::string> variables = TRY(ordinary_variables(input, here));
+    const Includes includes = TRY(choose_includes({set, needs, variables, input.shipped_abstractions,
+                                                   input.abstractions, here, input.costs, input.disk}));
+    subtract(needs, includes.covered);
 
     for (const std::string& name : includes.names) {
         proposal.rules.push_back({Section::Include, name, {}, ""});

@@ -12,6 +12,32 @@ const std::string start = "run project=/p home=/home/ann\nprocess 1 0 /usr/bin/t
 Lines includes(const std::string& rest) {
     return test::lines_of(test::reduced(start + rest), Section::Include);
 }
+// With the abstractions that ship.
+Lines chosen(const std::string& rest, const std::string& disk = "",
+             std::vector<std::string> shipped = shipped_abstractions(), int64_t tightness = 1000) {
+    const auto fixture = test::read_fixture(start + rest + "\n" + disk);
+    ReduceInput input = fixture.input();
+    input.abstractions = abstraction_loader("");
+    input.shipped_abstractions = std::move(shipped);
+    input.costs.tightness = tightness;
+    const auto proposal = reduce(input);
+    REQUIRE(proposal.has_value());
+    return test::lines_of(*proposal, Section::Include);
+}
+
+// As many programs of `shell` and `coreutils` as an ordinary system has.
+std::string usual_programs() {
+    std::string line = "disk /usr/bin";
+    for (const char* abstraction : {"shell", "coreutils"}) {
+        const Profile profile = shipped_abstraction(abstraction).value();
+        for (const FileRule& rule : profile.files) {
+            if (rule.path.rfind("/usr/bin/", 0) == 0) {
+                line += " " + rule.path.substr(9);
+            }
+        }
+    }
+    return line;
+}
 } // namespace
 
 TEST_CASE("base is always included, and what it allows needs no rule", "[profiler][include]") {
@@ -60,4 +86,58 @@ TEST_CASE("the shipped abstractions cover the programs they are named for", "[pr
     CHECK(std::find(chosen.begin(), chosen.end(), "git") != chosen.end());
     CHECK(test::lines_of(*proposal, Section::Files).empty());
     CHECK(test::lines_of(*proposal, Section::Syscalls).empty());
+}
+
+TEST_CASE("an abstraction that opens more than it saves is not included", "[profiler][include]") {
+    const std::string two = "file 1 execute /usr/bin/dash /usr/bin/sed";
+    const std::string four = two + " /usr/bin/cat /usr/bin/sort";
+    CHECK(chosen(two, usual_programs()) == Lines{"base"});
+    CHECK(chosen(four, usual_programs()) == Lines{"base", "shell"});
+    // What is not on the disk is not opened; what is weighs as much as was asked for.
+    CHECK(chosen(two) == Lines{"base", "shell"});
+    CHECK(chosen(four, usual_programs(), shipped_abstractions(), 3000) == Lines{"base"});
+}
+
+TEST_CASE("of two that cover the same the one that opens less is included", "[profiler][include]") {
+    const std::string programs = "file 1 execute /usr/bin/env /usr/bin/nice /usr/bin/sort /usr/bin/timeout";
+    CHECK(chosen(programs, usual_programs(), {"base", "shell", "coreutils"}) == Lines{"base", "coreutils"});
+    CHECK(chosen(programs + " /usr/bin/dash /usr/bin/sed", usual_programs(),
+                 {"base", "coreutils", "shell"}) == Lines{"base", "shell"});
+}
+
+TEST_CASE("an abstraction is included for its own programs, not for those it brings along",
+          "[profiler][include]") {
+    const std::string shell = "file 1 execute /usr/bin/dash /usr/bin/cat /usr/bin/sed /usr/bin/sort";
+    // A file that git reads was read by another program.
+    CHECK(chosen(shell + "\nfile 1 read {home}/.gitconfig {home}/.config/git/config", usual_programs()) ==
+          Lines{"base", "shell"});
+    // pip asks a rustc that is there for its version.
+    CHECK(chosen(shell + " /usr/bin/rustc", usual_programs()) == Lines{"base", "shell"});
+    CHECK(chosen(shell + " /usr/bin/rustc /usr/bin/cargo", usual_programs()) == Lines{"base", "rust"});
+}
+
+TEST_CASE("an abstraction that comes with another one is not listed beside it", "[profiler][include]") {
+    CHECK(chosen("file 1 execute /usr/bin/dash /usr/bin/cat /usr/bin/sed /usr/bin/sort /usr/bin/git "
+                 "/usr/lib/git-core/git-remote-https",
+                 usual_programs()) == Lines{"base", "git"});
+}
+
+TEST_CASE("a file of somebody's that an abstraction would open for nothing is dearer than the lines it saves",
+          "[profiler][include]") {
+    const std::string programs = "file 1 execute /usr/bin/cmake /usr/bin/ctest";
+    CHECK(chosen(programs) == Lines{"base", "cmake"});
+    CHECK(chosen(programs, "disk {home}/.cmake/packages Somebodys-package") == Lines{"base"});
+}
+
+TEST_CASE("variables count as lines, secret ones and those that base passes do not", "[profiler][include]") {
+    CHECK(chosen("environment 1 GITHUB_ACTIONS GITHUB_SHA RUNNER_OS") == Lines{"base", "ci-runner"});
+    CHECK(chosen("environment 1 GITHUB_SHA GITHUB_TOKEN ACTIONS_RUNTIME_TOKEN CI LANG TERM") ==
+          Lines{"base"});
+}
+
+TEST_CASE("what an abstraction grants in part only is no line saved", "[profiler][include]") {
+    // The cache is for reading, and a rule for writing there has to be written in any case.
+    const std::string python = "file 1 execute /usr/bin/python3.11\nfile 1 ";
+    CHECK(chosen(python + "read {home}/.cache/pip/a/x") == Lines{"base", "python"});
+    CHECK(chosen(python + "write {home}/.cache/pip/a/x") == Lines{"base"});
 }

@@ -70,6 +70,16 @@ TEST_CASE("an abstraction that comes with one of the profile's is not added, one
     CHECK(adds("base, python") == Lines{"shell"});
 }
 
+TEST_CASE("an abstraction is not added for what a person has written out", "[profiler][missing]") {
+    const std::string trace = "file 1 execute /usr/bin/dash /usr/bin/sed /usr/bin/sort /usr/bin/cat\n"
+                              "environment 1 NODE_ENV";
+    const std::string written = by_hand + "files:\n  /usr/bin/dash: rx\n  /usr/bin/sed: rx\n"
+                                          "  /usr/bin/sort: rx\n  /usr/bin/cat: rx\n"
+                                          "environment: {pass: [NODE_ENV]}\n";
+    CHECK(added(written, trace).rules.empty());
+    CHECK(test::lines_of(added(by_hand, trace), Section::Include) == Lines{"shell"});
+}
+
 TEST_CASE("what learning again adds can be inserted, and then nothing is missing", "[profiler][missing]") {
     const std::string first =
         "file 1 read {project}/a\nenvironment 1 AA_NAME BB_NAME CC_NAME DD_NAME EE_NAME FF_NAME "
