@@ -236,8 +236,16 @@ TEST_CASE("git is what work on a local repository needs and no more", "[e2e][abs
                      "touch ~/.config/git/config"});
 }
 
-TEST_CASE("node is what npm and node need and no more", "[e2e][abstractions]") {
+TEST_CASE("node is what node needs and no more", "[e2e][abstractions]") {
     show({.name = "node",
+          .script = "node two.js | grep -q 2\n",
+          .files = {{"two.js", "require('child_process').execSync('ls'); require('crypto').randomBytes(4);\n"
+                               "console.log(1 + 1);\n"}},
+          .environment = "NODE_ENV=production NODE_NO_WARNINGS=1"});
+}
+
+TEST_CASE("npm is what npm needs beside node and no more", "[e2e][abstractions]") {
+    show({.name = "npm",
           .script = "npm test\n",
           .programs = {"npm"},
           .files = {

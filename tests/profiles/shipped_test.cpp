@@ -105,7 +105,8 @@ TEST_CASE("each abstraction runs its programs and not those of others", "[profil
         {"coreutils", "/usr/bin/sort", "/usr/bin/dash"},
         {"shell", "/usr/bin/sed", "/usr/bin/git"},
         {"shell", "/usr/bin/sort", "/usr/bin/chroot"},
-        {"node", "/usr/lib/node_modules/npm/bin/npm-cli.js", "/usr/bin/python3.11"},
+        {"node", "/usr/bin/node", "/usr/lib/node_modules/npm/bin/npm-cli.js"},
+        {"npm", "/usr/lib/node_modules/npm/bin/npm-cli.js", "/usr/lib/node_modules/typescript/bin/tsc"},
         {"git", "/usr/lib/git-core/git-remote-https", "/usr/bin/node"},
         {"python", "/usr/bin/python3.11", "/usr/bin/gcc-12"},
         {"c-toolchain", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "/usr/bin/cmake"},
@@ -219,7 +220,8 @@ TEST_CASE("each abstraction opens what its programs read, and not what lies besi
         {"go", Environment, "GOOS", "GOFLAGS"},
         {"python", Read, "/home/ann/.cache/pip/http/a", "/home/ann/.config/pip/pip.conf"},
         {"python", Environment, "VIRTUAL_ENV", "PYTHONSTARTUP"},
-        {"node", Write, "/home/ann/.npm/_cacache/a", "/home/ann/.npmrc"},
+        {"npm", Write, "/home/ann/.npm/_cacache/a", "/home/ann/.npmrc"},
+        {"node", Read, "/etc/nodejs/openssl.cnf", "/home/ann/.npm/_cacache/a"},
         {"cmake", Environment, "NINJA_STATUS", "MAKEFLAGS"},
         {"ci-runner", Write, "/home/ann/work/_temp/_runner_file_commands/set_output_1f",
          "/home/ann/work/_temp/_runner_file_commands/set_env_1f"},
@@ -253,12 +255,12 @@ TEST_CASE("no abstraction but npm's lets a cache be written that later runs exec
             CHECK_FALSE(policy.decide(Operation::Write, path).allowed);
             CHECK_FALSE(policy.decide(Operation::Create, path).allowed);
         }
-        CHECK(policy.decide(Operation::Write, "/home/ann/.npm/_cacache/a").allowed == (name == "node"));
+        CHECK(policy.decide(Operation::Write, "/home/ann/.npm/_cacache/a").allowed == (name == "npm"));
     }
 }
 
 TEST_CASE("npm is told not to look for a newer npm", "[profiles][shipped]") {
-    CHECK(with("node").environment().set.at("npm_config_update_notifier") == "false");
+    CHECK(with("npm").environment().set.at("npm_config_update_notifier") == "false");
 }
 
 TEST_CASE("an include beside the profile is read, one that leaves its folder is not", "[profiles][shipped]") {
