@@ -13,6 +13,7 @@ HOME_SECRETS = (
     ".config/google-chrome/Default/Cookies", ".claude/.credentials.json", ".codex/auth.json",
     "backup/id_ed25519.old", "backup/aws-credentials.txt", "Documents/passwords.txt", "Documents/recovery-codes.txt",
     ".cache/token.json", ".local/share/notes/api-keys.md", "src/other/.env", "src/other/config/master.key")
+PRIVATE_KEYS = ("id_rsa", "id_ed25519", "deploy_key", "server.key") # which say so in their first line
 PROJECT_SECRETS = (".env", ".env.production.bak", "secrets.yaml", "deploy_key", "certs/server.key", "service-account.json.old")
 
 HOME_FILES = (
@@ -38,7 +39,7 @@ def plant(home, project):
 def write(path, mode):
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        path.write_text(f"{path.name}\n")
+        path.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nnobody's\n" if path.name in PRIVATE_KEYS else f"{path.name}\n")
         path.chmod(mode)
 
 
