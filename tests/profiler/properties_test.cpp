@@ -91,7 +91,7 @@ TEST_CASE(
     "every access that was seen is allowed by the profile, or by what stands there for a person to accept",
     "[profiler][properties]") {
     std::mt19937 random(31);
-    for (int round = 0; round < 25; ++round) {
+    for (int round = 0; round < 12; ++round) {
         INFO("round " << round);
         const std::mt19937 base(random());
         std::string runs = random_run(random, base);
@@ -112,7 +112,7 @@ TEST_CASE(
 TEST_CASE("no rule that was folded spans a credential's place, another user's home or another project's root",
           "[profiler][properties]") {
     std::mt19937 random(32);
-    for (int round = 0; round < 25; ++round) {
+    for (int round = 0; round < 12; ++round) {
         const std::mt19937 base(random());
         const Learnt learnt = learn(random_run(random, base) + random_run(random, base));
         const Policy policy = policy_of(learnt.text, learnt.fixture.variables());
@@ -139,7 +139,7 @@ TEST_CASE("no rule that was folded spans a credential's place, another user's ho
 TEST_CASE("learning more takes nothing away that the profile allowed, and no line a person wrote",
           "[profiler][properties]") {
     std::mt19937 random(33);
-    for (int round = 0; round < 10; ++round) {
+    for (int round = 0; round < 5; ++round) {
         const std::mt19937 base(random());
         const std::string first = random_run(random, base);
         Learnt learnt = learn(first);
