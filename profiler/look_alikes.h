@@ -4,6 +4,7 @@
 // Outside the project such a file keeps its directory from being folded (hard_limits.h). The project is one
 // rule in most profiles, so there a `deny` line takes the file out of it. What the catalogue names needs
 // none: its guards hold anyway.
+// Only directories that were used are looked into (disk_survey.h).
 #pragma once
 
 #include <string>
