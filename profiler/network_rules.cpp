@@ -38,8 +38,10 @@ bool is_host_name(std::string_view name) {
 
 struct Wanted {
     std::string withheld;
+    bool stream = false; // for a contact: by TCP, the only thing a `connect` rule can carry
     EvidenceCounter counter;
 };
+constexpr const char* only_datagrams = "only sent datagrams there, which no rule carries: the sandbox lets TCP out, and lookups";
 // Section and text; the order in which they are written.
 using Rules = std::map<std::pair<Section, std::string>, Wanted>;
 
@@ -79,6 +81,7 @@ void OneRun::note(Section section, const std::string& text, const std::string& w
     if (!withheld.empty()) {
         wanted.withheld = withheld;
     }
+    wanted.stream = wanted.stream || socket.protocol == "tcp";
     wanted.counter.add(subjects_.of(socket.process), run_, std::max<uint64_t>(socket.count, 1));
 }
 
@@ -272,6 +275,11 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
             for (const SocketAccess* socket : uses) {
                 ports[port].add(subjects.of(socket->process), run, std::max<uint64_t>(socket->count, 1));
             }
+        }
+    }
+    for (auto& [key, entry] : wanted) {
+        if (key.first == Section::Connect && !entry.stream && entry.withheld.empty()) {
+            entry.withheld = only_datagrams; // e.g. a browser's check for a route, QUIC
         }
     }
     join_drawn_names(wanted, traces.size());

@@ -218,8 +218,15 @@ TEST_CASE("lookups are no connections once names are known", "[profiler][network
     const std::string dns = "socket 1 connect udp 203.0.113.53 53\n";
     CHECK(section(Section::Connect, dns + "socket 1 connect tcp 203.0.113.7 443 api.example.org") ==
           Lines{"api.example.org:443"});
-    CHECK(section(Section::Connect, dns) == Lines{"203.0.113.53:53"});
+    CHECK(section(Section::Connect, dns) == Lines{"# 203.0.113.53:53"}); // by datagram: waits as all do
     CHECK(section(Section::Connect, "socket 1 connect udp 203.0.113.7 0").empty()); // getaddrinfo sorting
+}
+
+TEST_CASE("what only got datagrams waits, since no rule carries them; what TCP reaches, too, does not", "[profiler][network]") {
+    const std::string quic = "socket 1 connect udp 203.0.113.7 443 a.example.org\nsocket 1 send udp 203.0.113.9 514\n";
+    CHECK(section(Section::Connect, quic) == Lines{"# 203.0.113.9:514", "# a.example.org:443"});
+    CHECK(section(Section::Connect, quic + "socket 2 connect tcp 203.0.113.7 443 a.example.org\n") ==
+          Lines{"# 203.0.113.9:514", "a.example.org:443"});
 }
 
 TEST_CASE("a name that could not stand in a rule is not believed", "[profiler][network]") {
