@@ -1,10 +1,10 @@
 // What a hostile program tries, one attempt a run: `hostile ATTEMPT [ARGUMENT…]` prints "ok" or the errno's
 // name.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -33,9 +33,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace {
-
-using Words = std::vector<std::string>;
+#include "tests/attacks/hostile.h"
 
 long read_from(int fd) {
     char buffer[4096];
@@ -45,6 +43,8 @@ long read_from(int fd) {
     }
     return got;
 }
+
+namespace {
 
 long connect_to(const Words& words, int type) {
     sockaddr_storage storage{};
@@ -153,8 +153,8 @@ long read_memory(pid_t pid) {
     return ::process_vm_readv(pid, &local, 1, &remote, 1, 0);
 }
 
-const std::map<std::string, std::function<long(const Words&)>>& attempts() {
-    static const std::map<std::string, std::function<long(const Words&)>> table = {
+const Attempts& basic_attempts() {
+    static const Attempts table = {
         {"read", [](const Words& w) { return read_from(::open(w[0].c_str(), O_RDONLY)); }},
         {"read-fd", [](const Words& w) { return read_from(std::atoi(w[0].c_str())); }},
         {"reopen", [](const Words& w) { return reopen(w[0]); }},
@@ -256,14 +256,17 @@ int main(int argc, char** argv) {
     if (argc < 2) {
         return 2;
     }
-    const auto found = attempts().find(argv[1]);
-    if (found == attempts().end()) {
+    const Attempts* table = nullptr;
+    for (const Attempts* one : {&basic_attempts(), &file_attempts()}) {
+        table = one->contains(argv[1]) ? one : table;
+    }
+    if (table == nullptr) {
         return 2;
     }
     Words words(argv + 2, argv + argc);
-    words.resize(4);
+    words.resize(std::max<size_t>(words.size(), 4));
     errno = 0;
-    const long value = found->second(words);
+    const long value = table->at(argv[1])(words);
     std::puts(value >= 0 ? "ok" : strerrorname_np(errno));
     return value >= 0 ? 0 : 1;
 }

@@ -1,0 +1,16 @@
+// The attempts of `hostile`, by name: each takes the words behind its name (missing ones are empty) and returns a
+// negative number, with errno set, where it failed.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+using Words = std::vector<std::string>;
+using Attempts = std::map<std::string, std::function<long(const Words&)>>;
+
+const Attempts& file_attempts(); // threats.md, sections 1 to 7
+
+// Prints what can be read from the descriptor; negative where it is none or nothing can be read.
+long read_from(int fd);
