@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -224,22 +225,39 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
     return {violation_of(plan.policy->decide(Operation::Connect, object), "egress", "connect", object)};
 }
 
+namespace {
+
+// The call a rule would have to list.
+std::string listed_as(const Plan& plan, const std::string& name, const seccomp_data& data) {
+    if (name == "socket" && !allows_internet_sockets(plan.policy->syscalls())) {
+        return "listen";
+    }
+    return name == "prctl" && static_cast<uint32_t>(data.args[0]) == PR_SET_SECCOMP ? "seccomp" : name;
+}
+
+std::string with_arguments(const std::string& name, const seccomp_data& data) {
+    const auto number = [&](size_t at) { return std::to_string(static_cast<uint32_t>(data.args[at])); };
+    if (name == "socket") {
+        return name + "(" + number(0) + ", " + number(1) + ", " + number(2) + ")";
+    }
+    if (name == "ioctl" || name == "prctl") {
+        return name + "(" + number(name == "ioctl" ? 1 : 0) + ")";
+    }
+    return name;
+}
+
+} // namespace
+
 Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data) {
     Decision decision;
     if (plan.policy != nullptr) {
-        const bool lacks_network = name == "socket" && !allows_internet_sockets(plan.policy->syscalls());
-        decision = plan.policy->decide(Operation::Syscall, lacks_network ? "listen" : name);
+        decision = plan.policy->decide(Operation::Syscall, listed_as(plan, name, data));
     }
-    if (decision.allowed) { // listed, and still refused: for its arguments, which no rule changes
+    if (decision.allowed || refused_for_arguments(name, data)) { // which no rule changes
         decision = {};
         decision.reason = "these arguments of '" + name + "' are refused whatever the profile lists";
     }
-    Violation violation = violation_of(decision, "seccomp", "syscall", name);
-    if (name == "socket" || name == "ioctl" || name == "prctl") {
-        const auto which = static_cast<uint32_t>(data.args[name == "ioctl" ? 1 : 0]);
-        violation.object += "(" + std::to_string(which) + ")";
-    }
-    return violation;
+    return violation_of(decision, "seccomp", "syscall", with_arguments(name, data));
 }
 
 void add_process(Violation& violation, InsideProcess process) {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include <asm/ioctls.h>
 #include <linux/audit.h>
@@ -13,6 +15,7 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -37,6 +40,7 @@ constexpr std::array watched = {
 
 constexpr uint64_t new_namespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr uint32_t new_time_namespace = 0x80; // CLONE_NEWTIME, which unshare takes; in clone it is part of a signal
 
 #if defined(__x86_64__)
 constexpr uint32_t native_architecture = AUDIT_ARCH_X86_64;
@@ -49,37 +53,60 @@ constexpr uint32_t native_architecture = AUDIT_ARCH_AARCH64;
 // A call whose argument must be looked at as the 32 bits the kernel takes it for: a comparison of the whole
 // register, the only one libseccomp has for "not equal", would be passed by setting a high bit.
 struct NarrowRefusal {
-    int number;
+    enum class Test : uint8_t { Equal, AnyBit, NoBit };
+    const char* name;
     unsigned argument;
-    enum class Test : uint8_t { Equal, AnyBit, NoBit } test;
+    Test test;
     uint32_t value;
+    const char* unless = nullptr; // not refused where this call is listed
+
+    [[nodiscard]] bool matches(uint32_t low) const {
+        switch (test) {
+        case Test::Equal:
+            return low == value;
+        case Test::AnyBit:
+            return (low & value) != 0;
+        case Test::NoBit:
+            return (low & value) == 0;
+        }
+        return true;
+    }
 };
 
-std::vector<NarrowRefusal> narrow_refusals() {
-    using enum NarrowRefusal::Test;
-    return {
-        {syscall_number("ioctl"), 1, Equal, TIOCSTI},   // types into the terminal
-        {syscall_number("ioctl"), 1, Equal, TIOCLINUX}, // pastes into a console
-        {syscall_number("prctl"), 0, Equal, PR_SET_MM}, // could make /proc/PID/exe lie to the supervisor
-        {syscall_number("seccomp"), 1, AnyBit, SECCOMP_FILTER_FLAG_NEW_LISTENER}, // a supervisor of its own
-        // An executable memory file is a program no rule names, in no directory a mount could hold.
-        {syscall_number("memfd_create"), 1, AnyBit, memfd_exec},
-        {syscall_number("memfd_create"), 1, NoBit, memfd_noexec_seal},
-    };
+constexpr std::array narrow_refusals = std::to_array<NarrowRefusal>({
+    {"ioctl", 1, NarrowRefusal::Test::Equal, TIOCSTI},   // types into the terminal
+    {"ioctl", 1, NarrowRefusal::Test::Equal, TIOCLINUX}, // pastes into a console
+    {"ioctl", 1, NarrowRefusal::Test::Equal, TIOCSETD},  // loads line disciplines, modules nobody looks after
+    {"ioctl", 1, NarrowRefusal::Test::Equal, TIOCCONS},  // takes the console's messages
+    {"prctl", 0, NarrowRefusal::Test::Equal, PR_SET_MM}, // could make /proc/PID/exe lie to the supervisor
+    // A filter of its own answers before ours, so that what it refuses is in no report.
+    {"prctl", 0, NarrowRefusal::Test::Equal, PR_SET_SECCOMP, "seccomp"},
+    {"seccomp", 1, NarrowRefusal::Test::AnyBit, SECCOMP_FILTER_FLAG_NEW_LISTENER}, // a supervisor of its own
+    {"unshare", 0, NarrowRefusal::Test::AnyBit, static_cast<uint32_t>(new_namespaces) | new_time_namespace},
+    // An executable memory file is a program no rule names, in no directory a mount could hold.
+    {"memfd_create", 1, NarrowRefusal::Test::AnyBit, memfd_exec},
+    {"memfd_create", 1, NarrowRefusal::Test::NoBit, memfd_noexec_seal},
+});
+
+bool lists(const std::vector<std::string>& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 // Runs before libseccomp's program, which checks the architecture itself; a foreign one skips this.
-std::vector<sock_filter> narrow_program(uint32_t refusal) {
+std::vector<sock_filter> narrow_program(uint32_t refusal, const std::vector<std::string>& allowed) {
     std::vector<sock_filter> program = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, native_architecture, 0, 0), // patched: else to the end
     };
-    for (const NarrowRefusal& rule : narrow_refusals()) {
+    for (const NarrowRefusal& rule : narrow_refusals) {
+        if (rule.unless != nullptr && lists(allowed, rule.unless)) {
+            continue;
+        }
         // Little-endian on every architecture here: the low half comes first.
         const auto low =
             static_cast<uint32_t>(offsetof(seccomp_data, args) + rule.argument * sizeof(uint64_t));
         program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
-        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(rule.number), 0, 3));
+        program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(syscall_number(rule.name)), 0, 3));
         program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, low));
         switch (rule.test) {
         case NarrowRefusal::Test::Equal:
@@ -94,6 +121,7 @@ std::vector<sock_filter> narrow_program(uint32_t refusal) {
         }
         program.push_back(BPF_STMT(BPF_RET | BPF_K, refusal));
     }
+    assert(program.size() - 2 <= UINT8_MAX);
     program[1].jf = static_cast<uint8_t>(program.size() - 2);
     return program;
 }
@@ -111,29 +139,67 @@ scmp_arg_cmp equal(unsigned argument, uint64_t value) {
     return {argument, SCMP_CMP_EQ, value, 0};
 }
 
-result<ok> allow(const Filter& filter, const std::string& name, int number, bool internet) {
+scmp_arg_cmp equal_but_for(unsigned argument, uint64_t ignored, uint64_t value) {
+    return {argument, SCMP_CMP_MASKED_EQ, UINT32_MAX & ~ignored, value};
+}
+
+using Shape = std::vector<scmp_arg_cmp>; // all of these
+
+// The arguments with which a listed call is allowed; nothing: with any. A value with high bits that the kernel does not
+// look at is no match, and so refused.
+std::optional<std::vector<Shape>> shapes_of(std::string_view name, bool internet) {
     if (name == "clone") { // with its flags in a register; clone3 has them behind a pointer
-        return add(filter, SCMP_ACT_ALLOW, number, {SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)});
-    }
-    if (name == "socket") {
-        TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_UNIX)}));
-        if (!internet) {
-            return ok{};
-        }
-        for (const uint64_t family : {AF_INET, AF_INET6}) {
-            TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, family)}));
-        }
-        return add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
+        return {{{SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)}}};
     }
     if (name == "socketpair") {
-        return add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_UNIX)});
+        return {{{equal(0, AF_UNIX)}}};
     }
-    if (name ==
-        "personality") { // 0: what it is already; 0xffffffff: only ask. Others switch address checks off.
-        TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, 0)}));
-        return add(filter, SCMP_ACT_ALLOW, number, {equal(0, 0xffffffff)});
+    if (name == "personality") {
+        // 0: what it is already; 0xffffffff: only ask. Others switch address checks off.
+        return {{{equal(0, 0)}, {equal(0, 0xffffffff)}}};
     }
-    return add(filter, SCMP_ACT_ALLOW, number);
+    if (name != "socket") {
+        return std::nullopt;
+    }
+    std::vector<Shape> shapes = {{equal(0, AF_UNIX)}};
+    if (internet) {
+        // TCP and UDP. Others reach the network past rules about ports (MPTCP, SCTP), or load modules.
+        constexpr uint64_t flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+        for (const uint64_t family : {AF_INET, AF_INET6}) {
+            for (const uint64_t protocol : {0, static_cast<int>(IPPROTO_TCP)}) {
+                shapes.push_back({equal(0, family), equal_but_for(1, flags, SOCK_STREAM), equal(2, protocol)});
+            }
+            for (const uint64_t protocol : {0, static_cast<int>(IPPROTO_UDP)}) {
+                shapes.push_back({equal(0, family), equal_but_for(1, flags, SOCK_DGRAM), equal(2, protocol)});
+            }
+        }
+        shapes.push_back({equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)}); // libc's getaddrinfo, getifaddrs
+    }
+    return shapes;
+}
+
+bool fits(const Shape& shape, const seccomp_data& data) {
+    return std::all_of(shape.begin(), shape.end(), [&](const scmp_arg_cmp& test) {
+        const uint64_t value = data.args[test.arg];
+        return test.op == SCMP_CMP_MASKED_EQ ? (value & test.datum_a) == test.datum_b : value == test.datum_a;
+    });
+}
+
+result<ok> allow(const Filter& filter, const std::string& name, int number, bool internet) {
+    if (name == "socket" && internet) {
+        // Some runtimes ask for MPTCP first and take TCP where the kernel has none, as here.
+        for (const uint64_t family : {AF_INET, AF_INET6}) {
+            TRY(add(filter, SCMP_ACT_ERRNO(EPROTONOSUPPORT), number, {equal(0, family), equal(2, IPPROTO_MPTCP)}));
+        }
+    }
+    const auto shapes = shapes_of(name, internet);
+    if (!shapes) {
+        return add(filter, SCMP_ACT_ALLOW, number);
+    }
+    for (const Shape& shape : *shapes) {
+        TRY(add(filter, SCMP_ACT_ALLOW, number, shape));
+    }
+    return ok{};
 }
 
 result<std::vector<sock_filter>> exported(const Filter& filter) {
@@ -164,7 +230,16 @@ bool is_watched_syscall(std::string_view name) {
 }
 
 bool allows_internet_sockets(const std::vector<std::string>& allowed) {
-    return std::find(allowed.begin(), allowed.end(), "listen") != allowed.end();
+    return lists(allowed, "listen");
+}
+
+bool refused_for_arguments(std::string_view name, const seccomp_data& data) {
+    const bool narrow = std::any_of(narrow_refusals.begin(), narrow_refusals.end(), [&](const NarrowRefusal& rule) {
+        return rule.unless == nullptr && name == rule.name && rule.matches(static_cast<uint32_t>(data.args[rule.argument]));
+    });
+    const auto shapes = shapes_of(name, true);
+    return narrow || (shapes && std::none_of(shapes->begin(), shapes->end(),
+                                             [&](const Shape& shape) { return fits(shape, data); }));
 }
 
 std::string syscall_name(int number) {
@@ -200,7 +275,7 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules) {
     }
     // libc falls back to clone, whose flags can be seen.
     TRY(add(filter, SCMP_ACT_ERRNO(ENOSYS), syscall_number("clone3")));
-    std::vector<sock_filter> program = narrow_program(refusal);
+    std::vector<sock_filter> program = narrow_program(refusal, rules.allowed);
     const std::vector<sock_filter> rest = TRY(exported(filter));
     program.insert(program.end(), rest.begin(), rest.end());
     return program;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include "base/result.h"
 
@@ -32,6 +33,9 @@ bool is_watched_syscall(std::string_view name);
 
 // `socket` is in @base for UNIX sockets; the other families come with @network, of which `listen` is the sign.
 bool allows_internet_sockets(const std::vector<std::string>& allowed);
+
+// Whether a call is refused for its arguments though it, and @network, is listed: no rule would allow it.
+bool refused_for_arguments(std::string_view name, const seccomp_data& data);
 
 // Never refused, whatever the profile lists: without them a process cannot even end.
 const std::vector<std::string>& indispensable_syscalls();

@@ -6,6 +6,7 @@
 #include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 
 #include "enforcer/missing_defs.h"
 #include "enforcer/seccomp_filter.h"
+#include "profiles/syscall_groups.h"
 #include "tests/enforcer/bpf_evaluator.h"
 
 using namespace treadline;
@@ -107,6 +109,30 @@ TEST_CASE("typing into the terminal is refused, with any high bits", "[enforcer]
     CHECK(filter(SYS_ioctl, {0, TIOCSTI | (1ULL << 32)}) == notified);
     CHECK(filter(SYS_ioctl, {0, TIOCLINUX | (0xffffffffULL << 32)}) == notified);
     CHECK(filter(SYS_ioctl, {TIOCSTI, TCGETS}) == allowed);
+    CHECK(filter(SYS_ioctl, {0, TIOCSETD}) == notified); // a line discipline
+    CHECK(filter(SYS_ioctl, {0, TIOCCONS | (1ULL << 63)}) == notified);
+}
+
+TEST_CASE("a value that is zero in the half the kernel looks at is what it looks like to the kernel", "[enforcer][seccomp]") {
+    constexpr uint64_t high = 1ULL << 32;
+    const Filter filter(listing({"ioctl", "prctl", "clone", "seccomp", "unshare", "socket", "listen", "personality", "memfd_create"}));
+    CHECK(filter(SYS_ioctl, {0, uint64_t{TIOCSTI} << 32}) == allowed); // no command of that number: ENOTTY
+    CHECK(filter(SYS_prctl, {uint64_t{PR_SET_MM} << 32}) == allowed);
+    CHECK(filter(SYS_prctl, {PR_SET_MM | high}) == notified);
+    CHECK(filter(SYS_prctl, {PR_SET_SECCOMP | high}) == allowed); // `seccomp` is listed
+    CHECK(filter(SYS_seccomp, {1, SECCOMP_FILTER_FLAG_NEW_LISTENER | high}) == notified);
+    CHECK(filter(SYS_seccomp, {1, high}) == allowed);
+    CHECK(filter(SYS_unshare, {high}) == allowed);
+    CHECK(filter(SYS_unshare, {CLONE_NEWUSER | high}) == notified);
+    CHECK(filter(SYS_clone, {CLONE_NEWUSER | high}) == notified);
+    CHECK(filter(SYS_clone, {high}) == allowed);
+    CHECK(filter(SYS_memfd_create, {0, memfd_noexec_seal | high}) == allowed);
+    CHECK(filter(SYS_memfd_create, {0, uint64_t{memfd_noexec_seal} << 32}) == notified);
+    // Where a list of values is allowed, anything else in the register is refused.
+    CHECK(filter(SYS_socket, {AF_UNIX | high, SOCK_STREAM, 0}) == notified);
+    CHECK(filter(SYS_socket, {AF_PACKET | high, SOCK_RAW, 0}) == notified);
+    CHECK(filter(SYS_socket, {AF_INET | high, SOCK_STREAM, 0}) == notified);
+    CHECK(filter(SYS_personality, {high}) == notified);
 }
 
 TEST_CASE("processes are made, namespaces are not", "[enforcer][seccomp]") {
@@ -121,18 +147,74 @@ TEST_CASE("processes are made, namespaces are not", "[enforcer][seccomp]") {
     CHECK(filter(SYS_unshare) == notified);
 }
 
-TEST_CASE("sockets are of the families that a network namespace holds", "[enforcer][seccomp]") {
+TEST_CASE("a listed unshare divides what threads share, and makes no namespace", "[enforcer][seccomp]") {
+    const Filter filter(listing({"unshare"}));
+    CHECK(filter(SYS_unshare, {CLONE_FS | CLONE_FILES}) == allowed);
+    constexpr uint64_t new_time = 0x80;
+    for (const uint64_t flag : {uint64_t{CLONE_NEWUSER}, uint64_t{CLONE_NEWNS}, uint64_t{CLONE_NEWPID}, uint64_t{CLONE_NEWNET},
+                                uint64_t{CLONE_NEWIPC}, uint64_t{CLONE_NEWUTS}, uint64_t{CLONE_NEWCGROUP}, new_time}) {
+        CHECK(filter(SYS_unshare, {flag}) == notified);
+        CHECK(filter(SYS_unshare, {CLONE_FS | flag}) == notified);
+    }
+}
+
+TEST_CASE("nothing dangerous is in a group", "[enforcer][seccomp]") {
+    std::vector<std::string> everything;
+    for (const std::string& group : syscalls::groups()) {
+        const std::vector<std::string> calls = syscalls::expand(group).value();
+        everything.insert(everything.end(), calls.begin(), calls.end());
+    }
+    const Filter filter(listing(everything));
+    for (const long number : {SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_pidfd_getfd, SYS_seccomp, SYS_bpf,
+                              SYS_perf_event_open, SYS_userfaultfd, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_io_uring_setup,
+                              SYS_io_uring_enter, SYS_io_uring_register, SYS_mount, SYS_umount2, SYS_mount_setattr,
+                              SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_pivot_root,
+                              SYS_chroot, SYS_setns, SYS_unshare, SYS_kexec_load, SYS_reboot, SYS_init_module, SYS_finit_module,
+                              SYS_delete_module, SYS_swapon, SYS_swapoff, SYS_open_by_handle_at, SYS_name_to_handle_at,
+                              SYS_quotactl, SYS_acct, SYS_personality, SYS_syslog, SYS_clock_settime, SYS_settimeofday,
+                              SYS_adjtimex, SYS_sethostname, SYS_setdomainname, SYS_fanotify_init, SYS_fanotify_mark,
+                              SYS_move_pages, SYS_migrate_pages, SYS_memfd_secret, SYS_vhangup}) {
+        INFO(syscall_name(static_cast<int>(number)));
+        CHECK(filter(number, {2, 2, 2}) == notified);
+    }
+    CHECK(filter(SYS_kcmp) == allowed); // asks what ptrace may, and only within the sandbox's own processes
+}
+
+TEST_CASE("sockets are UNIX, TCP and UDP, and netlink as libc needs it", "[enforcer][seccomp]") {
     const Filter filter(listing({"socket", "socketpair", "listen"}));
     CHECK(filter(SYS_socket, {AF_UNIX, SOCK_STREAM, 0}) == allowed);
-    CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM, 0}) == allowed);
-    CHECK(filter(SYS_socket, {AF_INET6, SOCK_DGRAM, 0}) == allowed);
-    CHECK(filter(SYS_socket, {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}) == allowed);
-    CHECK(filter(SYS_socket, {AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER}) == notified);
-    CHECK(filter(SYS_socket, {AF_PACKET, SOCK_RAW, 0}) == notified);
-    CHECK(filter(SYS_socket, {AF_VSOCK, SOCK_STREAM, 0}) == notified);
-    CHECK(filter(SYS_socket, {AF_ALG, SOCK_SEQPACKET, 0}) == notified);
+    CHECK(filter(SYS_socket, {AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0}) == allowed);
+    for (const uint64_t family : {AF_INET, AF_INET6}) {
+        for (const uint64_t flags : {0, int{SOCK_CLOEXEC}, int{SOCK_NONBLOCK}, SOCK_CLOEXEC | SOCK_NONBLOCK}) {
+            CHECK(filter(SYS_socket, {family, SOCK_STREAM | flags, 0}) == allowed);
+            CHECK(filter(SYS_socket, {family, SOCK_STREAM | flags, IPPROTO_TCP}) == allowed);
+            CHECK(filter(SYS_socket, {family, SOCK_DGRAM | flags, 0}) == allowed);
+            CHECK(filter(SYS_socket, {family, SOCK_DGRAM | flags, IPPROTO_UDP}) == allowed);
+        }
+        CHECK(filter(SYS_socket, {family, SOCK_RAW, IPPROTO_ICMP}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_RAW, IPPROTO_RAW}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_DGRAM, IPPROTO_ICMP}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_DGRAM, IPPROTO_UDPLITE}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_STREAM, IPPROTO_SCTP}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_SEQPACKET, 0}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_DCCP, 0}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_PACKET, 0}) == notified);
+        // As from a kernel without it, which runtimes that prefer it expect.
+        CHECK(filter(SYS_socket, {family, SOCK_STREAM, IPPROTO_MPTCP}) == no(EPROTONOSUPPORT));
+    }
+    CHECK(filter(SYS_socket, {AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE}) == allowed);
+    for (const uint64_t protocol : {NETLINK_NETFILTER, NETLINK_SOCK_DIAG, NETLINK_XFRM, NETLINK_AUDIT, NETLINK_KOBJECT_UEVENT,
+                                    NETLINK_GENERIC, NETLINK_CRYPTO, NETLINK_CONNECTOR}) {
+        CHECK(filter(SYS_socket, {AF_NETLINK, SOCK_RAW, protocol}) == notified);
+    }
+    for (const uint64_t family : {AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH, AF_CAN, AF_TIPC, AF_RDS, AF_XDP, AF_KEY, AF_NFC,
+                                  AF_KCM, AF_SMC, AF_APPLETALK, AF_UNSPEC}) {
+        CHECK(filter(SYS_socket, {family, SOCK_STREAM, 0}) == notified);
+        CHECK(filter(SYS_socket, {family, SOCK_RAW, 0}) == notified);
+    }
     CHECK(filter(SYS_socketpair, {AF_UNIX}) == allowed);
     CHECK(filter(SYS_socketpair, {AF_INET}) == notified);
+    CHECK(filter(SYS_socketpair, {AF_TIPC}) == notified);
 }
 
 TEST_CASE("without @network only UNIX sockets can be made", "[enforcer][seccomp]") {
@@ -141,6 +223,47 @@ TEST_CASE("without @network only UNIX sockets can be made", "[enforcer][seccomp]
     CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM, 0}) == notified);
     CHECK(filter(SYS_socket, {AF_INET6, SOCK_DGRAM, 0}) == notified);
     CHECK(filter(SYS_socket, {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}) == notified);
+    CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM, IPPROTO_MPTCP}) == notified);
+}
+
+TEST_CASE("a filter of its own comes with `seccomp` only, in whatever way it is asked for", "[enforcer][seccomp]") {
+    CHECK(Filter(listing({"prctl"}))(SYS_prctl, {PR_SET_SECCOMP, SECCOMP_MODE_FILTER}) == notified);
+    CHECK(Filter(listing({"prctl"}))(SYS_seccomp, {SECCOMP_SET_MODE_FILTER}) == notified);
+    CHECK(Filter(listing({"prctl", "seccomp"}))(SYS_prctl, {PR_SET_SECCOMP, SECCOMP_MODE_FILTER}) == allowed);
+}
+
+TEST_CASE("what no rule would allow is told apart from what one would, as the filter does it", "[enforcer][seccomp]") {
+    const Filter filter(listing({"ioctl", "prctl", "seccomp", "unshare", "clone", "socket", "socketpair", "listen", "personality",
+                                 "memfd_create", "read", "ptrace"}));
+    const auto agree = [&](long number, std::vector<uint64_t> arguments) {
+        seccomp_data call{};
+        std::copy(arguments.begin(), arguments.end(), static_cast<__u64*>(call.args));
+        CAPTURE(syscall_name(static_cast<int>(number)), arguments);
+        CHECK(refused_for_arguments(syscall_name(static_cast<int>(number)), call) == (filter(number, arguments) == notified));
+    };
+    for (const uint64_t high : {uint64_t{0}, uint64_t{1} << 32, uint64_t{0xffffffff} << 32}) {
+        for (uint64_t low = 0; low < 300; ++low) {
+            for (const long number : {SYS_ioctl, SYS_prctl, SYS_unshare, SYS_clone, SYS_socketpair, SYS_personality, SYS_read, SYS_ptrace}) {
+                agree(number, {high | low, high | low});
+            }
+            if (low != IPPROTO_MPTCP) {
+                for (const uint64_t family : {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK, AF_PACKET}) {
+                    agree(SYS_socket, {family, SOCK_STREAM, high | low});
+                    agree(SYS_socket, {family, low, IPPROTO_UDP});
+                }
+                agree(SYS_socket, {high | low, SOCK_STREAM, 0});
+            }
+            agree(SYS_seccomp, {1, high | low});
+            agree(SYS_memfd_create, {0, high | low});
+        }
+        for (const uint64_t command : {TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS, TCGETS}) {
+            agree(SYS_ioctl, {0, high | command});
+        }
+        for (int bit = 0; bit < 32; ++bit) {
+            agree(SYS_unshare, {high | (uint64_t{1} << bit)});
+            agree(SYS_clone, {high | (uint64_t{1} << bit)});
+        }
+    }
 }
 
 TEST_CASE("arguments that would undo the sandbox are refused though the call is listed",
