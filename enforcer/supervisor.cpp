@@ -143,9 +143,6 @@ result<ok> Supervisor::release() {
     while (exec_pipe_) {
         TRY(turn(exec_pipe_.get()));
     }
-    if (watch_ != nullptr) {
-        watch_->launched();
-    }
     if (page_.get()->failed_step != 0) {
         return failure(child_error());
     }
@@ -191,10 +188,8 @@ result<ok> Supervisor::turn(int exec_pipe) {
     if (ready < 0 && errno != EINTR) {
         return fail_errno("cannot wait for the command");
     }
+    on_time_limit(); // also while calls keep coming in without a pause
     if (ready <= 0) {
-        if (ready == 0) {
-            on_time_limit();
-        }
         return ok{};
     }
     // Before any call is let through.

@@ -20,6 +20,7 @@ namespace {
 
 constexpr int max_syscall_number = 1024; // numbers are below 500 in Linux 6.18
 constexpr size_t max_known = 65'536;
+constexpr size_t max_known_length = 512; // a hostile program can make that many names of 4 KiB each
 
 std::string asked_of(const WatchedPath& path) {
     const int bits = (path.read ? 1 : 0) | (path.write ? 2 : 0) | (path.create ? 4 : 0) |
@@ -76,15 +77,17 @@ result<ok> Watch::serve(ViolationLog& log) {
         return errno == ENOENT || errno == EINTR ? result<ok>(ok{})
                                                  : fail_errno("cannot receive a system call notification");
     }
+    // The launch is the first call of the filter's first task: whatever comes after is the command's.
+    const bool launch = std::exchange(launching_, false) && static_cast<pid_t>(call.pid) == command_;
     const auto number = static_cast<size_t>(call.data.nr);
     const std::string& name = number < names_.size() ? names_[number] : names_.back();
+    if (launch && name == "execve") {
+        answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        return ok{};
+    }
     if (number < watched_.size() && watched_[number]) {
         const std::optional<int> verdict = look(call, name, log);
         answer(call.id, verdict.value_or(0), verdict ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE);
-        return ok{};
-    }
-    if (launching_ && name == "execve" && static_cast<pid_t>(call.pid) == command_) {
-        answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
     if (name.empty()) {
@@ -124,13 +127,14 @@ bool Watch::give_sealed_memfd(const seccomp_notif& call) const {
 
 void Watch::report_refused(const seccomp_notif& call, const std::string& name, ViolationLog& log) const {
     Violation violation = refused_call(plan_, name, call.data);
-    add_process(violation, describe_process(static_cast<pid_t>(call.pid)));
+    InsideProcess process = describe_process(static_cast<pid_t>(call.pid));
+    // A caller that was killed meanwhile is not described: its number may be another's by now.
+    add_process(violation, still_waiting(call.id) ? std::move(process) : InsideProcess{});
     log.record(std::move(violation));
 }
 
 std::optional<int> Watch::look(const seccomp_notif& call, const std::string& name, ViolationLog& log) {
     const auto task = static_cast<pid_t>(call.pid);
-    const auto is_launch = launching_ && task == command_;
     WatchedCall seen = read_call(task, name, call.data);
     // The common case: a file asked for by a plain path that was found readable before, in a part of the view
     // where nothing inside can change a link.
@@ -141,10 +145,11 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
     }
     std::optional<int> verdict;
     const auto refuse = [&](Violation violation, bool kernel_refuses) {
-        if (is_launch || !still_waiting(call.id)) {
-            return;
+        InsideProcess process = describe_process(task);
+        if (!still_waiting(call.id)) {
+            return; // what was read of a task that has gone since may be another's
         }
-        add_process(violation, describe_process(task));
+        add_process(violation, std::move(process));
         log.record(std::move(violation));
         if (!kernel_refuses && plan_.answer_refusals) {
             verdict = EACCES;
@@ -174,7 +179,8 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         const std::string key = asked_of(path) + inside->path;
         if (!known_allowed_.contains(key)) {
             denials = path_denials(plan_, view_, path, *inside);
-            if (denials.empty() && inside->exists && !path.create_if_missing && known_allowed_.size() < max_known) {
+            if (denials.empty() && inside->exists && !path.create_if_missing && known_allowed_.size() < max_known &&
+                key.size() <= max_known_length) {
                 known_allowed_.insert(key);
             }
         }
@@ -192,6 +198,7 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
                                [&](const std::string& directory) { return is_within(at, directory); });
         };
         if (cacheable && denials.empty() && inside->exists && known_readable_.size() < max_known &&
+            path.raw.size() <= max_known_length &&
             normalise_path(path.raw) == path.raw && !path.raw.starts_with("/proc/") &&
             !changeable(path.raw) && !changeable(inside->path)) {
             known_readable_.insert(path.raw);
@@ -227,7 +234,6 @@ std::optional<int> Watch::change_mount_point(const WatchedPath& asked, const Ins
     return std::nullopt;
 }
 
-// What was read of a task that has gone since may be another's.
 bool Watch::still_waiting(uint64_t id) const {
     return ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }

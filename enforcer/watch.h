@@ -37,9 +37,6 @@ public:
     // Directories of the host that the command removed as far as it can tell; see change_mount_point().
     [[nodiscard]] const std::set<std::string>& removed() const { return removed_; }
 
-    // The first execve is the launch itself, and happens whether or not a rule would allow programs more.
-    void launched() { launching_ = false; }
-
 private:
     Watch(const Plan& plan, InsideView view) : plan_(plan), view_(std::move(view)) {}
 
@@ -55,7 +52,7 @@ private:
     unique_fd listener_;
     InsideView view_;
     pid_t command_ = 0;
-    bool launching_ = true;
+    bool launching_ = true; // the first execve is the launch itself, whether or not a rule allows programs more
     std::vector<bool> watched_;                      // by number: listed and looked at
     std::vector<std::string> names_;                 // by number
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes

@@ -1,12 +1,14 @@
 // What a hostile program tries, one attempt a run: `hostile ATTEMPT [ARGUMENT…]` prints "ok" or the errno's
 // name.
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -153,6 +155,51 @@ long read_memory(pid_t pid) {
     return ::process_vm_readv(pid, &local, 1, &remote, 1, 0);
 }
 
+// As many threads as asked for, each making refused calls one after the other, as often as asked for (0: without end).
+long flood(const std::string& threads, const std::string& calls) {
+    std::atomic<long> succeeded{0};
+    std::vector<std::thread> all;
+    for (int i = 0; i < std::atoi(threads.c_str()); ++i) {
+        all.emplace_back([&] {
+            const int wanted = std::atoi(calls.c_str());
+            for (int call = 0; wanted == 0 || call < wanted; ++call) {
+                succeeded += ::syscall(SYS_personality, ADDR_NO_RANDOMIZE) >= 0 ? 1 : 0;
+            }
+        });
+    }
+    for (std::thread& thread : all) {
+        thread.join();
+    }
+    errno = EPERM;
+    return succeeded == 0 ? -1 : succeeded.load();
+}
+
+// Processes that are killed while they wait for the answer to a refused call, one right after the other, so that their
+// numbers come around.
+long die_asking(const std::string& path, const std::string& rounds) {
+    for (int round = 0; round < std::atoi(rounds.c_str()); ++round) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            std::vector<std::thread> threads;
+            for (int i = 0; i < 8; ++i) {
+                threads.emplace_back([&] {
+                    for (;;) {
+                        ::syscall(SYS_personality, ADDR_NO_RANDOMIZE);
+                        if (::open(path.c_str(), O_RDONLY) >= 0) {
+                            std::puts("opened");
+                        }
+                    }
+                });
+            }
+            ::pause();
+        }
+        ::usleep(static_cast<useconds_t>(500 + 37 * (round % 64)));
+        ::kill(child, SIGKILL);
+        ::waitpid(child, nullptr, 0);
+    }
+    return 0;
+}
+
 const Attempts& basic_attempts() {
     static const Attempts table = {
         {"read", [](const Words& w) { return read_from(::open(w[0].c_str(), O_RDONLY)); }},
@@ -244,6 +291,20 @@ const Attempts& basic_attempts() {
                  }
              }
              return 0L;
+         }},
+        {"flood", [](const Words& w) { return flood(w[0], w[1]); }},
+        {"die-asking", [](const Words& w) { return die_asking(w[0], w[1]); }},
+        {"hide-and-read",
+         [](const Words& w) {
+             ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+             return read_from(::open(w[0].c_str(), O_RDONLY));
+         }},
+        {"own-filter",
+         [](const Words&) {
+             const sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+             const sock_fprog program{1, const_cast<sock_filter*>(&allow)};
+             ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+             return long(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0));
          }},
         {"die", [](const Words& w) { return long(::raise(std::atoi(w[0].c_str()))); }},
     };
