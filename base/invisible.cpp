@@ -69,6 +69,10 @@ bool is_invisible(std::string_view character) {
 
 bool has_invisible(std::string_view text) {
     while (!text.empty()) {
+        if (text[0] >= ' ' && text[0] <= '~') {
+            text.remove_prefix(1);
+            continue;
+        }
         const size_t length = std::max<size_t>(1, utf8_sequence_length(text));
         if (is_invisible(text.substr(0, length))) {
             return true;

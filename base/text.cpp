@@ -21,6 +21,11 @@ std::string printable(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
+        if (text[0] >= ' ' && text[0] <= '~' && text[0] != '\\') {
+            out += text[0];
+            text.remove_prefix(1);
+            continue;
+        }
         const size_t length = std::max<size_t>(1, utf8_sequence_length(text));
         const std::string_view character = text.substr(0, length);
         if (is_invisible(character)) {

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "profiles/yaml_tree.h"
+#include "profiles/yaml_pack.h"
 
 namespace treadline {
 namespace {
@@ -29,12 +29,9 @@ std::vector<std::string> texts(const YamlNode* node) {
 }
 
 std::vector<CatalogueEntry> read_catalogue(std::string_view name) {
-    const auto root = parse_yaml(embedded_catalogue(name), std::string(name) + ".yaml");
-    if (!root) {
-        broken(name, root.error().message());
-    }
-    const YamlNode* floating = root->find("floating");
-    const YamlNode* entries = root->find("entries");
+    const YamlNode root = unpack_yaml(embedded_catalogue(name).packed);
+    const YamlNode* floating = root.find("floating");
+    const YamlNode* entries = root.find("entries");
     if (floating == nullptr || entries == nullptr) {
         broken(name, "'floating' and 'entries' have to be there");
     }
@@ -80,10 +77,10 @@ const std::vector<CatalogueEntry>& protected_catalogue() {
     return entries;
 }
 
-std::string_view embedded_catalogue(std::string_view name) {
-    for (const auto& [known, text] : embedded_catalogues) {
-        if (known == name) {
-            return text;
+const EmbeddedFile& embedded_catalogue(std::string_view name) {
+    for (const EmbeddedFile& file : embedded_catalogues) {
+        if (file.name == name) {
+            return file;
         }
     }
     broken(name, "it is missing");

@@ -1,9 +1,9 @@
 // The catalogues as data, compiled in (profiles/catalogue/*.yaml). Internal to profiles/.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace treadline {
@@ -22,9 +22,14 @@ struct CatalogueEntry {
 const std::vector<CatalogueEntry>& credentials_catalogue();
 const std::vector<CatalogueEntry>& protected_catalogue();
 
-// The texts CMake embeds: {file name without .yaml, text}, in the order of CMakeLists.txt.
-extern const std::vector<std::pair<std::string_view, std::string_view>> embedded_catalogues;
-extern const std::vector<std::pair<std::string_view, std::string_view>> embedded_abstractions;
-std::string_view embedded_catalogue(std::string_view name);
+// A file of profiles/ as it is compiled in (embed.cpp), in the order of CMakeLists.txt.
+struct EmbeddedFile {
+    std::string_view name; // without .yaml
+    std::string_view text;
+    std::string_view packed; // the same as a tree: yaml_pack.h
+};
+extern const std::span<const EmbeddedFile> embedded_catalogues;
+extern const std::span<const EmbeddedFile> embedded_abstractions;
+const EmbeddedFile& embedded_catalogue(std::string_view name);
 
 } // namespace treadline

@@ -15,10 +15,12 @@ using Components = std::vector<std::string_view>;
 
 std::vector<std::string> components_of(std::string_view pattern) {
     std::vector<std::string> parts;
-    for (const std::string_view part : split(pattern, '/')) {
-        if (!part.empty()) {
-            parts.emplace_back(part);
+    for (size_t at = 0; at < pattern.size();) {
+        const size_t slash = std::min(pattern.find('/', at), pattern.size());
+        if (slash > at) {
+            parts.emplace_back(pattern.substr(at, slash - at));
         }
+        at = slash + 1;
     }
     return parts;
 }
@@ -76,90 +78,106 @@ std::vector<std::string> with_default_places(const std::string& path) {
 } // namespace
 
 Guards::Guards(const Variables& variables) {
-    for (const CatalogueEntry& entry : credentials_catalogue()) {
-        add(entry, GuardKind::Credential, variables);
-    }
-    for (const CatalogueEntry& entry : protected_catalogue()) {
-        add(entry, GuardKind::Protected, variables);
+    add(credentials_catalogue(), GuardKind::Credential, variables);
+    add(protected_catalogue(), GuardKind::Protected, variables);
+}
+
+void Guards::add(const std::vector<CatalogueEntry>& catalogue, GuardKind kind, const Variables& variables) {
+    const auto except = [&](Area& area, const std::vector<std::string>& patterns) {
+        for (const std::string& pattern : patterns) {
+            if (const auto where = variables.expand_pattern(pattern)) {
+                area.except.push_back(components_of(*where));
+            }
+        }
+    };
+    const auto everywhere = std::make_shared<const Area>();
+    std::shared_ptr<const Area> usual; // of the floating guards; an entry's list is its catalogue's
+    std::vector<std::string> expanded;
+    for (const CatalogueEntry& entry : catalogue) {
+        if (usual == nullptr) {
+            Area area;
+            for (const std::string& directory : entry.within) {
+                auto where = variables.expand(directory);
+                if (!where || where->empty()) {
+                    continue;
+                }
+                auto& names = area.within.emplace_back();
+                for (const std::string_view name : path_components(*where)) {
+                    names.emplace_back(name);
+                }
+                area.directories.push_back(std::move(*where));
+            }
+            except(area, entry.floating_except);
+            usual = std::make_shared<const Area>(std::move(area));
+        }
+        std::shared_ptr<const Area> fixed = everywhere;
+        std::shared_ptr<const Area> floating = usual;
+        if (!entry.except.empty()) {
+            Area own;
+            except(own, entry.except);
+            Area both = *usual;
+            both.except.insert(both.except.begin(), own.except.begin(), own.except.end());
+            fixed = std::make_shared<const Area>(std::move(own));
+            floating = std::make_shared<const Area>(std::move(both));
+        }
+        for (const std::string& path : entry.paths) {
+            expanded.clear();
+            for (const std::string& place : with_default_places(path)) {
+                // A variable this user does not have: then the file has no place either.
+                auto pattern = variables.expand_pattern(place);
+                if (pattern && std::find(expanded.begin(), expanded.end(), *pattern) == expanded.end()) {
+                    expanded.push_back(std::move(*pattern));
+                }
+            }
+            if (expanded.empty()) {
+                continue;
+            }
+            guards_.push_back({kind, path, entry.what, entry.source, entry.closed});
+            for (const std::string& pattern : expanded) {
+                add_pattern(guards_.size() - 1, pattern, fixed, floating);
+            }
+        }
     }
 }
 
-void Guards::add(const CatalogueEntry& entry, GuardKind kind, const Variables& variables) {
-    std::vector<std::string> expanded;
-    for (const std::string& path : entry.paths) {
-        expanded.clear();
-        for (const std::string& place : with_default_places(path)) {
-            // A variable this user does not have: then the file has no place either.
-            const auto pattern = variables.expand_pattern(place);
-            if (pattern && std::find(expanded.begin(), expanded.end(), *pattern) == expanded.end()) {
-                expanded.push_back(*pattern);
-            }
-        }
-        if (expanded.empty()) {
-            continue;
-        }
-        const size_t guard = guards_.size();
-        guards_.push_back({kind, path, entry.what, entry.source, entry.closed});
-        for (const std::string& pattern : expanded) {
-            Compiled compiled;
-            compiled.guard = guard;
-            compiled.parts = components_of(pattern);
-            compiled.floating = compiled.parts.front() == "**";
-            if (compiled.floating) {
-                compiled.parts.erase(compiled.parts.begin());
-            }
-            if (compiled.parts.back() == "**") {
-                compiled.subtree = true;
-                compiled.parts.pop_back();
-            }
-            compiled.fixed_length =
-                std::find(compiled.parts.begin(), compiled.parts.end(), "**") == compiled.parts.end();
-            Place place{guard, "", "", compiled.subtree, false, {}};
-            const std::string joined = join(compiled.parts, "/");
-            if (compiled.floating) {
-                place.floating = joined;
-                for (const std::string& directory : entry.within) {
-                    const auto where = variables.expand(directory);
-                    if (where && !where->empty()) {
-                        place.within.push_back(*where);
-                        std::vector<std::string> names;
-                        for (const std::string_view name : path_components(*where)) {
-                            names.emplace_back(name);
-                        }
-                        compiled.within.push_back(std::move(names));
-                    }
-                }
-            } else {
-                place.glob = has_wildcard(joined);
-                place.path = "/" + (place.glob ? joined : unescape_path(joined).value_or(joined));
-            }
-            std::vector<std::string> except = entry.except;
-            if (compiled.floating) {
-                except.insert(except.end(), entry.floating_except.begin(), entry.floating_except.end());
-            }
-            for (const std::string& exception : except) {
-                const auto where = variables.expand_pattern(exception);
-                if (where) {
-                    compiled.except.push_back(components_of(*where));
-                }
-            }
-            const auto literal =
-                std::find_if(compiled.parts.rbegin(), compiled.parts.rend(), [](const std::string& part) {
-                    return part.find_first_of("*\\") == std::string::npos;
-                });
-            if (literal == compiled.parts.rend()) {
-                const std::string& last = compiled.parts.back();
-                if (last.size() > 1 && last[0] == '*' && last.find_first_of("*\\", 1) == std::string::npos) {
-                    endings_.push_back(last.substr(1));
-                } else {
-                    wildcard_names_.push_back(last);
-                }
-            }
-            by_name_[literal == compiled.parts.rend() ? std::string() : *literal].push_back(compiled_.size());
-            compiled_.push_back(std::move(compiled));
-            places_.push_back(std::move(place));
+void Guards::add_pattern(size_t guard, const std::string& pattern, const std::shared_ptr<const Area>& fixed,
+                         const std::shared_ptr<const Area>& floating) {
+    Compiled compiled;
+    compiled.guard = guard;
+    compiled.parts = components_of(pattern);
+    compiled.floating = compiled.parts.front() == "**";
+    if (compiled.floating) {
+        compiled.parts.erase(compiled.parts.begin());
+    }
+    if (compiled.parts.back() == "**") {
+        compiled.subtree = true;
+        compiled.parts.pop_back();
+    }
+    compiled.fixed_length = std::find(compiled.parts.begin(), compiled.parts.end(), "**") == compiled.parts.end();
+    compiled.area = compiled.floating ? floating : fixed;
+    Place place{guard, "", "", compiled.subtree, false, {}};
+    std::string joined = join(compiled.parts, "/");
+    if (compiled.floating) {
+        place.floating = std::move(joined);
+        place.within = floating->directories;
+    } else {
+        place.glob = has_wildcard(joined);
+        place.path = "/" + (place.glob ? joined : unescape_path(joined).value_or(joined));
+    }
+    const auto literal = std::find_if(compiled.parts.rbegin(), compiled.parts.rend(), [](const std::string& part) {
+        return part.find_first_of("*\\") == std::string::npos;
+    });
+    if (literal == compiled.parts.rend()) {
+        const std::string& last = compiled.parts.back();
+        if (last.size() > 1 && last[0] == '*' && last.find_first_of("*\\", 1) == std::string::npos) {
+            endings_.push_back(last.substr(1));
+        } else {
+            wildcard_names_.push_back(last);
         }
     }
+    by_name_[literal == compiled.parts.rend() ? std::string() : *literal].push_back(compiled_.size());
+    compiled_.push_back(std::move(compiled));
+    places_.push_back(std::move(place));
 }
 
 size_t Guards::match(const Compiled& compiled, const Components& path) {
@@ -168,7 +186,7 @@ size_t Guards::match(const Compiled& compiled, const Components& path) {
         return end != std::string_view::npos && (compiled.subtree || end == path.size());
     };
     if (compiled.floating) {
-        for (const auto& directory : compiled.within) {
+        for (const auto& directory : compiled.area->within) {
             if (!starts_with(path, directory)) {
                 continue;
             }
@@ -190,7 +208,7 @@ size_t Guards::match(const Compiled& compiled, const Components& path) {
     if (!found()) {
         return 0;
     }
-    for (const auto& exception : compiled.except) {
+    for (const auto& exception : compiled.area->except) {
         if (match_from(exception, 0, path, 0) != std::string_view::npos) {
             return 0;
         }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -66,17 +67,24 @@ public:
     [[nodiscard]] const std::vector<Place>& places() const { return places_; }
 
 private:
+    using Paths = std::vector<std::vector<std::string>>; // as components
+    // Where a guard counts: most guards of a catalogue share one.
+    struct Area {
+        std::vector<std::string> directories;
+        Paths within; // the same; only floating guards ask
+        Paths except;
+    };
     struct Compiled {
         size_t guard = 0;
         std::vector<std::string> parts; // components; "**" stands for any number of them
         bool subtree = false;
         bool floating = false;
-        bool fixed_length = false;                    // no "**" among the parts
-        std::vector<std::vector<std::string>> within; // components
-        std::vector<std::vector<std::string>> except;
+        bool fixed_length = false; // no "**" among the parts
+        std::shared_ptr<const Area> area;
     };
     [[nodiscard]] bool may_name_by_wildcard(std::string_view name) const;
-    void add(const struct CatalogueEntry& entry, GuardKind kind, const Variables& variables);
+    void add(const std::vector<struct CatalogueEntry>& catalogue, GuardKind kind, const Variables& variables);
+    void add_pattern(size_t guard, const std::string& pattern, const std::shared_ptr<const Area>& fixed, const std::shared_ptr<const Area>& floating);
     // The number of components of `path` up to the guard's root, or 0 for no match.
     [[nodiscard]] static size_t match(const Compiled& compiled, const std::vector<std::string_view>& path);
 

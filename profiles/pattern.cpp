@@ -112,6 +112,10 @@ std::string escape_path(std::string_view bytes) {
     std::string out;
     out.reserve(bytes.size());
     for (size_t at = 0; at < bytes.size();) {
+        if (bytes[at] >= ' ' && bytes[at] <= '~' && bytes[at] != '*' && bytes[at] != '\\' && bytes[at] != '$') {
+            out += bytes[at++];
+            continue;
+        }
         const size_t length = utf8_sequence_length(bytes.substr(at));
         const std::string_view character = bytes.substr(at, std::max<size_t>(1, length));
         if (is_invisible(character)) {
@@ -254,13 +258,13 @@ bool Pattern::covers(const Pattern& other) const {
 }
 
 result<Pattern> parse_pattern(std::string_view expanded_path) {
-    const std::string shown = "'" + printable(expanded_path) + "' ";
+    const auto complain = [&](const std::string& sentence) { return fail("'" + printable(expanded_path) + "' " + sentence); };
     if (expanded_path.empty() || expanded_path.front() != '/') {
-        return fail(shown + "is not absolute, so it can never match; start it with / or a variable");
+        return complain("is not absolute, so it can never match; start it with / or a variable");
     }
     Parts parts;
     if (const std::string complaint = take_apart(expanded_path, parts); !complaint.empty()) {
-        return fail(shown + complaint);
+        return complain(complaint);
     }
     if (parts.glob) {
         return Pattern{std::string(expanded_path), Extent::Glob};
@@ -328,6 +332,11 @@ std::string path_complaint(std::string_view written) {
             }
             absolute += "0";
             rest.remove_prefix(end + 1);
+            continue;
+        }
+        if (rest[0] >= ' ' && rest[0] <= '~' && rest[0] != '$') {
+            absolute += rest[0];
+            rest.remove_prefix(1);
             continue;
         }
         const size_t length = std::max<size_t>(1, utf8_sequence_length(rest));

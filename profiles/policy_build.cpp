@@ -14,16 +14,16 @@ namespace treadline {
 // Merges a profile and what it includes into one policy.
 class PolicyBuilder {
 public:
-    PolicyBuilder(const Variables& variables, const Policy::Loader& load) : load_(load) {
+    PolicyBuilder(const Variables& variables, Guards guards, const Policy::Loader& load) : load_(load) {
         policy_.variables_ = variables;
-        policy_.guards_ = Guards(variables);
+        policy_.guards_ = std::move(guards);
     }
 
     result<Policy> build(const Profile& profile, const std::string& source) {
         policy_.name_ = profile.name;
         TRY(add(profile, source));
         if (!proposed_.empty()) {
-            PolicyBuilder review(policy_.variables_, load_);
+            PolicyBuilder review(policy_.variables_, policy_.guards_, load_);
             for (const auto& [rules, where] : proposed_) {
                 TRY(review.add(rules, where));
             }
@@ -199,7 +199,7 @@ private:
 
 result<Policy> Policy::build(const Profile& profile, const std::string& source, const Variables& variables,
                              const Loader& load) {
-    return PolicyBuilder(variables, load).build(profile, source);
+    return PolicyBuilder(variables, Guards(variables), load).build(profile, source);
 }
 
 } // namespace treadline

@@ -474,7 +474,11 @@ std::optional<uint32_t> parse_percent(std::string_view text) {
 }
 
 result<Profile> read_profile(std::string_view text, const std::string& file) {
-    return Reader(file).read(TRY(parse_yaml(text, file)));
+    return read_profile(TRY(parse_yaml(text, file)), file);
+}
+
+result<Profile> read_profile(const YamlNode& tree, const std::string& file) {
+    return Reader(file).read(tree);
 }
 
 } // namespace treadline

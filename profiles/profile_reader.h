@@ -16,6 +16,7 @@ namespace treadline {
 
 // `file` is for messages only.
 result<Profile> read_profile(std::string_view text, const std::string& file);
+result<Profile> read_profile(const struct YamlNode& tree, const std::string& file);
 
 // host:port of a `connect` entry in canonical form: lower-case host without a trailing dot, "*.host", or an
 // address in its one text form without brackets (IPv4 in IPv6 becomes IPv4).

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "profiles/catalogue.h"
 #include "profiles/profile_reader.h"
-#include "profiles/yaml_tree.h"
+#include "profiles/yaml_pack.h"
 
 namespace treadline {
 namespace {
@@ -55,16 +55,16 @@ result<std::string> read_below(const std::string& directory, const std::string& 
 
 std::vector<std::string> shipped_abstractions() {
     std::vector<std::string> names;
-    for (const auto& [name, text] : embedded_abstractions) {
-        names.emplace_back(name);
+    for (const EmbeddedFile& file : embedded_abstractions) {
+        names.emplace_back(file.name);
     }
     return names;
 }
 
 result<Profile> shipped_abstraction(const std::string& name) {
-    for (const auto& [known, text] : embedded_abstractions) {
-        if (known == name) {
-            return read_profile(text, name + ".yaml");
+    for (const EmbeddedFile& file : embedded_abstractions) {
+        if (file.name == name) {
+            return read_profile(unpack_yaml(file.packed), name + ".yaml");
         }
     }
     return fail("there is no abstraction '" + printable(name) + "'; shipped are " +
@@ -73,9 +73,9 @@ result<Profile> shipped_abstraction(const std::string& name) {
 }
 
 std::string shipped_description(const std::string& name) {
-    for (const auto& [known, text] : embedded_abstractions) {
-        if (known == name && text.substr(0, 1) == "#") {
-            return std::string(trimmed(text.substr(1, text.find('\n') - 1)));
+    for (const EmbeddedFile& file : embedded_abstractions) {
+        if (file.name == name && file.text.starts_with('#')) {
+            return std::string(trimmed(file.text.substr(1, file.text.find('\n') - 1)));
         }
     }
     return "";

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <functional>
 #include <optional>
 #include <vector>
 
@@ -21,12 +20,16 @@ namespace {
 constexpr std::array<std::string_view, 8> path_variables = {"project", "tmp",   "cache",   "config",
                                                             "data",    "state", "runtime", "home"};
 
-// Replaces each `${name}` that is not behind a backslash; `edit` gets every value before it is inserted.
-result<std::string> replace_variables(std::string_view text,
-                                      const std::map<std::string, std::string, std::less<>>& values,
-                                      const std::function<std::string(const std::string&)>& edit) {
+// Replaces each `${name}` that is not behind a backslash.
+result<std::string> replace_variables(std::string_view text, const std::map<std::string, std::string, std::less<>>& values) {
     std::string out;
     for (size_t at = 0; at < text.size();) {
+        const size_t plain = std::min(text.find_first_of("\\$", at), text.size());
+        out += text.substr(at, plain - at);
+        at = plain;
+        if (at == text.size()) {
+            break;
+        }
         if (text[at] == '\\' && at + 1 < text.size()) {
             out += text.substr(at, 2);
             at += 2;
@@ -45,7 +48,7 @@ result<std::string> replace_variables(std::string_view text,
         if (found == values.end()) {
             return fail("'" + printable(text) + "' names the unknown variable '${" + printable(name) + "}'");
         }
-        out += edit(found->second);
+        out += found->second;
         at = end + 1;
     }
     return out;
@@ -60,6 +63,14 @@ Variables::Variables(std::map<std::string, std::string, std::less<>> values) : v
             found->second = normalise_path(found->second);
         }
     }
+    for (const auto& [name, value] : values_) {
+        escape(name);
+    }
+}
+
+void Variables::escape(const std::string& name) {
+    const std::string& value = values_.at(name);
+    escaped_[name] = value == "/" ? std::string() : escape_path(value); // "${project}/x" where the project is "/"
 }
 
 result<std::string> Variables::expand(std::string_view written) const {
@@ -67,9 +78,7 @@ result<std::string> Variables::expand(std::string_view written) const {
 }
 
 result<std::string> Variables::expand_pattern(std::string_view written) const {
-    std::string text = TRY(replace_variables(written, values_, [](const std::string& value) {
-        return value == "/" ? std::string() : escape_path(value); // "${project}/x" where the project is "/"
-    }));
+    std::string text = TRY(replace_variables(written, escaped_));
     return text.empty() && !written.empty() ? std::string("/") : text;
 }
 
@@ -97,7 +106,8 @@ const std::string& Variables::get(std::string_view name) const {
 
 Variables Variables::with(std::string name, std::string value) const {
     Variables more = *this;
-    more.values_[std::move(name)] = std::move(value);
+    more.values_[name] = std::move(value);
+    more.escape(name);
     return more;
 }
 

@@ -42,7 +42,11 @@ public:
     [[nodiscard]] Variables with(std::string name, std::string value) const;
 
 private:
-    std::map<std::string, std::string, std::less<>> values_;
+    void escape(const std::string& name);
+
+    using Values = std::map<std::string, std::string, std::less<>>;
+    Values values_;
+    Values escaped_; // the same as they go into a pattern
 };
 
 // Whether `name` is one of the folders above (not user, uid).
