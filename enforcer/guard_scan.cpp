@@ -232,19 +232,26 @@ private:
                 inodes.emplace(status->st_dev, status->st_ino);
             }
         };
-        std::vector<std::string> secrets(masked_.begin(), masked_.end());
-        for (const Guards::Place& place : policy_.guards().places()) {
-            if (policy_.guards().all()[place.guard].kind == GuardKind::Credential && place.floating.empty() &&
-                !place.glob && !policy_.decide(Operation::Read, place.path).allowed) {
-                secrets.push_back(place.path);
+        const auto note_all = [&](const std::string& path, const struct stat& status) {
+            if (S_ISDIR(status.st_mode)) {
+                walk(path, [&](const std::string& below, const DirectoryEntry&) { note(below); });
+            } else {
+                note(path);
+            }
+        };
+        for (const std::string& path : masked_) {
+            if (const auto status = look(path)) {
+                note_all(path, *status);
             }
         }
-        for (const std::string& path : secrets) {
-            const auto status = look(path);
-            if (status && S_ISDIR(status->st_mode)) {
-                walk(path, [&](const std::string& below, const DirectoryEntry&) { note(below); });
-            } else if (status) {
-                note(path);
+        for (const Guards::Place& place : policy_.guards().places()) {
+            if (policy_.guards().all()[place.guard].kind != GuardKind::Credential || !place.floating.empty() || place.glob) {
+                continue;
+            }
+            // Few of them are there, and asking the policy takes longer than looking.
+            const auto status = look(place.path);
+            if (status && !policy_.decide(Operation::Read, place.path).allowed) {
+                note_all(place.path, *status);
             }
         }
         if (inodes.empty()) {
@@ -265,14 +272,20 @@ private:
         }
     }
 
+    [[nodiscard]] bool may_be_placed(const std::string& path) const {
+        const std::string parent(parent_path(path));
+        return !placed_.contains(path) && in_.visible(parent) && in_.writable(parent);
+    }
+
     // Names that do not exist yet where a rule lets names be made.
     void place(const std::string& path, bool directory, const std::string& why) {
-        const std::string parent(parent_path(path));
-        const auto above = look(parent);
+        if (!may_be_placed(path)) {
+            return;
+        }
+        const auto above = look(std::string(parent_path(path)));
         const Placeholder placeholder{path, directory, why, directory ? std::nullopt : content_in(path)};
         // One that is there may be another run's, or may have been left by one that was killed.
-        if ((look(path) && !is_untouched_placeholder(placeholder)) || !above || !S_ISDIR(above->st_mode) ||
-            !in_.visible(parent) || !in_.writable(parent) || placed_.contains(path)) {
+        if ((look(path) && !is_untouched_placeholder(placeholder)) || !above || !S_ISDIR(above->st_mode)) {
             return;
         }
         if (scan_.placeholders.size() >= max_placeholders) {
@@ -303,6 +316,9 @@ private:
                 }
             }
             for (const std::string& path : paths) {
+                if (!may_be_placed(path)) {
+                    continue;
+                }
                 const Guard* found = policy_.guards().find(path, true);
                 if (found == nullptr || file_name(path) == ".git" ||
                     policy_.decide(Operation::Create, path).allowed) {

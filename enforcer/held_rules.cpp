@@ -90,6 +90,9 @@ public:
             return ok{};
         }
         if (pattern.extent == Extent::Glob) {
+            if (within_tree(rule)) {
+                return ok{};
+            }
             const std::vector<std::string> paths = TRY(expand_glob(pattern.path));
             if (paths.empty()) {
                 note(rule, "names nothing that exists now; `*` is expanded when a run starts");
@@ -111,6 +114,13 @@ public:
     }
 
 private:
+    // A glob opens no guard (policy.h), so it adds nothing to a rule for the whole tree it lies in.
+    [[nodiscard]] bool within_tree(const PolicyRule& glob) const {
+        return std::any_of(policy_.files().begin(), policy_.files().end(), [&](const PolicyRule& tree) {
+            return tree.pattern.extent == Extent::Subtree && tree.modes.covers(glob.modes) && tree.pattern.covers(glob.pattern);
+        });
+    }
+
     void note(const PolicyRule& rule, std::string text) { held_.notes[rule.text] = std::move(text); }
 
     void add(const PolicyRule& rule, std::string path, Extent extent, bool directory, bool device = false) {
@@ -313,20 +323,27 @@ std::string makeable_link(const std::string& path, const Policy& policy) {
 }
 
 result<std::vector<std::string>> expand_glob(const std::string& pattern, size_t limit) {
-    std::vector<std::string> paths = {""};
+    struct Found {
+        std::string path;
+        bool may_hold_more = true; // no plain file
+    };
+    std::vector<Found> found = {{}};
     for (const std::string_view part : path_components(pattern)) {
-        std::vector<std::string> next;
-        for (const std::string& path : paths) {
+        std::vector<Found> next;
+        for (const auto& [path, may_hold_more] : found) {
+            if (!may_hold_more) {
+                continue;
+            }
             if (!has_wildcard(part)) {
-                const std::string candidate = path + "/" + unescape_path(part).value_or(std::string(part));
+                std::string candidate = path + "/" + unescape_path(part).value_or(std::string(part));
                 if (look(candidate)) {
-                    next.push_back(candidate);
+                    next.push_back({std::move(candidate)});
                 }
                 continue;
             }
             for (const DirectoryEntry& entry : list_directory(path.empty() ? "/" : path)) {
                 if (matches_glob(part, entry.name)) {
-                    next.push_back(path + "/" + entry.name);
+                    next.push_back({path + "/" + entry.name, entry.directory || entry.symlink});
                 }
             }
         }
@@ -334,7 +351,12 @@ result<std::vector<std::string>> expand_glob(const std::string& pattern, size_t 
             return fail("'" + pattern + "' matches more than " + std::to_string(limit) +
                         " names; name the directory instead");
         }
-        paths = std::move(next);
+        found = std::move(next);
+    }
+    std::vector<std::string> paths;
+    paths.reserve(found.size());
+    for (Found& one : found) {
+        paths.push_back(std::move(one.path));
     }
     return paths;
 }
