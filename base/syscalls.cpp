@@ -78,7 +78,7 @@ result<ok> write_all(int fd, std::string_view bytes) {
     return ok{};
 }
 
-result<ok> replace_file(const std::string& path, std::string_view bytes, mode_t mode) {
+result<ok> replace_file(const std::string& path, std::string_view bytes, mode_t mode, Keep keep) {
     std::string temporary = path + ".XXXXXX";
     const unique_fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd) {
@@ -86,7 +86,7 @@ result<ok> replace_file(const std::string& path, std::string_view bytes, mode_t 
     }
     const auto written = [&]() -> result<ok> {
         TRY(write_all(fd.get(), bytes));
-        if (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0 ||
+        if (::fchmod(fd.get(), mode) != 0 || (keep == Keep::AfterPowerLoss && ::fsync(fd.get()) != 0) ||
             ::rename(temporary.c_str(), path.c_str()) != 0) {
             return fail_errno("cannot write");
         }

@@ -24,7 +24,11 @@ result<std::string> read_file(const std::string& path); // whole; also for /proc
 result<std::string> read_all(int fd);
 result<ok> write_all(int fd, std::string_view bytes);
 // Written beside the target, flushed, then renamed over it: readers see the old file or the new one.
-result<ok> replace_file(const std::string& path, std::string_view bytes, mode_t mode = 0644);
+enum class Keep : uint8_t {
+    AfterPowerLoss, // on the disk when this returns
+    WhileRunning,   // in the kernel's memory: what a later run makes anew
+};
+result<ok> replace_file(const std::string& path, std::string_view bytes, mode_t mode = 0644, Keep keep = Keep::AfterPowerLoss);
 
 result<ok> mkdir(const std::string& path, mode_t mode);          // EEXIST is an error
 result<ok> make_directories(const std::string& path, mode_t mode); // like mkdir -p

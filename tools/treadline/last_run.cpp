@@ -14,7 +14,7 @@ std::string file(const Context& context) {
 
 result<ok> remember_last_run(const Context& context, const std::string& report_json) {
     TRY(sys::make_directories(std::string(parent_path(context.store)), 0700));
-    return sys::replace_file(file(context), report_json, 0600);
+    return sys::replace_file(file(context), report_json, 0600, sys::Keep::WhileRunning);
 }
 
 result<std::string> last_run(const Context& context) {
