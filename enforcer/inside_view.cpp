@@ -97,6 +97,9 @@ std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const s
         path = *base + "/" + raw;
     }
     const unique_fd file(open_inside(root_.get(), path.c_str(), last == LastLink::Keep ? O_NOFOLLOW : 0));
+    if (!file && errno == ENOENT) {
+        return missing(task, path, last);
+    }
     if (file) {
         auto resolved = sys::readlink("/proc/self/fd/" + std::to_string(file.get()));
         if (resolved && !resolved->ends_with(" (deleted)")) {
@@ -105,6 +108,26 @@ std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const s
             const bool linked = *resolved != path;
             return InsidePath{std::move(*resolved), true, false, linked, S_ISDIR(status.st_mode),
                               (status.st_mode & 0111) != 0};
+        }
+    }
+    return walk(task, path, last);
+}
+
+// What is not there, in a directory that is: a search path is full of those.
+std::optional<InsidePath> InsideView::missing(pid_t task, const std::string& path, LastLink last) const {
+    const std::string directory(parent_path(path));
+    const std::string name(file_name(path));
+    if (!name.empty() && name != "." && name != "..") {
+        const unique_fd parent(open_inside(root_.get(), directory.c_str(), O_DIRECTORY));
+        struct stat status {};
+        if (parent && ::fstatat(parent.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
+            const auto resolved = sys::readlink("/proc/self/fd/" + std::to_string(parent.get()));
+            if (resolved && !resolved->ends_with(" (deleted)")) {
+                InsidePath found;
+                found.path = (*resolved == "/" ? "" : *resolved) + "/" + name;
+                found.linked = *resolved != directory;
+                return found;
+            }
         }
     }
     return walk(task, path, last);

@@ -41,6 +41,7 @@ public:
 
 private:
     explicit InsideView(unique_fd root) : root_(std::move(root)) {}
+    [[nodiscard]] std::optional<InsidePath> missing(pid_t task, const std::string& path, LastLink last) const;
     [[nodiscard]] std::optional<InsidePath> walk(pid_t task, const std::string& path, LastLink last) const;
     unique_fd root_;
 };

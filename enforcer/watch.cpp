@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "base/path.h"
 #include "base/syscalls.h"
@@ -35,15 +36,11 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
     std::unique_ptr<Watch> watch(new Watch(plan, TRY(InsideView::open(command))));
     watch->listener_ = std::move(listener);
     watch->command_ = command;
-    watch->names_.resize(max_syscall_number);
     watch->watched_.resize(max_syscall_number);
-    for (int number = 0; number < max_syscall_number; ++number) {
-        watch->names_[static_cast<size_t>(number)] = syscall_name(number);
-    }
     for (const std::string& name : plan.syscalls.value_or(std::vector<std::string>{})) {
         const int number = syscall_number(name);
         if (number >= 0 && number < max_syscall_number && plan.watch_paths && is_watched_syscall(name)) {
-            watch->watched_[static_cast<size_t>(number)] = true;
+            watch->watched_[static_cast<size_t>(number)] = name;
         }
     }
     for (const MountStep& step : plan.mounts) {
@@ -80,16 +77,16 @@ result<ok> Watch::serve(ViolationLog& log) {
     // The launch is the first call of the filter's first task: whatever comes after is the command's.
     const bool launch = std::exchange(launching_, false) && static_cast<pid_t>(call.pid) == command_;
     const auto number = static_cast<size_t>(call.data.nr);
-    const std::string& name = number < names_.size() ? names_[number] : names_.back();
-    if (launch && name == "execve") {
+    if (launch && call.data.nr == SYS_execve) {
         answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
-    if (number < watched_.size() && watched_[number]) {
-        const std::optional<int> verdict = look(call, name, log);
+    if (number < watched_.size() && !watched_[number].empty()) {
+        const std::optional<int> verdict = look(call, watched_[number], log);
         answer(call.id, verdict.value_or(0), verdict ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
+    const std::string name = syscall_name(call.data.nr);
     if (name.empty()) {
         answer(call.id, ENOSYS, 0); // newer than libseccomp: libc has a way without it
         return ok{};

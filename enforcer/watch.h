@@ -53,8 +53,7 @@ private:
     InsideView view_;
     pid_t command_ = 0;
     bool launching_ = true; // the first execve is the launch itself, whether or not a rule allows programs more
-    std::vector<bool> watched_;                      // by number: listed and looked at
-    std::vector<std::string> names_;                 // by number
+    std::vector<std::string> watched_;               // by number, the names of those listed and looked at
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
     std::set<std::string> mount_points_;             // directories bound onto themselves, which no rmdir can remove
     std::set<std::string> removed_;
