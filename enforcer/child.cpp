@@ -124,11 +124,11 @@ void restrict_with_landlock(const ChildPlan& plan) {
 
 // After this only a store to the shared page, execve and exit_group may follow: nothing else need be allowed.
 void install_filter(const ChildPlan& plan) {
-    if (plan.filter.empty()) {
+    if (!plan.filtered) {
         return;
     }
-    const sock_fprog program{static_cast<unsigned short>(plan.filter.size()),
-                             const_cast<sock_filter*>(plan.filter.data())};
+    const unsigned length = plan.status->filter_length; // 0, should it be missing, is an error of the call
+    const sock_fprog program{static_cast<unsigned short>(length), plan.status->filter.data()};
     const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan.filter_flags, &program);
     if (listener < 0) {
         die(plan, ChildStep::Seccomp);
@@ -179,6 +179,9 @@ void install_filter(const ChildPlan& plan) {
     if (command == 0) {
         become_command(plan);
     }
+    // Taking a mount away waits until no processor looks at it: meanwhile the command's process gets ready. It is not
+    // let go before the supervisor has this message.
+    hide_host(plan);
     if (!send_message(plan.socket, 'P', pidfd)) {
         die(plan, ChildStep::Report);
     }
@@ -242,6 +245,9 @@ void install_filter(const ChildPlan& plan) {
     }
     if (plan.isolate_processes) {
         run_init(plan);
+    }
+    if (plan.namespaces) {
+        hide_host(plan);
     }
     become_command(plan);
 }

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include <linux/bpf_common.h>
 #include <linux/filter.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -59,6 +60,9 @@ struct ChildStatus {
     std::atomic<int> first_pid{0};     // as the supervisor sees it
     std::atomic<int> listener{-1};     // the seccomp listener, a number in the command's descriptor table
     std::atomic<int> wait_status{-1};  // of the command, as wait(2) gives it; set by init
+    // The system call filter, written by the supervisor while the view is being built, before it says go.
+    std::atomic<unsigned> filter_length{0};
+    std::array<sock_filter, BPF_MAXINSNS> filter;
 };
 static_assert(std::atomic<int>::is_always_lock_free);
 
@@ -108,7 +112,7 @@ struct ChildPlan {
     std::vector<ChildLandlockRule> landlock_rules;
     std::vector<uint16_t> bind_ports;
 
-    std::vector<sock_filter> filter; // empty: none
+    bool filtered = false; // ChildStatus::filter will be there
     unsigned filter_flags = 0;
 
     const char* program = nullptr;

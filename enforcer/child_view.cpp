@@ -272,8 +272,14 @@ void build_view(const ChildPlan& plan) {
             die(plan, ChildStep::Mount, static_cast<int>(i));
         }
     }
-    if (::unlink(mask_file) != 0 || ::rmdir(mask_directory) != 0 || ::umount2(host_root, MNT_DETACH) != 0 ||
-        ::rmdir(host_root) != 0 || set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0) {
+    if (::unlink(mask_file) != 0 || ::rmdir(mask_directory) != 0) {
+        die(plan, ChildStep::HideHost);
+    }
+}
+
+void hide_host(const ChildPlan& plan) {
+    if (plan.new_root && (::umount2(host_root, MNT_DETACH) != 0 || ::rmdir(host_root) != 0 ||
+                          set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0)) {
         die(plan, ChildStep::HideHost);
     }
 }

@@ -6,7 +6,9 @@
 namespace treadline {
 
 // Builds the plan's view in a new mount namespace and makes it the root. Ends the process where a step fails.
+// The host's own root stays at a path of its own until hide_host() takes it away.
 void build_view(const ChildPlan& plan);
+void hide_host(const ChildPlan& plan);
 
 // Leaves the failed step, errno and index on the shared page and ends the process.
 [[noreturn]] void die(const ChildPlan& plan, ChildStep step, int index = -1);

@@ -1,4 +1,5 @@
 // Sandbox::start: one step after the other, in the order the kernel needs them.
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -136,7 +137,7 @@ result<ok> Supervisor::prepare(ChildPlan& child) {
     }
     if (plan_.syscalls) {
         filtered_ = true;
-        child.filter = TRY(compile_seccomp({*plan_.syscalls, plan_.notify, plan_.watch_paths}));
+        child.filtered = true;
         child.filter_flags = plan_.notify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
         child.filter_flags |=
             plan_.notify && plan_.wait_killable ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
@@ -173,6 +174,20 @@ error Supervisor::child_error() const {
         }
     }
     return {status.failed_errno, what};
+}
+
+result<ok> Supervisor::hand_over_filter() {
+    if (!plan_.syscalls) {
+        return ok{};
+    }
+    const auto filter = TRY(compile_seccomp({*plan_.syscalls, plan_.notify, plan_.watch_paths}));
+    ChildStatus& status = *page_.get();
+    if (filter.empty() || filter.size() > status.filter.size()) {
+        return fail("the system call filter has " + std::to_string(filter.size()) + " instructions, more than the kernel takes");
+    }
+    std::copy(filter.begin(), filter.end(), status.filter.begin());
+    status.filter_length = static_cast<unsigned>(filter.size());
+    return ok{};
 }
 
 // The messages of init ('P' with the command's pidfd) and of the held command ('R') may arrive in either
@@ -268,6 +283,7 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
         self->command_ = self->first_;
         self->command_pidfd_ = TRY(sys::pidfd_open(self->first_));
     }
+    TRY(self->hand_over_filter()); // while the child is at its mounts
     TRY(self->await_ready());
     if (self->plan_.namespaces && !self->plan_.mounts.empty()) {
         self->guards_ = TRY(GuardWatch::start(self->plan_, self->command_));

@@ -114,10 +114,10 @@ std::string delegated_cgroup() {
 
 } // namespace
 
-Machine inspect_machine() {
+Machine inspect_machine(UserNamespaces namespaces) {
     Machine machine;
     machine.landlock_abi = landlock_abi();
-    machine.user_namespaces = namespaces_work();
+    machine.user_namespaces = namespaces == UserNamespaces::Assume || namespaces_work();
     if (!machine.user_namespaces) {
         machine.user_namespaces_why = why_no_namespaces();
     }

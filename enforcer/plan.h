@@ -28,7 +28,11 @@ struct Machine {
     std::string kernel; // uname -r
     std::string architecture;
 };
-Machine inspect_machine();
+enum class UserNamespaces : uint8_t {
+    Try,
+    Assume, // saves making one; whoever starts a sandbox finds out, and should then try
+};
+Machine inspect_machine(UserNamespaces namespaces = UserNamespaces::Try);
 
 struct Command {
     std::vector<std::string> argv;

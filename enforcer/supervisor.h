@@ -68,6 +68,7 @@ private:
     Supervisor(const Plan& plan, StatusPage page, SignalGate gate, Outside outside);
 
     result<ok> prepare(ChildPlan& child);
+    result<ok> hand_over_filter();
     result<ok> await_ready();
     [[nodiscard]] error child_error() const;
     result<ok> fetch_listener();

@@ -124,13 +124,18 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     CompileOptions compile_options;
     compile_options.allow_degraded = options.allow_degraded;
     compile_options.network_host = options.network == "host";
-    const Plan plan = TRY(compile(policy, inspect_machine(), command, compile_options));
+    Plan plan = TRY(compile(policy, inspect_machine(UserNamespaces::Assume), command, compile_options));
     for (const std::string& gap : plan.degraded) {
         say("degraded: " + gap);
     }
 
     std::vector<ReportTarget> reports = TRY(open_reports(options, context, *policy));
-    Sandbox sandbox = TRY(Sandbox::start(plan));
+    auto started = Sandbox::start(plan);
+    if (const Machine machine = started ? Machine{} : inspect_machine(); !started && !machine.user_namespaces) {
+        plan = TRY(compile(policy, machine, command, compile_options)); // says why, or goes on without
+        started = Sandbox::start(plan);
+    }
+    Sandbox sandbox = TRY(std::move(started));
     TRY(sandbox.release());
     size_t denied = 0;
     auto outcome = sandbox.wait([&](const Violation& violation) {
