@@ -5,9 +5,11 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace treadline {
@@ -277,9 +279,45 @@ void build_view(const ChildPlan& plan) {
     }
 }
 
+namespace {
+
+int detach_host(void* plan) {
+    if (::umount2(host_root, MNT_DETACH) != 0) {
+        die(*static_cast<const ChildPlan*>(plan), ChildStep::HideHost);
+    }
+    return 0;
+}
+
+// umount2 takes the mount out of sight at once, and then waits, for milliseconds, until no processor can still be looking at
+// it. Another task of ours does that waiting; the directory can be removed from the moment on that nothing lies on it.
+bool detach_aside(const ChildPlan& plan) {
+    alignas(16) static char stack[16 * 1024];
+    // Without an exit signal: what waits for the command's processes does not wait for it.
+    if (::clone(detach_host, stack + sizeof stack, CLONE_VM, const_cast<ChildPlan*>(&plan)) < 0) {
+        return false;
+    }
+    for (unsigned turns = 0; ::rmdir(host_root) != 0; ++turns) {
+        if (errno != EBUSY || plan.status->failed_step != 0) {
+            die(plan, ChildStep::HideHost);
+        }
+        if (turns < 100) {
+            ::sched_yield();
+        } else {
+            const timespec pause{0, 100'000};
+            ::nanosleep(&pause, nullptr);
+        }
+    }
+    return true;
+}
+
+} // namespace
+
 void hide_host(const ChildPlan& plan) {
-    if (plan.new_root && (::umount2(host_root, MNT_DETACH) != 0 || ::rmdir(host_root) != 0 ||
-                          set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0)) {
+    if (!plan.new_root) {
+        return;
+    }
+    const bool hidden = (plan.isolate_processes && detach_aside(plan)) || (::umount2(host_root, MNT_DETACH) == 0 && ::rmdir(host_root) == 0);
+    if (!hidden || set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0) {
         die(plan, ChildStep::HideHost);
     }
 }
