@@ -24,7 +24,6 @@ const tl_header& header_of(const Event& event) {
 
 constexpr uint32_t processors_max = 8192;                              // CONFIG_NR_CPUS at its largest
 constexpr const char* out_of_sight = "path that only its process saw"; // a cause of loss
-constexpr size_t lookup_limit = 100'000;
 
 std::string operation_name(uint16_t op) {
     switch (op) {
@@ -251,16 +250,6 @@ result<ok> RunRecorder::add_inherited(const PathEvent& event, const std::string&
                                 ((fixed.flags & TL_PATH_DELETED) != 0 && named ? ", deleted" : ""));
 }
 
-void RunRecorder::note_sighting(const Sighting& sighting) {
-    const auto same = [&](uint32_t number) { return sightings_[number - 1].access == sighting.access; };
-    if (const uint32_t known = sighting_index_.find(mixed(sighting.access), same); known != 0) {
-        sightings_[known - 1] = sighting;
-        return;
-    }
-    sightings_.push_back(sighting);
-    sighting_index_.insert(mixed(sighting.access), static_cast<uint32_t>(sightings_.size()));
-}
-
 void RunRecorder::note_origin(const PathEvent& event, uint32_t path, bool creates) {
     if (event.fixed.result != 0) {
         return;
@@ -366,7 +355,7 @@ result<ok> RunRecorder::on(const PathEvent& event) {
     sighting.path = path;
     sighting.kinds = access->kinds;
     sighting.created = row.created_by_run;
-    note_sighting(sighting);
+    sightings_.note(sighting);
     return ok{};
 }
 
@@ -417,12 +406,12 @@ result<ok> RunRecorder::on(const SocketEvent& event) {
     access.port = address.port;
     access.result = fixed.result;
     access.first_ns = access.last_ns = tree_.since_start(fixed.header.time_ns);
-    name_host(access, fixed.header.image, fixed.header.time_ns);
+    hosts_.name(access, tree_, fixed.header.image, fixed.header.time_ns);
     TRY(writer_.add_socket(access));
     sighting.process = static_cast<uint32_t>(process);
     sighting.socket = static_cast<int32_t>(sockets_.size());
     sockets_.push_back(std::move(access));
-    note_sighting(sighting);
+    sightings_.note(sighting);
     return ok{};
 }
 
@@ -449,89 +438,35 @@ result<ok> RunRecorder::on(const GetenvEvent& event) {
 }
 
 result<ok> RunRecorder::on(const AnswerEvent& event) {
-    const tl_answer& fixed = event.fixed;
-    const bool whole = (fixed.flags & TL_ANSWER_CUT) == 0;
-    const auto protocol = fixed.protocol == TL_PROTOCOL_VARLINK      ? ResolverTraffic::Protocol::Varlink
-                          : fixed.protocol == TL_PROTOCOL_DNS_STREAM ? ResolverTraffic::Protocol::Stream
-                                                                     : ResolverTraffic::Protocol::Datagram;
-    tree_.meet(fixed.header);
-    if ((fixed.flags & TL_ANSWER_SENT) != 0) {
-        resolvers_.sent(fixed.socket, protocol, event.bytes, whole);
-        return ok{};
-    }
-    for (const NameAnswer& answer : resolvers_.received(fixed.socket, protocol, event.bytes, whole)) {
-        const int64_t process = TRY(tree_.row_of(fixed.header.image));
-        if (answer.addresses.empty() && !answer.truncated && lookups_.size() < lookup_limit) {
-            lookups_.try_emplace({process, answer.name}, false);
-        }
-        for (const std::string& address : answer.addresses) {
-            if (!names_.learn(fixed.header.image, answer.name, address, fixed.header.time_ns)) {
-                return ok{};
-            }
-            lookups_.insert_or_assign({process, answer.name}, true);
-            TRY(writer_.add_name_lookup(process, answer.name, address));
-        }
-    }
-    return ok{};
-}
-
-result<ok> RunRecorder::store_failed_lookups() {
-    for (const auto& [lookup, gave_address] : lookups_) {
-        if (!gave_address) {
-            TRY(writer_.add_name_lookup(lookup.first, lookup.second, ""));
-        }
-    }
-    return ok{};
-}
-
-void RunRecorder::name_host(SocketAccess& access, uint64_t number, uint64_t until_ns) const {
-    if (names_.empty() || (access.operation != "connect" && access.operation != "send")) {
-        return;
-    }
-    std::vector<std::string> names = names_.find(tree_.line_of(number), access.address, until_ns);
-    // Repeats are counted, not told apart: each may have followed any lookup up to the last one.
-    const bool repeats = access.first_ns != access.last_ns;
-    if (repeats) {
-        names.insert(names.end(), access.candidates.begin(), access.candidates.end());
-        if (!access.host.empty()) {
-            names.push_back(access.host);
-        } else if (access.candidates.empty()) {
-            return; // some came before any lookup
-        }
-        std::sort(names.begin(), names.end());
-        names.erase(std::unique(names.begin(), names.end()), names.end());
-    }
-    access.host = names.size() == 1 ? names.front() : "";
-    access.candidates = names.size() > 1 ? std::move(names) : std::vector<std::string>();
+    tree_.meet(event.fixed.header);
+    return hosts_.learn(event, tree_);
 }
 
 result<ok> RunRecorder::add_repeats(uint64_t of_access, const tl_repeat_count& count) {
-    const auto same = [&](uint32_t number) { return sightings_[number - 1].access == of_access; };
-    const uint32_t known = sighting_index_.find(mixed(of_access), same);
-    if (known == 0 || count.repeats == 0) {
+    const Sighting* sighting = sightings_.find(of_access);
+    if (sighting == nullptr || count.repeats == 0) {
         return ok{};
     }
-    const Sighting& sighting = sightings_[known - 1];
     const int64_t last = tree_.since_start(count.last_ns);
-    if (sighting.socket >= 0) {
-        SocketAccess access = sockets_[static_cast<size_t>(sighting.socket)];
+    if (sighting->socket >= 0) {
+        SocketAccess access = sockets_[static_cast<size_t>(sighting->socket)];
         access.count = count.repeats;
         access.last_ns = last;
-        name_host(access, sighting.image, count.last_ns);
+        hosts_.name(access, tree_, sighting->image, count.last_ns);
         TRY(writer_.add_socket(access));
     }
-    for (unsigned kind = 0; sighting.path != 0 && kind < access_kinds; ++kind) {
-        if ((sighting.kinds & (1U << kind)) == 0) {
+    for (unsigned kind = 0; sighting->path != 0 && kind < access_kinds; ++kind) {
+        if ((sighting->kinds & (1U << kind)) == 0) {
             continue;
         }
         FileAccess access;
-        access.process = sighting.process;
+        access.process = sighting->process;
         access.access = static_cast<AccessKind>(kind);
-        access.result = sighting.result;
+        access.result = sighting->result;
         access.count = count.repeats;
         access.first_ns = access.last_ns = last;
-        access.created_by_run = sighting.created;
-        TRY(writer_.add_file(access, sighting.path, 0));
+        access.created_by_run = sighting->created;
+        TRY(writer_.add_file(access, sighting->path, 0));
     }
     return ok{};
 }

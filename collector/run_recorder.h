@@ -16,11 +16,12 @@
 #include "collector/accesses.h"
 #include "collector/event_view.h"
 #include "collector/hash_index.h"
+#include "collector/host_names.h"
 #include "collector/mount_views.h"
-#include "collector/name_lookups.h"
 #include "collector/origins.h"
 #include "collector/path_resolver.h"
 #include "collector/process_tree.h"
+#include "collector/sightings.h"
 #include "collector/trace_writer.h"
 #include "collector/written.h"
 
@@ -30,7 +31,7 @@ class RunRecorder {
 public:
     // `start_ns`: CLOCK_MONOTONIC at the run's start; the writer has a run begun.
     RunRecorder(TraceWriter& writer, uint64_t start_ns)
-        : writer_(writer), tree_(writer, start_ns), origins_(writer.paths()) {}
+        : writer_(writer), tree_(writer, start_ns), origins_(writer.paths()), hosts_(writer) {}
 
     // An error is the store's. A record that cannot be read is a loss, not an error.
     result<ok> on_record(std::string_view bytes);
@@ -40,7 +41,7 @@ public:
     result<ok> mark_gone(size_t limit);
 
     // A row for each name that gave its process no address.
-    result<ok> store_failed_lookups();
+    result<ok> store_failed_lookups() { return hosts_.store_failed(); }
 
     // The processes of the run.
     [[nodiscard]] ProcessTree& tree() { return tree_; }
@@ -56,26 +57,6 @@ private:
         uint64_t hash = 0;
         uint32_t path = 0;
     };
-    struct Sighting {        // what an access that the kernel counts became
-        uint64_t access = 0; // tl_access_hash()
-        uint64_t image = 0;
-        int32_t result = 0;
-        uint32_t process = 0;
-        uint32_t path = 0;   // 0: none
-        int32_t socket = -1; // index into sockets_
-        AccessKinds kinds = 0;
-        bool created = false;
-    };
-
-    template <class Fixed>
-    static Sighting sighting_of(const Fixed& fixed) {
-        Sighting sighting;
-        sighting.access = tl_access_hash(fixed.header.image, fixed.object, fixed.detail, fixed.result);
-        sighting.image = fixed.header.image;
-        sighting.result = fixed.result;
-        return sighting;
-    }
-
     result<ok> on(const NameEvent& event);
     result<ok> on(const OtherTaskEvent& event);
     result<ok> on(const ForkEvent& event);
@@ -105,8 +86,6 @@ private:
                             std::string_view requested = {});
     result<ok> add_executed(int64_t process, const ExecEvent& event, const std::string& exe,
                             const Start& start);
-    // The names that explain a contact; sets `host`, or `candidates` where there are several.
-    void name_host(SocketAccess& access, uint64_t image, uint64_t until_ns) const;
     result<ok> add_inherited(const PathEvent& event, const std::string& path);
     // What was written by the run is now code: told once a file.
     result<ok> add_written(int64_t process, const std::string& path, const char* kind);
@@ -114,7 +93,6 @@ private:
     // one's row.
     result<ok> mark_renamed_directory(const PathEvent& event, int64_t process);
     void note_origin(const PathEvent& event, uint32_t path, bool creates);
-    void note_sighting(const Sighting& sighting);
 
     TraceWriter& writer_;
     ProcessTree tree_;
@@ -124,8 +102,7 @@ private:
     std::string object_text_;
     std::string base_text_;
     std::string root_text_;
-    std::vector<Sighting> sightings_;
-    HashIndex sighting_index_; // by access
+    Sightings sightings_;
     std::vector<SocketAccess> sockets_;
     std::unordered_map<uint32_t, uint32_t> renaming_; // by thread: the old path of its last rename
     std::set<std::string> canaries_;
@@ -136,10 +113,7 @@ private:
     Written written_;
     std::set<std::pair<std::string_view, std::string>> ran_; // kind and path of the facts told
     std::unordered_set<std::string> variables_; // names in the environment the command was started with
-    ResolverTraffic resolvers_;
-    AddressNames names_;
-    std::map<std::pair<int64_t, std::string>, bool>
-        lookups_; // by process and name: whether it gave an address
+    HostNames hosts_;
 };
 
 } // namespace treadline
