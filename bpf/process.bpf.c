@@ -148,6 +148,27 @@ static __noinline u32 append_arguments(struct scratch *s, u64 start, u64 end)
 	return size;
 }
 
+/*
+ * The call that executes: it does not return to the image that made it. When the exec is reported, its number
+ * is gone (x86 pretends that it was execve); when the task gets the program's name, just before, it is still
+ * there.
+ */
+SEC("tp_btf/task_rename")
+int BPF_PROG(on_rename, struct task_struct *renamed)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tl_task *state;
+	long number;
+
+	if (task != renamed || is_compat(task))
+		return 0;
+	number = call_number((struct pt_regs *)bpf_task_pt_regs(task));
+	state = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (state && state->image && (number == NR_EXECVE || number == NR_EXECVEAT))
+		note_call(state, number);
+	return 0;
+}
+
 static __noinline int report_exec(struct scratch *s, struct tl_task *state, struct linux_binprm *bprm)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -159,11 +180,8 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 	int i;
 
 	previous = state->image;
-	if (previous) {
-		/* Exact but for an execveat(2) that needed no descriptor. The registers hold another call by now. */
-		note_call(state, BPF_CORE_READ(bprm, fdpath) ? NR_EXECVEAT : NR_EXECVE);
+	if (previous)
 		send_calls_of(s, state);
-	}
 	for (i = 0; i < TL_SYSCALL_WORDS; i++)
 		state->calls[i] = 0;
 	if (state->flags & TL_TASK_WAITING) {

@@ -48,6 +48,9 @@ TEST_CASE("calls that never return to their caller are in its set, and in nobody
     const Traced shell = traced({"/bin/sh", "-c", "/usr/bin/true; true"});
     CHECK(callers(shell, "execve") == Programs{"/usr/bin/dash"});
     CHECK(callers(traced({own, "fexecve"}), "execveat") == Programs{own});
+    const Traced by_path = traced({own, "execveat"});
+    CHECK(callers(by_path, "execveat") == Programs{own});
+    CHECK(callers(by_path, "execve").empty()); // how the command was started is not in any set
 }
 
 TEST_CASE("what the probes cannot see makes the run partial, with the reason", "[bpf][syscalls]") {

@@ -69,6 +69,8 @@ int main(int argc, char **argv)
 	}
 	if (IS("fexecve"))
 		return fexecve(open("/usr/bin/true", O_RDONLY), true_argv, environ);
+	if (IS("execveat")) /* needs no descriptor */
+		return syscall(SYS_execveat, AT_FDCWD, "/usr/bin/true", true_argv, environ, 0);
 	if (IS("thread-open")) {
 		pthread_create(&thread, NULL, read_file, (void *)argument);
 		pthread_join(thread, NULL);
