@@ -299,7 +299,8 @@ struct tl_task {     /* task storage of each followed thread */
 	__u32 flags; /* TL_TASK_* */
 	__u32 pad;   /* 0 */
 	__u64 calls[TL_SYSCALL_WORDS];
-	/* Of the call being made; only the `lsm` probe set fills these in. */
+	/* What hooks were shown for one call; only the `lsm` probe set fills these in. */
+	__u64 shown_to; /* says which call; 0: it has returned */
 	struct tl_pending pending[2];
 	__u16 address_op;	      /* operation `address` belongs to; 0: none */
 	__u16 address_size;

@@ -132,6 +132,21 @@ int report_request(u64 req, s32 result)
 	return 0;
 }
 
+/*
+ * A request may be carried out on the way back from a call that has been reported, so with that call's
+ * registers: what hooks were shown for it is not the next such call's.
+ */
+static __always_inline void forget_shown(void)
+{
+	struct tl_task *state;
+
+	if (!security_hooks)
+		return;
+	state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	if (state)
+		state->shown_to = 0;
+}
+
 /* Other arguments follow, differently in every few kernels: the request itself holds the result by now. */
 SEC("?tp_btf/io_uring_complete")
 int BPF_PROG(on_io_uring_complete, struct io_ring_ctx *ring, u64 req)
@@ -141,6 +156,7 @@ int BPF_PROG(on_io_uring_complete, struct io_ring_ctx *ring, u64 req)
 		forget_request(req);
 	}
 	report_silent();
+	forget_shown();
 	return 0;
 }
 

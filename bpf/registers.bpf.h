@@ -15,6 +15,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return task->thread_info.status & TS_COMPAT;
 }
 static __always_inline long call_number(struct pt_regs *regs) { return regs->orig_ax; }
+static __always_inline u64 first_argument(struct pt_regs *regs) { return regs->di; }
+static __always_inline u64 second_argument(struct pt_regs *regs) { return regs->si; }
 static __always_inline u64 third_argument(struct pt_regs *regs) { return regs->dx; }
 static __always_inline void copy_arguments(struct tl_finished_call *call, struct pt_regs *regs)
 {
@@ -35,6 +37,8 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return task->thread_info.flags & TIF_32BIT;
 }
 static __always_inline long call_number(struct pt_regs *regs) { return regs->syscallno; }
+static __always_inline u64 first_argument(struct pt_regs *regs) { return regs->orig_x0; } /* x0: the result */
+static __always_inline u64 second_argument(struct pt_regs *regs) { return regs->regs[1]; }
 static __always_inline u64 third_argument(struct pt_regs *regs) { return regs->regs[2]; }
 static __always_inline void copy_arguments(struct tl_finished_call *call, struct pt_regs *regs)
 {
@@ -61,5 +65,26 @@ static __always_inline void note_current_call(struct tl_task *state, struct task
 	if ((u64)number < TL_CALLS && !is_compat(task))
 		note_call(state, number);
 }
+
+/*
+ * What hooks were shown belongs to the call that the task was in then. It is told by the call's number and
+ * arguments, so that no program has to look at each call when it begins; and once it has returned, by
+ * nothing. What another call left (one that failed before its end, or io_uring_enter) is forgotten here.
+ */
+static __always_inline void begin_shown(struct tl_task *state, struct pt_regs *regs)
+{
+	u64 call =
+	    tl_mix(tl_mix(hash_seed ^ call_number(regs), first_argument(regs)), second_argument(regs)) | 1;
+
+	if (state->shown_to == call)
+		return;
+	state->shown_to = call;
+	state->pending[0].object = 0;
+	state->pending[1].object = 0;
+	state->address_op = 0;
+}
+
+/* What is there may still be reported, but not by a later call. */
+static __always_inline void end_shown(struct tl_task *state) { state->shown_to = 0; }
 
 #endif

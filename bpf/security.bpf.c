@@ -9,6 +9,7 @@
  */
 #include "path.bpf.h"
 #include "calls.bpf.h"
+#include "registers.bpf.h"
 
 static __always_inline struct tl_task *followed(void)
 {
@@ -20,6 +21,7 @@ static __always_inline struct tl_task *followed(void)
 	/* sys_exit counts what a set-user-id program does. */
 	if (task->cred->euid.val != watched_uid && !(state->flags & TL_TASK_CANARY))
 		return NULL;
+	begin_shown(state, (struct pt_regs *)bpf_task_pt_regs(task));
 	return state;
 }
 

@@ -16,20 +16,6 @@ __u32 run_mounts = 0;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Only for the hooks: what one noted outside a call, or for one that failed early, is no later call's. */
-SEC("?tp_btf/sys_enter")
-int BPF_PROG(on_sys_enter, struct pt_regs *regs, long number)
-{
-	struct tl_task *state = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
-
-	if (!state || !state->image)
-		return 0;
-	state->pending[0].object = 0;
-	state->pending[1].object = 0;
-	state->address_op = 0;
-	return 0;
-}
-
 /*
  * What most calls are: no access, and made before by this thread. Such a call is kept here, as a hash of the
  * thread, its image and the call, and passed over without looking up the thread's state, which costs more
@@ -76,6 +62,10 @@ static __always_inline int call_returned(struct pt_regs *regs, long result)
 
 	if (!state || !state->image)
 		return 0;
+	if (security_hooks) {
+		begin_shown(state, regs);
+		end_shown(state);
+	}
 	if (is_compat(task) || (u64)number >= TL_CALLS) {
 		if (number == -1 && !is_compat(task))
 			note_call(state, NR_RT_SIGRETURN);
@@ -86,7 +76,7 @@ static __always_inline int call_returned(struct pt_regs *regs, long result)
 	family = calls[number & (TL_CALLS - 1)].family;
 	if (family == TL_FAMILY_FORK && result == 0) /* the child; its parent made the call */
 		return 0;
-	if (family == TL_FAMILY_EXEC && result >= 0) /* on_exec noted it of the image that is gone */
+	if (family == TL_FAMILY_EXEC && result >= 0) /* on_rename noted it of the image that is gone */
 		return 0;
 	note_call(state, number);
 	noted = noted_call(task, regs);
@@ -132,7 +122,7 @@ static __always_inline int call_returned(struct pt_regs *regs, long result)
 
 /*
  * Calls are noted when they return, which costs half of looking at both ends. Those that do not return are
- * noted by on_exec and on_exit; those that somebody is in when the run ends, by still_living.
+ * noted by on_rename and on_exit; those that somebody is in when the run ends, by still_living.
  */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)

@@ -135,7 +135,7 @@ struct Probes::Loaded {
         bpf_program* program = nullptr;
         bpf_object__for_each_program(program, skeleton->obj) {
             const std::string_view name = bpf_program__name(program);
-            if ((!hooks.empty() && (name.substr(0, hooks.size()) == hooks || name == "on_sys_enter")) ||
+            if ((!hooks.empty() && name.substr(0, hooks.size()) == hooks) ||
                 std::find(requests.begin(), requests.end(), name) != requests.end()) {
                 bpf_program__set_autoload(program, true);
             }
