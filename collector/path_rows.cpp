@@ -2,6 +2,12 @@
 
 namespace treadline {
 
+void PathRows::expect(size_t rows) {
+    constexpr size_t usual_name = 16;
+    rows_.reserve(rows_.size() + rows);
+    names_.reserve(names_.size() + rows * usual_name);
+}
+
 void PathRows::add(uint32_t parent, std::string_view name) {
     names_ += name;
     rows_.push_back({names_.size(), parent});

@@ -11,6 +11,7 @@ namespace treadline {
 
 class PathRows {
 public:
+    void expect(size_t rows); // room for so many more; only a hint
     // The next number, from 1 on. `parent` is a lower one, or 0: then `name` is the whole text.
     void add(uint32_t parent, std::string_view name);
 

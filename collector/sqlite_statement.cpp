@@ -1,6 +1,7 @@
 #include "collector/sqlite_statement.h"
 
 #include <cstring>
+#include <optional>
 
 namespace treadline::sqlite {
 namespace {
@@ -168,6 +169,55 @@ std::string_view Statement::column_view(int at) const {
 
 bool Statement::column_null(int at) const {
     return sqlite3_column_type(statement_.get(), at) == SQLITE_NULL;
+}
+
+std::string_view RowValues::view(int at) const {
+    const void* bytes = sqlite3_value_blob(values_[at]);
+    const int size = sqlite3_value_bytes(values_[at]);
+    return bytes == nullptr ? std::string_view()
+                            : std::string_view(static_cast<const char*>(bytes), static_cast<size_t>(size));
+}
+
+namespace {
+
+struct Visit {
+    const std::function<result<ok>(const RowValues&)>& row;
+    std::optional<error> failed;
+
+    static void step(sqlite3_context* context, int, sqlite3_value** values) {
+        auto& visit = *static_cast<Visit*>(sqlite3_user_data(context));
+        if (auto shown = visit.row(RowValues(values)); !shown) {
+            visit.failed = std::move(shown.error());
+            sqlite3_result_error_code(context, SQLITE_ABORT);
+        }
+    }
+    static void finish(sqlite3_context*) {}
+};
+
+} // namespace
+
+result<ok> visit_rows(sqlite3* database, std::string_view table, std::string_view columns, int64_t first,
+                      int64_t last, const std::function<result<ok>(const RowValues&)>& row) {
+    Visit visit{row, {}};
+    const auto define = [&](auto step, auto finish) {
+        return sqlite3_create_function_v2(database, "visit", -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, &visit,
+                                          nullptr, step, finish, nullptr);
+    };
+    if (define(Visit::step, Visit::finish) != SQLITE_OK) {
+        return store_error(database, "use");
+    }
+    const auto walk = [&]() -> result<ok> {
+        // A range of a table's own keys is walked in their order.
+        auto rows = TRY(Statement::prepare(database, "SELECT visit(" + std::string(columns) + ") FROM " +
+                                                         std::string(table) + " WHERE id BETWEEN ?1 AND ?2"));
+        return rows.integer(1, first).integer(2, last).run();
+    };
+    auto walked = walk();
+    define(nullptr, nullptr);
+    if (visit.failed) {
+        return failure(std::move(*visit.failed));
+    }
+    return walked;
 }
 
 result<Transaction> Transaction::begin(sqlite3* database, const char* sql) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -58,6 +59,24 @@ private:
     explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
     std::unique_ptr<sqlite3_stmt, Finalise> statement_;
 };
+
+// The values of a row while visit_rows() shows it.
+class RowValues {
+public:
+    explicit RowValues(sqlite3_value** values) : values_(values) {}
+    [[nodiscard]] int64_t integer(int at) const { return sqlite3_value_int64(values_[at]); }
+    [[nodiscard]] std::string_view view(int at) const; // TEXT or BLOB
+
+private:
+    sqlite3_value** values_;
+};
+
+// Shows each row of `table` whose `id` is in [first, last] to `visit`, in the order of the ids; its error
+// ends the visit. For the tables that hold millions: SQLite's own loop calls `visit` as an aggregate
+// function, which takes three quarters of the time of stepping from row to row. Nothing of this database is
+// called meanwhile.
+result<ok> visit_rows(sqlite3* database, std::string_view table, std::string_view columns, int64_t first,
+                      int64_t last, const std::function<result<ok>(const RowValues&)>& visit);
 
 // Takes back what it began, unless it was committed.
 class Transaction {

@@ -109,16 +109,33 @@ result<ok> read_processes(sqlite3* database, Trace& trace) {
     return ok{};
 }
 
+// The highest number in a table whose keys carry the run; 0 if there is none.
+result<uint32_t> last_number(sqlite3* database, const char* table, int64_t run) {
+    auto rows = TRY(rows_of_run(database, std::string("SELECT max(id) & 0xffffffff FROM ") + table, run));
+    TRY(rows.step());
+    return static_cast<uint32_t>(rows.column_integer(0));
+}
+
+// Room is made beforehand for no more than these: a damaged key may say anything.
+constexpr uint32_t most_rows_expected = 4'000'000;
+
+// Numbered from 1 without a gap.
 result<PathRows> read_paths(sqlite3* database, int64_t run) {
-    auto rows = TRY(rows_of_run(database, "SELECT id & 0xffffffff, parent, name FROM path", run));
+    const uint32_t last = TRY(last_number(database, "path", run));
     PathRows paths;
-    while (TRY(rows.step())) {
-        const int64_t number = rows.column_integer(0);
-        const int64_t parent = rows.column_integer(1);
-        if (number != int64_t{paths.size()} + 1 || parent < 0 || parent >= number) {
+    paths.expect(std::min(last, most_rows_expected));
+    const auto add = [&](const sqlite::RowValues& row) -> result<ok> {
+        const int64_t parent = row.integer(0);
+        if (parent < 0 || parent > int64_t{paths.size()} || paths.size() == last) {
             return fail("the trace store is damaged: a path lacks its directory");
         }
-        paths.add(static_cast<uint32_t>(parent), rows.column_view(2));
+        paths.add(static_cast<uint32_t>(parent), row.view(1));
+        return ok{};
+    };
+    TRY(sqlite::visit_rows(database, "path", "parent, name", store_key(run, 0), store_key(run, UINT32_MAX),
+                           add));
+    if (paths.size() != last) {
+        return fail("the trace store is damaged: a path lacks its directory");
     }
     return paths;
 }
@@ -177,19 +194,21 @@ result<ok> read_files(sqlite3* database, const PathRows& paths, Trace& trace) {
 }
 
 result<ok> read_access_rows(sqlite3* database, Trace& trace) {
-    auto rows = TRY(rows_of_run(
-        database, "SELECT process, path, access, result, count, flags FROM file_access", trace.run.id));
-    while (TRY(rows.step())) {
+    const int64_t run = trace.run.id;
+    trace.rows.reserve(std::min(TRY(last_number(database, "file_access", run)), most_rows_expected));
+    const auto add = [&](const sqlite::RowValues& row) -> result<ok> {
         AccessRow access;
-        access.process = static_cast<uint32_t>(rows.column_integer(0));
-        access.path = TRY(path_number(trace.paths, rows.column_integer(1)));
-        access.access = TRY(access_kind(rows.column_integer(2)));
-        access.result = static_cast<int32_t>(rows.column_integer(3));
-        access.count = static_cast<uint64_t>(rows.column_integer(4));
-        set_flags(access, rows.column_integer(5));
+        access.process = static_cast<uint32_t>(row.integer(0));
+        access.path = TRY(path_number(trace.paths, row.integer(1)));
+        access.access = TRY(access_kind(row.integer(2)));
+        access.result = static_cast<int32_t>(row.integer(3));
+        access.count = static_cast<uint64_t>(row.integer(4));
+        set_flags(access, row.integer(5));
         trace.rows.push_back(access);
-    }
-    return ok{};
+        return ok{};
+    };
+    return sqlite::visit_rows(database, "file_access", "process, path, access, result, count, flags",
+                              store_key(run, 0), store_key(run, UINT32_MAX), add);
 }
 
 result<ok> read_sockets(sqlite3* database, Trace& trace) {

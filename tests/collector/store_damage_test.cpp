@@ -326,3 +326,22 @@ TEST_CASE("a full disk keeps every committed access, and takes a run again once 
     CHECK(said == "kept");
 }
 #endif
+
+TEST_CASE("rows that do not fit together are damage, however the run is read", "[collector][store]") {
+    const TemporaryDirectory directory;
+    const std::string store = whole_store(directory);
+    const auto& [change, told] = GENERATE(table<const char*, const char*>(
+        {{"DELETE FROM path WHERE id & 0xffffffff = 3", "a path lacks its directory"},
+         {"UPDATE path SET parent = 400 WHERE id & 0xffffffff = 3", "a path lacks its directory"},
+         {"UPDATE path SET parent = -1 WHERE id & 0xffffffff = 3", "a path lacks its directory"},
+         {"INSERT INTO path VALUES ((1 << 32) + 0xffffffff, 0, x'61')", "a path lacks its directory"},
+         {"UPDATE file_access SET path = 99999", "an access to no path"},
+         {"UPDATE file_access SET access = 42", "unknown access 42"}}));
+    { const Lock changed(store, change); }
+    INFO(change);
+    for (const auto form : {TraceReader::Files::AsTexts, TraceReader::Files::AsRows}) {
+        const auto trace = TraceReader::open(store).value().read(1, form);
+        REQUIRE_FALSE(trace.has_value());
+        CHECK_THAT(trace.error().message(), ContainsSubstring("is damaged: ") && ContainsSubstring(told));
+    }
+}
