@@ -67,9 +67,18 @@ bool needs_no_escape(std::string_view name) {
     return all;
 }
 
+// Absolute, and normal already.
 bool is_plain(std::string_view path) {
-    return path.size() > 1 && path.front() == '/' && path.back() != '/' &&
-           path.find("//") == std::string_view::npos && path.find("/.") == std::string_view::npos;
+    if (path.size() < 2 || path.front() != '/' || path.back() == '/') {
+        return false;
+    }
+    for (size_t at = path.find("/."); at != std::string_view::npos; at = path.find("/.", at + 1)) {
+        const std::string_view rest = path.substr(at + 2);
+        if (rest.empty() || rest[0] == '/' || rest == "." || rest.starts_with("./")) {
+            return false;
+        }
+    }
+    return path.find("//") == std::string_view::npos;
 }
 
 bool is_name(std::string_view text) {
@@ -98,9 +107,22 @@ using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>
 struct RowFacts {
     PathTrie::Node node = PathTrie::none;
     bool known = false;
-    bool by_text = false;   // what lies below it is not simply below its node
-    bool may_guard = false; // a guard may concern it
+    bool by_text = false;        // what lies below it is not simply below its node
+    bool may_guard = false;      // a guard may concern it
+    bool may_be_missing = false; // in a fresh checkout or with cold caches
 };
+
+// Of what turned out to be the same path.
+void add_facts(NodeFacts& facts, const NodeFacts& more) {
+    if (more.touched) {
+        facts.created = (facts.touched ? facts.created : true) && more.created;
+        facts.gone = (facts.touched ? facts.gone : true) && more.gone;
+    }
+    facts.touched |= more.touched;
+    facts.seen |= more.seen;
+    facts.directory |= more.directory;
+    facts.runs |= more.runs;
+}
 
 class Collector {
 public:
@@ -120,6 +142,9 @@ private:
         Subjects subjects;
         std::unordered_map<int64_t, uint16_t> subject_of; // by process image: index into AccessSet::subjects
         std::vector<RowFacts> rows;                       // by number
+        std::vector<uint32_t> way;                        // scratch
+        int64_t process = -1;                             // of the last access: neighbours are mostly of one,
+        uint16_t subject = 0;                             // who is this
 
         // Whether a file the run wrote to belongs to the project or the user, not to the system.
         [[nodiscard]] bool may_be_missing(std::string_view path) const {
@@ -135,8 +160,9 @@ private:
 
     uint16_t number_of(const Subject& subject);
     PathTrie::Node node_of(RunState& state, std::string_view path);
-    PathTrie::Node child_of(PathTrie::Node parent, std::string_view name); // as it is on the disk
+    uint16_t subject_of(RunState& state, int64_t process);
     const RowFacts& row(RunState& state, uint32_t number);
+    RowFacts facts_of_row(RunState& state, uint32_t number);
     Draft& draft(PathTrie::Node node);
     // `access`: a FileAccess or an AccessRow. `locate` and `text` give its place and its path; the text of
     // most is never asked for.
@@ -195,48 +221,66 @@ PathTrie::Node Collector::node_of(RunState& state, std::string_view path) {
         const PathTrie::Node node = set_.trie.insert(state.variables.shorten(parent));
         at = state.directories.emplace(std::string(parent), node).first;
     }
-    return child_of(at->second, file_name(path));
+    const std::string_view name = file_name(path);
+    return needs_no_escape(name) ? set_.trie.insert_child(at->second, name)
+                                 : set_.trie.insert_child(at->second, escape_path(name));
 }
 
-PathTrie::Node Collector::child_of(PathTrie::Node parent, std::string_view name) {
-    return needs_no_escape(name) ? set_.trie.insert_child(parent, name)
-                                 : set_.trie.insert_child(parent, escape_path(name));
+uint16_t Collector::subject_of(RunState& state, int64_t process) {
+    if (state.process != process) {
+        const auto subject = state.subject_of.find(process);
+        state.process = process;
+        state.subject = subject == state.subject_of.end() ? number_of({}) : subject->second;
+    }
+    return state.subject;
 }
 
 Collector::Draft& Collector::draft(PathTrie::Node node) {
-    if (drafts_.size() <= node) {
-        drafts_.resize(std::max<size_t>(node + 1, drafts_.size() * 2));
+    while (drafts_.size() <= node) {
+        drafts_.emplace_back();
     }
     return drafts_[node];
 }
 
-// Almost every row lies in its directory's node. Where a variable's folder begins, and below /proc, the text
-// decides.
-const RowFacts& Collector::row(RunState& state, uint32_t number) {
-    std::vector<uint32_t> unknown;
-    for (uint32_t at = number; at != 0 && !state.rows[at].known; at = state.paths.parent(at)) {
-        unknown.push_back(at);
+// Almost every row lies in its directory's node, and is the only one there of its name. Where a variable's
+// folder begins, and below /proc, the text decides.
+RowFacts Collector::facts_of_row(RunState& state, uint32_t number) {
+    RowFacts row;
+    row.known = true;
+    const uint32_t parent = state.paths.parent(number);
+    const std::string_view name = state.paths.name(number);
+    const RowFacts& above = state.rows[parent];
+    if (parent != 0 && !above.by_text && is_name(name)) {
+        const auto child = [&](std::string_view written) {
+            return state.run == 0 ? set_.trie.append_child(above.node, written)
+                                  : set_.trie.insert_child(above.node, written);
+        };
+        row.node = needs_no_escape(name) ? child(name) : child(escape_path(name));
+        row.may_guard = above.may_guard ||
+                        (state.guards.may_name(name) && state.guards.may_reach(state.paths.text(number)));
+        row.may_be_missing = above.may_be_missing;
+        return row;
     }
-    for (auto at = unknown.rbegin(); at != unknown.rend(); ++at) {
-        RowFacts& row = state.rows[*at];
-        const uint32_t parent = state.paths.parent(*at);
-        const std::string_view name = state.paths.name(*at);
-        row.known = true;
-        if (parent != 0 && !state.rows[parent].by_text && is_name(name)) {
-            row.node = child_of(state.rows[parent].node, name);
-            row.may_guard = state.rows[parent].may_guard ||
-                            (state.guards.may_name(name) && state.guards.may_reach(state.paths.text(*at)));
-            continue;
-        }
-        const std::string text = state.paths.text(*at);
-        row.may_guard = (parent != 0 && state.rows[parent].may_guard) || may_be_guarded(state.guards, text);
-        row.by_text =
-            !is_plain(text) || is_within(text, "/proc") ||
-            std::any_of(state.variable_values.begin(), state.variable_values.end(),
-                        [&](const std::string& value) { return value != text && is_within(value, text); });
-        if (!text.empty() && text.front() == '/') {
-            row.node = node_of(state, text);
-        }
+    const std::string text = state.paths.text(number);
+    row.may_guard = (parent != 0 && above.may_guard) || may_be_guarded(state.guards, text);
+    row.may_be_missing = state.may_be_missing(text);
+    row.by_text =
+        !is_plain(text) || is_within(text, "/proc") ||
+        std::any_of(state.variable_values.begin(), state.variable_values.end(),
+                    [&](const std::string& value) { return value != text && is_within(value, text); });
+    if (!text.empty() && text.front() == '/') {
+        row.node = node_of(state, text);
+    }
+    return row;
+}
+
+const RowFacts& Collector::row(RunState& state, uint32_t number) {
+    state.way.clear();
+    for (uint32_t at = number; at != 0 && !state.rows[at].known; at = state.paths.parent(at)) {
+        state.way.push_back(at);
+    }
+    for (auto at = state.way.rbegin(); at != state.way.rend(); ++at) {
+        state.rows[*at] = facts_of_row(state, *at);
     }
     return state.rows[number];
 }
@@ -315,18 +359,13 @@ void Collector::add_access(RunState& state, const Access& access, Locate locate,
     }
     // What was there to be written to is not there in a fresh checkout or with cold caches, and then it is
     // made.
-    if (access.would_create && state.may_be_missing(text())) {
+    if (access.would_create && where.may_be_missing) {
         modes |= Mode::Create;
     }
-    NodeFacts& facts = draft.facts;
-    facts.created = (facts.touched ? facts.created : true) && access.created_by_run;
-    facts.gone = (facts.touched ? facts.gone : true) && access.gone_at_end;
-    facts.touched = true;
-    facts.seen |= modes;
-    facts.directory |= access.directory || access.access == AccessKind::List;
-    facts.runs |= uint64_t{1} << std::min<size_t>(state.run, 63);
-    const auto subject = state.subject_of.find(access.process);
-    set_.records.push_back({where.node, subject == state.subject_of.end() ? number_of({}) : subject->second,
+    add_facts(draft.facts, {uint64_t{1} << std::min<size_t>(state.run, 63), modes,
+                            access.directory || access.access == AccessKind::List, access.created_by_run,
+                            access.gone_at_end, true});
+    set_.records.push_back({where.node, subject_of(state, access.process),
                             static_cast<uint16_t>(std::min<size_t>(state.run, UINT16_MAX)), modes,
                             static_cast<uint32_t>(std::clamp<uint64_t>(access.count, 1, UINT32_MAX))});
 }
@@ -336,13 +375,17 @@ void Collector::add_file(RunState& state, const FileAccess& access) {
     add_access(
         state, access,
         [&] {
-            return RowFacts{is_path ? node_of(state, access.path) : PathTrie::none, true, true, true};
+            RowFacts row;
+            row.node = is_path ? node_of(state, access.path) : PathTrie::none;
+            row.may_guard = true;
+            row.may_be_missing = access.would_create && state.may_be_missing(access.path);
+            return row;
         },
         [&] { return access.path; });
 }
 
 void Collector::add(const Trace& trace, const Variables& variables, size_t run) {
-    RunState state{variables, Guards(variables), run, trace.paths, {}, {}, Subjects(trace), {}, {}};
+    RunState state{variables, Guards(variables), run, trace.paths, {}, {}, Subjects(trace), {}, {}, {}};
     state.rows.resize(size_t{trace.paths.size()} + 1);
     for (const char* name : {"project", "home", "tmp", "cache", "config", "data", "state", "runtime"}) {
         if (!variables.get(name).empty()) {
@@ -357,7 +400,10 @@ void Collector::add(const Trace& trace, const Variables& variables, size_t run) 
         add_file(state, access);
     }
     if (run == 0) {
-        set_.trie.expect(trace.paths.size()); // later runs touch the same paths, mostly
+        set_.trie.expect(trace.paths.size());
+        drafts_.reserve(set_.trie.size() + trace.paths.size());
+    } else {
+        set_.trie.index_appended(); // later runs touch the same paths, mostly
     }
     for (const AccessRow& access : trace.rows) {
         add_access(
@@ -417,7 +463,7 @@ void Collector::finish() {
     const std::vector<PathTrie::Node> renumbered = set_.trie.finish();
     set_.facts.resize(set_.trie.size());
     for (PathTrie::Node old = 0; old < renumbered.size() && old < drafts_.size(); ++old) {
-        set_.facts[renumbered[old]] = drafts_[old].facts;
+        add_facts(set_.facts[renumbered[old]], drafts_[old].facts);
     }
     drafts_ = {};
     // Upwards: who came below, and what is a directory because something lies in it.

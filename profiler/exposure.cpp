@@ -62,36 +62,43 @@ Exposure::Exposure(const AccessSet& set, const CostModel& model, const DiskSurve
         const int64_t files = there.files - passing + (there.truncated ? costs.entries_beyond_listing : 0);
         const Weights& weights = costs.of(model.class_of(node));
 
-        OfNode& sums = costs_.emplace_back();
-        std::array<Amount, 4>& all_below = below.emplace_back();
+        std::array<Amount, 4> direct;
+        std::array<Amount, 4> deeper;
         for (size_t i = 0; i < all_modes.size(); ++i) {
-            const Mode mode = all_modes[i];
-            Amount direct;
-            direct.add(weights, mode, files);
-            Amount deeper;
-            deeper.add(weights, mode, there.directories * costs.entries_of_unseen_directory);
-            for (Node child = trie.first_child(node); child < trie.first_child(node) + trie.child_count(node);
-                 ++child) {
-                const NodeFacts& seen = set.facts[child];
+            direct[i].add(weights, all_modes[i], files);
+            deeper[i].add(weights, all_modes[i], there.directories * costs.entries_of_unseen_directory);
+        }
+        for (Node child = trie.first_child(node); child < trie.first_child(node) + trie.child_count(node);
+             ++child) {
+            const NodeFacts& seen = set.facts[child];
+            const Weights& its = costs.of(model.class_of(child));
+            for (size_t i = 0; i < all_modes.size(); ++i) {
+                const Mode mode = all_modes[i];
                 // A directory's contents are weighed below; by itself it can only be deleted. Entries the run
                 // made expose nothing: they are its own.
                 const bool counts = !seen.created && (!seen.directory || mode == Mode::Create);
                 if (counts && !seen.seen.has(mode)) {
-                    direct.add(costs.of(model.class_of(child)), mode, 1);
+                    direct[i].add(its, mode, 1);
                 }
                 if (trie.child_count(child) > 0) {
-                    deeper.add(below[internal_[child]][i]);
+                    deeper[i].add(below[internal_[child]][i]);
                 }
             }
-            direct.logarithmic += weights.of(mode) * passing;
-            direct.counted /= shrinks;
-            direct.logarithmic /= shrinks;
-            all_below[i] = direct;
-            all_below[i].add(deeper);
+        }
+        OfNode& sums = costs_.emplace_back();
+        std::array<Amount, 4>& all_below = below.emplace_back();
+        for (size_t i = 0; i < all_modes.size(); ++i) {
+            const Mode mode = all_modes[i];
+            direct[i].logarithmic += weights.of(mode) * passing;
+            direct[i].counted /= shrinks;
+            direct[i].logarithmic /= shrinks;
+            all_below[i] = direct[i];
+            all_below[i].add(deeper[i]);
             const auto to_come = [&](int64_t entries) {
                 return made ? 0 : weights.of(mode) * entries / shrinks;
             };
-            sums.names[i] = lines_for(direct, to_come(costs.entries_to_come_in_directory), costs.tightness);
+            sums.names[i] =
+                lines_for(direct[i], to_come(costs.entries_to_come_in_directory), costs.tightness);
             sums.subtree[i] =
                 lines_for(all_below[i], to_come(costs.entries_to_come_in_subtree), costs.tightness);
         }

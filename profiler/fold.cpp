@@ -96,12 +96,19 @@ private:
     // What a subtree rule at this very node has to grant; 0 where other rules may do.
     [[nodiscard]] Bits whole_tree_needs(Node node, Bits granted, bool in_private) const;
     [[nodiscard]] MilliLines own_cost(Node node, Bits granted, bool in_private) const;
+    // A file that the run writes: a program there is another one in the next run.
+    [[nodiscard]] bool may_be_replaced(Node node) const {
+        const NodeFacts& facts = set_.facts[node];
+        return !facts.directory && (facts.seen.has(Mode::Write) || facts.seen.has(Mode::Create));
+    }
     // The node and all below it, where `own_granted` reaches the node itself and `granted` the rest, too.
     [[nodiscard]] MilliLines best(Node node, Bits own_granted, Bits granted, bool in_private) const;
     void solve(Node node);
     void solve_state(Node node, Bits granted, bool in_private);
     void weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover& by_cover) const;
     void weigh_private(Node node, Bits granted, ByCover& by_cover) const;
+    void group_leaves(Node node);
+    [[nodiscard]] MilliLines leaves_cost(Bits granted, bool in_private) const;
     void sum_names(Node node, bool in_private);
     std::vector<FoldedRule> read_off() const;
 
@@ -116,6 +123,16 @@ private:
     // Of the node being solved: everything strictly below it, by what is granted throughout and to its
     // children.
     std::array<std::array<MilliLines, 16>, 16> under_names_{};
+    // Its children without children are most of all nodes: what they cost is added up, by what they need and
+    // whether they are made in a private place, instead of asked of each for each grant.
+    struct Leaves {
+        int64_t count = 0;
+        int64_t programs = 0; // that the run wrote
+        int64_t results = 0;
+        MilliLines penalties = 0;
+    };
+    std::array<std::array<Leaves, 2>, 16> leaves_{};
+    std::vector<Node> other_children_;
 };
 
 Bits Folding::left_over(Node node, Bits granted, bool in_private) const {
@@ -151,8 +168,7 @@ MilliLines Folding::own_cost(Node node, Bits granted, bool in_private) const {
     }
     if (left != 0) {
         sum += costs_.costs().rule + costs_.name_penalty(node);
-        const bool made = set_.facts[node].seen.has(Mode::Write) || set_.facts[node].seen.has(Mode::Create);
-        if (made && (left & static_cast<Bits>(Mode::Execute)) != 0 && !set_.facts[node].directory) {
+        if ((left & static_cast<Bits>(Mode::Execute)) != 0 && may_be_replaced(node)) {
             sum += costs_.costs().replaced_program;
         }
     }
@@ -252,11 +268,51 @@ void Folding::solve_state(Node node, Bits granted, bool in_private) {
     }
 }
 
+void Folding::group_leaves(Node node) {
+    leaves_ = {};
+    other_children_.clear();
+    const Node first = trie_.first_child(node);
+    for (Node child = first; child < first + trie_.child_count(node); ++child) {
+        if (trie_.child_count(child) != 0 || costs_.must_be_whole(child)) {
+            other_children_.push_back(child);
+            continue;
+        }
+        Leaves& leaves = leaves_[need(child)][costs_.made_in_private(child) ? 1 : 0];
+        ++leaves.count;
+        leaves.programs += may_be_replaced(child);
+        leaves.results += costs_.is_result(child);
+        leaves.penalties += costs_.name_penalty(child);
+    }
+}
+
+// The sum of own_cost() of all that are grouped.
+MilliLines Folding::leaves_cost(Bits granted, bool in_private) const {
+    const Costs& costs = costs_.costs();
+    MilliLines sum = 0;
+    for (unsigned needed = 1; needed < 16; ++needed) {
+        for (const bool made : {false, true}) {
+            const Leaves& leaves = leaves_[needed][made ? 1 : 0];
+            if (leaves.count == 0) {
+                continue;
+            }
+            const bool there = in_private && made;
+            const auto left = static_cast<Bits>(needed & ~unsigned{granted} &
+                                                (there ? ~unsigned{what_private_grants} : ~0U));
+            if (there && left != 0) {
+                return never;
+            }
+            sum += in_private ? leaves.results * costs.lost_result : 0;
+            sum += left != 0 ? leaves.count * costs.rule + leaves.penalties : 0;
+            sum +=
+                (left & static_cast<Bits>(Mode::Execute)) != 0 ? leaves.programs * costs.replaced_program : 0;
+        }
+    }
+    return plus(0, sum);
+}
+
 void Folding::sum_names(Node node, bool in_private) {
     const Bits universe = nodes_[node].universe;
     const Bits grantable = costs_.foldable_names(node).bits() & universe;
-    const Node first = trie_.first_child(node);
-    const Node last = first + trie_.child_count(node);
     for (unsigned subtree = 0; subtree < 16; ++subtree) {
         for (unsigned names = subtree; names < 16; ++names) {
             const unsigned more = names & ~subtree;
@@ -264,8 +320,8 @@ void Folding::sum_names(Node node, bool in_private) {
                 (more & grantable) != more) {
                 continue;
             }
-            MilliLines sum = 0;
-            for (Node child = first; child < last; ++child) {
+            MilliLines sum = leaves_cost(static_cast<Bits>(names), in_private);
+            for (const Node child : other_children_) {
                 sum =
                     plus(sum, best(child, static_cast<Bits>(names), static_cast<Bits>(subtree), in_private));
             }
@@ -294,6 +350,7 @@ void Folding::solve(Node node) {
     below_.resize(below_.size() + states);
     solved.first_option = static_cast<uint32_t>(options_.size());
     options_.resize(options_.size() + (states << std::popcount(need(node))));
+    group_leaves(node);
     // Private first: a directory that becomes private asks for what is below it then.
     for (const bool in_private : {true, false}) {
         if (in_private && !solved.under_private) {

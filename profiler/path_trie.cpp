@@ -1,9 +1,12 @@
 #include "profiler/path_trie.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 #include <functional>
 #include <numeric>
+#include <utility>
 
 #include "base/text.h"
 
@@ -40,42 +43,65 @@ std::string_view PathTrie::keep(std::string_view name) {
 
 void PathTrie::expect(size_t nodes) {
     nodes_.reserve(nodes_.size() + nodes);
-    if ((nodes_.size() + nodes) * 2 > slots_.size()) {
-        grow(std::bit_ceil((nodes_.size() + nodes) * 2));
+}
+
+PathTrie::Node PathTrie::add(Node parent, std::string_view name) {
+    nodes_.push_back({keep(name), parent, 0, 0});
+    return static_cast<Node>(nodes_.size() - 1);
+}
+
+void PathTrie::place(Slot slot) {
+    size_t at = slot.hash & (slots_.size() - 1);
+    while (slots_[at].node != none) {
+        at = (at + 1) & (slots_.size() - 1);
     }
+    slots_[at] = slot;
 }
 
 void PathTrie::grow(size_t size) {
-    std::vector<Slot> slots(size);
-    for (const Slot& slot : slots_) {
-        size_t at = slot.hash & (slots.size() - 1);
-        while (slot.node != none && slots[at].node != none) {
-            at = (at + 1) & (slots.size() - 1);
-        }
+    const std::vector<Slot> before = std::exchange(slots_, std::vector<Slot>(size));
+    for (const Slot& slot : before) {
         if (slot.node != none) {
-            slots[at] = slot;
+            place(slot);
         }
     }
-    slots_ = std::move(slots);
 }
 
 PathTrie::Node PathTrie::insert_child(Node parent, std::string_view name) {
+    if (likely_ < nodes_.size() && nodes_[likely_].parent == parent && nodes_[likely_].name == name) {
+        return likely_++;
+    }
     const uint32_t hashed = hash(parent, name);
     size_t at = hashed & (slots_.size() - 1);
     while (slots_[at].node != none) {
         const Entry& there = nodes_[slots_[at].node];
         if (slots_[at].hash == hashed && there.parent == parent && there.name == name) {
+            likely_ = slots_[at].node + 1;
             return slots_[at].node;
         }
         at = (at + 1) & (slots_.size() - 1);
     }
-    const Node node = static_cast<Node>(nodes_.size());
-    nodes_.push_back({keep(name), parent, 0, 0});
+    const Node node = add(parent, name);
     slots_[at] = {node, hashed};
     if (nodes_.size() * 2 > slots_.size()) {
         grow(slots_.size() * 2);
     }
     return node;
+}
+
+PathTrie::Node PathTrie::append_child(Node parent, std::string_view name) {
+    all_in_slots_ = false;
+    return add(parent, name);
+}
+
+void PathTrie::index_appended() {
+    if (std::exchange(all_in_slots_, true)) {
+        return;
+    }
+    slots_.assign(std::bit_ceil(nodes_.size() * 2), Slot{});
+    for (Node node = 1; node < nodes_.size(); ++node) {
+        place({node, hash(nodes_[node].parent, nodes_[node].name)});
+    }
 }
 
 PathTrie::Node PathTrie::insert(std::string_view portable) {
@@ -84,6 +110,25 @@ PathTrie::Node PathTrie::insert(std::string_view portable) {
         node = insert_child(node, name);
     }
     return node;
+}
+
+// By the bytes of their names; of equal ones the earlier comes first.
+void PathTrie::sort(std::vector<Sibling>& siblings) const {
+    for (Sibling& sibling : siblings) {
+        const std::string_view name = nodes_[sibling.node].name;
+        std::array<unsigned char, sizeof sibling.begin> begin{};
+        std::memcpy(begin.data(), name.data(), std::min(name.size(), begin.size()));
+        for (const unsigned char byte : begin) {
+            sibling.begin = sibling.begin << 8 | byte;
+        }
+    }
+    std::sort(siblings.begin(), siblings.end(), [&](const Sibling& a, const Sibling& b) {
+        if (a.begin != b.begin) {
+            return a.begin < b.begin;
+        }
+        const int order = nodes_[a.node].name.compare(nodes_[b.node].name);
+        return order != 0 ? order < 0 : a.node < b.node;
+    });
 }
 
 std::vector<PathTrie::Node> PathTrie::finish() {
@@ -99,24 +144,41 @@ std::vector<PathTrie::Node> PathTrie::finish() {
     for (Node node = 1; node < nodes_.size(); ++node) {
         grouped[next[nodes_[node].parent]++] = node;
     }
+    next = {};
     std::vector<Node> renumbered(nodes_.size(), 0);
-    std::vector<Entry> ordered;
+    std::vector<Entry> ordered{nodes_[top]};
     ordered.reserve(nodes_.size());
-    ordered.push_back(nodes_[top]);
-    std::vector<Node> old_of{top};
-    old_of.reserve(nodes_.size());
+    // The old numbers in the new order; where a node was appended more than once, side by side from here on.
+    std::vector<Node> old{top};
+    old.reserve(nodes_.size());
+    std::vector<uint32_t> first_old{0};
+    first_old.reserve(nodes_.size());
+    std::vector<Sibling> siblings;
     for (Node node = 0; node < ordered.size(); ++node) {
-        const Node old = old_of[node];
-        const auto first = grouped.begin() + begin[old];
-        const auto last = grouped.begin() + begin[old + 1];
-        std::sort(first, last, [&](Node a, Node b) { return nodes_[a].name < nodes_[b].name; });
-        ordered[node].first_child = static_cast<Node>(ordered.size());
-        ordered[node].child_count = static_cast<uint32_t>(last - first);
-        for (auto child = first; child != last; ++child) {
-            renumbered[*child] = static_cast<Node>(ordered.size());
-            ordered.push_back({nodes_[*child].name, node, 0, 0});
-            old_of.push_back(*child);
+        siblings.clear();
+        const size_t last_old = node + 1 < first_old.size() ? first_old[node + 1] : old.size();
+        for (size_t i = first_old[node]; i < last_old; ++i) {
+            for (uint32_t child = begin[old[i]]; child < begin[old[i] + 1]; ++child) {
+                siblings.push_back({0, grouped[child]});
+            }
         }
+        sort(siblings);
+        const auto first = static_cast<Node>(ordered.size());
+        ordered[node].first_child = first;
+        uint64_t before = 0; // the beginning of the last one's name
+        for (const Sibling& sibling : siblings) {
+            const std::string_view name = nodes_[sibling.node].name;
+            const bool again =
+                ordered.size() > first && sibling.begin == before && ordered.back().name == name;
+            before = sibling.begin;
+            if (!again) {
+                first_old.push_back(static_cast<uint32_t>(old.size()));
+                ordered.push_back({name, node, 0, 0});
+            }
+            old.push_back(sibling.node);
+            renumbered[sibling.node] = static_cast<Node>(ordered.size() - 1);
+        }
+        ordered[node].child_count = static_cast<uint32_t>(ordered.size()) - first;
     }
     nodes_ = std::move(ordered);
     return renumbered;

@@ -21,12 +21,17 @@ public:
 
     PathTrie();
 
-    // Room for so many more nodes; only a hint.
+    // Room for so many nodes more, by append_child(); only a hint.
     void expect(size_t nodes);
 
     // `portable` is "/", "/a/b" or "${name}/b".
     Node insert(std::string_view portable);
     Node insert_child(Node parent, std::string_view name);
+
+    // A child that is not looked for, and that insert() may not find before index_appended(): for who knows
+    // it to be new. Of two that are the same finish() makes one node.
+    Node append_child(Node parent, std::string_view name);
+    void index_appended();
 
     // Renumbers; element i is the new number of the node that insert() called i. Nothing is inserted
     // afterwards.
@@ -50,16 +55,25 @@ private:
         Node first_child = 0;
         uint32_t child_count = 0;
     };
+    struct Slot {
+        Node node = none;
+        uint32_t hash = 0; // most that are passed are told apart by it, without looking at the node
+    };
     [[nodiscard]] static uint32_t hash(Node parent, std::string_view name);
     std::string_view keep(std::string_view name);
+    Node add(Node parent, std::string_view name);
+    void place(Slot slot); // where one is free
     void grow(size_t slots);
+    struct Sibling {
+        uint64_t begin = 0; // the first bytes of the name, so that most are told apart without looking at it
+        Node node = none;
+    };
+    void sort(std::vector<Sibling>& siblings) const;
 
     std::vector<Entry> nodes_;
-    struct Slot { // the hash beside the number: most that are passed are told apart without looking at the node
-        Node node = none;
-        uint32_t hash = 0;
-    };
-    std::vector<Slot> slots_;       // open addressing over (parent, name), until finish()
+    std::vector<Slot> slots_; // open addressing over (parent, name), until finish()
+    bool all_in_slots_ = true;
+    Node likely_ = 1; // came after the one found last: a second run asks in about the order of the first
     std::deque<std::string> names_; // blocks of text the names point into
 };
 

@@ -1,23 +1,68 @@
 #include "profiler/volatile_names.h"
 
 #include <algorithm>
+#include <array>
 
 namespace treadline {
 namespace {
 
-// Objects, not functions: the algorithms below are then compiled with them inside. Names come by the million.
-constexpr auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-constexpr auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
-constexpr auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-constexpr auto is_hex = [](char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-};
-constexpr auto is_separator = [](char c) {
-    return c == '.' || c == '-' || c == '_' || c == '@' || c == '+' || c == '~' || c == '=' || c == ',' ||
-           c == ' ';
-};
+// Names come by the million: one table says what a character is. Digits are hexadecimal, too.
+enum CharacterClass : uint8_t { Digit = 1, Lower = 2, Upper = 4, Hex = 8, Separator = 16 };
+
+constexpr auto class_table = [] {
+    std::array<uint8_t, 256> of{};
+    for (unsigned c = '0'; c <= '9'; ++c) {
+        of[c] = Digit | Hex;
+    }
+    for (unsigned c = 'a'; c <= 'z'; ++c) {
+        of[c] = c <= 'f' ? Lower | Hex : Lower;
+        of[c - 'a' + 'A'] = c <= 'f' ? Upper | Hex : Upper;
+    }
+    for (const char c : {'.', '-', '_', '@', '+', '~', '=', ',', ' '}) {
+        of[static_cast<unsigned char>(c)] = Separator;
+    }
+    return of;
+}();
+constexpr uint8_t class_of(char c) {
+    return class_table[static_cast<unsigned char>(c)];
+}
+constexpr bool is_digit(char c) {
+    return (class_of(c) & Digit) != 0;
+}
+constexpr bool is_upper(char c) {
+    return (class_of(c) & Upper) != 0;
+}
+constexpr bool is_lower(char c) {
+    return (class_of(c) & Lower) != 0;
+}
+constexpr bool is_separator(char c) {
+    return class_of(c) == Separator;
+}
 bool all_digits(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
+}
+
+// A token at a glance: the classes of its characters.
+struct Classes {
+    size_t digits = 0;
+    uint8_t any = 0;
+    uint8_t all = 0xFF;
+
+    void add(char c) {
+        const uint8_t its = class_of(c);
+        digits += its & Digit;
+        any |= its;
+        all &= its;
+    }
+    [[nodiscard]] bool has(uint8_t wanted) const { return (any & wanted) == wanted; }
+};
+
+Classes classes_of(std::string_view text) {
+    Classes classes;
+    for (const char c : text) {
+        classes.add(c);
+    }
+    return classes;
 }
 
 // yyyy-mm-dd with any separator, as in npm's and cargo's log names.
@@ -38,7 +83,7 @@ bool has_uuid(std::string_view name) {
     for (size_t at = 0; at + shape.size() <= name.size(); ++at) {
         bool fits = true;
         for (size_t i = 0; i < shape.size() && fits; ++i) {
-            fits = shape[i] == '-' ? name[at + i] == '-' : is_hex(name[at + i]);
+            fits = shape[i] == '-' ? name[at + i] == '-' : (class_of(name[at + i]) & Hex) != 0;
         }
         if (fits) {
             return true;
@@ -48,33 +93,40 @@ bool has_uuid(std::string_view name) {
 }
 
 // Seven is the shortest abbreviation git prints; a word of seven such letters has no digit.
-bool is_hash(std::string_view token) {
-    if (token.size() < 7 || !std::all_of(token.begin(), token.end(), is_hex)) {
+bool is_hash(std::string_view token, const Classes& classes) {
+    if (token.size() < 7 || (classes.all & Hex) == 0) {
         return false;
     }
-    const bool digit = std::any_of(token.begin(), token.end(), is_digit);
-    const bool letter = !all_digits(token);
-    return token.size() >= 16 || (digit && letter);
+    return token.size() >= 16 || (classes.digits > 0 && classes.digits < token.size());
 }
 
 // mkstemp(3), nanoid and the like: letters of both cases and digits change places too often for a word.
-bool is_random(std::string_view token) {
-    if (token.size() < 6 || token.size() > 32) {
+bool is_random(std::string_view token, const Classes& classes) {
+    if (token.size() < 6 || token.size() > 32 || !(classes.has(Digit) || classes.has(Lower | Upper))) {
         return false;
     }
     int digit_borders = 0;
     int case_changes = 0; // lower to upper: CamelCase has one a word
-    for (size_t i = 1; i < token.size(); ++i) {
-        digit_borders += is_digit(token[i]) != is_digit(token[i - 1]);
-        case_changes += is_lower(token[i - 1]) && is_upper(token[i]);
+    uint8_t last = class_of(token[0]);
+    for (const char c : token.substr(1)) {
+        const uint8_t next = class_of(c);
+        digit_borders += (next ^ last) & Digit;
+        case_changes += (last & Lower) != 0 && (next & Upper) != 0;
+        last = next;
     }
-    const bool lower = std::any_of(token.begin(), token.end(), is_lower);
-    const bool upper = std::any_of(token.begin(), token.end(), is_upper);
-    const bool digit = std::any_of(token.begin(), token.end(), is_digit);
-    if (digit && lower && upper) {
+    if (classes.has(Digit | Lower | Upper)) {
         return digit_borders >= 2 || (token.size() <= 8 && case_changes >= 1);
     }
     return digit_borders >= 3 || (token.size() <= 10 && case_changes >= 3);
+}
+
+// "sedXk2Ld9": a template without a separator; mkstemp replaces the last six.
+bool ends_at_random(std::string_view token, const Classes& classes) {
+    if (token.size() <= 6 || token.size() > 16 || !(classes.has(Digit) || classes.has(Lower | Upper))) {
+        return false;
+    }
+    const std::string_view end = token.substr(token.size() - 6);
+    return is_random(end, classes_of(end));
 }
 
 bool has_version(std::string_view name) {
@@ -87,8 +139,8 @@ bool has_version(std::string_view name) {
 }
 
 // `rest` is the name from the end of the token on: "" for the last one.
-bool is_volatile_token(std::string_view token, std::string_view rest, bool first) {
-    if (all_digits(token)) {
+bool is_volatile_token(std::string_view token, const Classes& classes, std::string_view rest, bool first) {
+    if (!token.empty() && classes.digits == token.size()) {
         // "npm-471" and "cc.4711.o" hold a process id, "1763657282.lock" a time; "x-404.html", "iso-8859-15"
         // and "2048.js" do not.
         const bool before_extension = rest.size() > 1 && rest[0] == '.' && !is_digit(rest[1]) &&
@@ -96,20 +148,20 @@ bool is_volatile_token(std::string_view token, std::string_view rest, bool first
         const size_t least = first ? 6 : rest.empty() ? 3 : before_extension ? 4 : 5;
         return token.size() >= least;
     }
-    // "sedXk2Ld9": a template without a separator; mkstemp replaces the last six.
-    return is_hash(token) || is_random(token) ||
-           (token.size() > 6 && token.size() <= 16 && is_random(token.substr(token.size() - 6)));
+    return is_hash(token, classes) || is_random(token, classes) || ends_at_random(token, classes);
 }
 
-// Calls `visit` with each token between separators, and the separator behind it ("" for the last one).
+// Calls `visit` with each token between separators, its classes, and the name from its end on ("" for the
+// last one).
 template <class Visit>
 void for_each_token(std::string_view name, Visit visit) {
     for (size_t at = 0; at <= name.size();) {
+        Classes classes;
         size_t end = at;
-        while (end < name.size() && !is_separator(name[end])) {
-            ++end;
+        for (; end < name.size() && !is_separator(name[end]); ++end) {
+            classes.add(name[end]);
         }
-        visit(name.substr(at, end - at), name.substr(end), at == 0);
+        visit(name.substr(at, end - at), classes, name.substr(end), at == 0);
         at = end + 1;
     }
 }
@@ -121,19 +173,21 @@ bool is_volatile_as_a_whole(std::string_view name) {
 } // namespace
 
 NameKind kind_of_name(std::string_view name) {
+    const Classes classes = classes_of(name);
     // Most names: letters of one case say nothing unless they are many.
-    if (name.size() < 16 &&
-        std::all_of(name.begin(), name.end(), [](char c) { return !is_digit(c) && !is_upper(c); })) {
+    if (name.size() < 16 && !classes.has(Digit) && !classes.has(Upper)) {
         return NameKind::Stable;
     }
-    bool is_volatile = is_volatile_as_a_whole(name);
-    for_each_token(name, [&](std::string_view token, std::string_view rest, bool first) {
-        is_volatile = is_volatile || is_volatile_token(token, rest, first);
+    bool is_volatile = false;
+    for_each_token(name, [&](std::string_view token, const Classes& its, std::string_view rest, bool first) {
+        is_volatile = is_volatile || is_volatile_token(token, its, rest, first);
     });
-    if (is_volatile) {
+    // Digits alone, a date, or a UUID, which is 36 characters.
+    const bool possible = classes.digits == name.size() || classes.digits >= 8 || name.size() >= 36;
+    if (is_volatile || (possible && is_volatile_as_a_whole(name))) {
         return NameKind::Volatile;
     }
-    return has_version(name) ? NameKind::Version : NameKind::Stable;
+    return classes.digits >= 2 && has_version(name) ? NameKind::Version : NameKind::Stable;
 }
 
 bool has_drawn_suffix(std::string_view name) {
@@ -163,10 +217,11 @@ std::string with_wildcards(std::string_view name) {
         return "*";
     }
     std::string text;
-    for_each_token(name, [&](std::string_view token, std::string_view rest, bool first) {
-        text += is_volatile_token(token, rest, first) ? std::string_view("*") : token;
-        text += rest.substr(0, 1);
-    });
+    for_each_token(name,
+                   [&](std::string_view token, const Classes& classes, std::string_view rest, bool first) {
+                       text += is_volatile_token(token, classes, rest, first) ? std::string_view("*") : token;
+                       text += rest.substr(0, 1);
+                   });
     return text;
 }
 

@@ -138,6 +138,15 @@ void Guards::add(const std::vector<CatalogueEntry>& catalogue, GuardKind kind, c
             }
         }
     }
+    for (const auto& [name, where] : by_name_) {
+        glance_.add_name(name);
+    }
+    for (const std::string& ending : endings_) {
+        glance_.add_ending(ending);
+    }
+    for (const std::string& pattern : wildcard_names_) {
+        glance_.add_pattern(pattern);
+    }
 }
 
 void Guards::add_pattern(size_t guard, const std::string& pattern, const std::shared_ptr<const Area>& fixed,
@@ -223,13 +232,60 @@ bool Guards::may_name_by_wildcard(std::string_view name) const {
                        [&](const std::string& glob) { return matches_glob(glob, name); });
 }
 
+namespace {
+
+size_t glance(std::string_view name) {
+    const auto first = static_cast<unsigned char>(name.front());
+    const auto last = static_cast<unsigned char>(name.back());
+    return (first * size_t{67} + last * size_t{5} + name.size()) % 4096;
+}
+
+size_t glance_at_end(std::string_view name) {
+    return (static_cast<unsigned char>(name[name.size() - 2]) * size_t{37} +
+            static_cast<unsigned char>(name.back())) %
+           4096;
+}
+
+} // namespace
+
+void Guards::Glance::add_name(std::string_view name) {
+    if (!name.empty()) {
+        names.set(glance(name));
+    }
+}
+
+void Guards::Glance::add_ending(std::string_view ending) {
+    if (ending.size() < 2) {
+        anything = true;
+    } else {
+        endings.set(glance_at_end(ending));
+    }
+}
+
+void Guards::Glance::add_pattern(std::string_view pattern) {
+    if (pattern.front() == '*' || pattern.front() == '\\') {
+        anything = true;
+    } else {
+        begins.set(static_cast<unsigned char>(pattern.front()));
+    }
+}
+
+bool Guards::Glance::may_name(std::string_view name) const {
+    return anything || name.empty() || names[glance(name)] ||
+           (name.size() > 1 && endings[glance_at_end(name)]) ||
+           begins[static_cast<unsigned char>(name.front())];
+}
+
 bool Guards::may_name(std::string_view name) const {
+    if (!glance_.may_name(name)) {
+        return false;
+    }
     return may_name_by_wildcard(name) || by_name_.find(name) != by_name_.end();
 }
 
 bool Guards::may_reach(std::string_view absolute_path) const {
     const Components path = path_components(absolute_path);
-    if (path.empty()) {
+    if (path.empty() || !glance_.may_name(path.back())) {
         return false;
     }
     if (may_name_by_wildcard(path.back())) {

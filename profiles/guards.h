@@ -5,6 +5,7 @@
 // that no file can be swapped to weaken them.
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -100,6 +101,19 @@ private:
     // Of those without one, a component that each has to meet: "*.pem" by its ending, others as they are.
     std::vector<std::string> endings_;
     std::vector<std::string> wildcard_names_;
+    // A look at a name's ends and length that says no to most.
+    struct Glance {
+        std::bitset<4096> names;   // by first byte, last byte and length
+        std::bitset<4096> endings; // by the last two bytes
+        std::bitset<256> begins;   // by first byte: patterns
+        bool anything = false;     // some pattern shows none of these
+
+        void add_name(std::string_view name);
+        void add_ending(std::string_view ending);
+        void add_pattern(std::string_view pattern);
+        [[nodiscard]] bool may_name(std::string_view name) const;
+    };
+    Glance glance_;
 };
 
 } // namespace treadline

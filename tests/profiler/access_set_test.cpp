@@ -137,6 +137,7 @@ TEST_CASE("rows of a store become the same set as texts, through variables, proc
         "file 1 write made /home/ann/p/.git/config /home/ann/p/n/.env\nfile 1 read EACCES /home/ann/p/no "
         "/root/x\n"
         "file 1 read ENOENT /home/ann/p/never/there\nfile 1 stat /home/ann/p/looked\n"
+        "file 1 read /home/ann/p/..a/b /home/ann/.c/.d/e /home/ann/p/s\nsocket 1 bind unix /home/ann/p/s 0\n"
         "run project=/srv/q home=/srv\nprocess 1 0 /usr/bin/b\nfile 1 execute /srv/q/t/x /srv/q /srv "
         "/srv/x/.env\n");
     std::vector<Trace> rows;

@@ -68,6 +68,42 @@ TEST_CASE("parents come before children, and siblings stand side by side in orde
     CHECK(trie.name(trie.first_child(b) + 2) == "z");
 }
 
+TEST_CASE("what was appended twice is one node with the children of both", "[profiler][trie]") {
+    PathTrie trie;
+    const PathTrie::Node root = trie.insert("${project}");
+    const PathTrie::Node first = trie.append_child(root, "directory-name");
+    const PathTrie::Node second = trie.append_child(root, "directory-name");
+    const PathTrie::Node other = trie.append_child(root, "directory-name2");
+    const PathTrie::Node a = trie.append_child(first, "a");
+    const PathTrie::Node again = trie.append_child(second, "a");
+    const PathTrie::Node b = trie.append_child(second, "b");
+    const PathTrie::Node by_text = trie.insert("${project}/directory-name/b");
+    const auto renumbered = trie.finish();
+    CHECK(trie.size() == 6);
+    CHECK(renumbered[first] == renumbered[second]);
+    CHECK(renumbered[a] == renumbered[again]);
+    CHECK(renumbered[b] == renumbered[by_text]);
+    CHECK(trie.path(renumbered[other]) == "${project}/directory-name2");
+    const PathTrie::Node directory = trie.find("${project}/directory-name");
+    REQUIRE(trie.child_count(directory) == 2);
+    CHECK(trie.name(trie.first_child(directory)) == "a");
+    CHECK(trie.name(trie.first_child(directory) + 1) == "b");
+}
+
+TEST_CASE("what was appended is found once it is indexed", "[profiler][trie]") {
+    PathTrie trie;
+    const PathTrie::Node root = trie.insert("/usr");
+    const PathTrie::Node lib = trie.append_child(root, "lib");
+    const PathTrie::Node bin = trie.append_child(root, "bin");
+    trie.index_appended();
+    CHECK(trie.insert("/usr/bin") == bin);
+    CHECK(trie.insert("/usr/lib") == lib);
+    const PathTrie::Node share = trie.append_child(root, "share");
+    trie.index_appended();
+    CHECK(trie.insert("/usr/share") == share);
+    CHECK(trie.insert("/usr/lib") == lib);
+}
+
 TEST_CASE("a path of two thousand names needs no recursion", "[profiler][trie]") {
     std::string path;
     for (int i = 0; i < 2000; ++i) {
