@@ -35,9 +35,9 @@ struct Puzzle {
 
 class Judge {
 public:
-    explicit Judge(const Puzzle& puzzle)
-        : puzzle_(puzzle), guards_(puzzle.variables), limits_(puzzle.set, puzzle.variables, guards_),
-          survey_(puzzle.set, puzzle.needs, puzzle.variables, guards_, puzzle.disk, limits_),
+    Judge(const Puzzle& puzzle, const Guards& guards)
+        : puzzle_(puzzle), limits_(puzzle.set, puzzle.variables, guards),
+          survey_(puzzle.set, puzzle.needs, puzzle.variables, guards, puzzle.disk, limits_),
           costs_(puzzle.set, Costs{}, limits_, survey_), exposure_(puzzle.set, costs_, survey_) {}
 
     // Nothing if the set of rules grants too little, or what may not be granted.
@@ -143,7 +143,6 @@ private:
     }
 
     const Puzzle& puzzle_;
-    Guards guards_;
     HardLimits limits_;
     DiskSurvey survey_;
     CostModel costs_;
@@ -223,6 +222,19 @@ std::optional<MilliLines> cheapest(const Puzzle& puzzle, const Judge& judge, Mod
     return best;
 }
 
+Variables ann() {
+    return Variables({{"project", "/home/ann/p"},
+                      {"home", "/home/ann"},
+                      {"tmp", "/tmp"},
+                      {"cache", "/home/ann/.cache"},
+                      {"config", "/home/ann/.config"},
+                      {"data", "/home/ann/.local/share"},
+                      {"state", "/home/ann/.local/state"},
+                      {"runtime", "/run/user/1000"},
+                      {"user", "ann"},
+                      {"uid", "1000"}});
+}
+
 // At most seven nodes below a root, two or three modes; dear and cheap places, names that change, disks that
 // hold more.
 Puzzle random_puzzle(std::mt19937& random, Modes& universe) {
@@ -249,16 +261,7 @@ Puzzle random_puzzle(std::mt19937& random, Modes& universe) {
     puzzle.set.facts.resize(trie.size());
     puzzle.set.runs = 2;
     puzzle.needs.resize(trie.size());
-    puzzle.variables = Variables({{"project", "/home/ann/p"},
-                                  {"home", "/home/ann"},
-                                  {"tmp", "/tmp"},
-                                  {"cache", "/home/ann/.cache"},
-                                  {"config", "/home/ann/.config"},
-                                  {"data", "/home/ann/.local/share"},
-                                  {"state", "/home/ann/.local/state"},
-                                  {"runtime", "/run/user/1000"},
-                                  {"user", "ann"},
-                                  {"uid", "1000"}});
+    puzzle.variables = ann();
     for (Node node = static_cast<Node>(trie.size()); node-- > 1;) {
         NodeFacts& facts = puzzle.set.facts[node];
         facts.directory = trie.child_count(node) > 0;
@@ -285,13 +288,14 @@ Puzzle random_puzzle(std::mt19937& random, Modes& universe) {
 
 TEST_CASE("no set of rules is cheaper than the one that folding gives", "[profiler][fold]") {
     std::mt19937 random(5);
+    const Guards guards(ann());
     int tried = 0;
     int pairs = 0; // both `dir/` and `dir/**` at one node
     int privates = 0;
     for (int round = 0; round < 20'000 && tried < 1500; ++round) {
         Modes universe;
         const Puzzle puzzle = random_puzzle(random, universe);
-        const Judge judge(puzzle);
+        const Judge judge(puzzle, guards);
         const auto best = cheapest(puzzle, judge, universe);
         if (!best) {
             continue;
