@@ -5,6 +5,7 @@
 #include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/minimise.h"
+#include "profiler/rule_text.h"
 
 namespace treadline {
 namespace {
@@ -16,37 +17,13 @@ std::string legible(const std::string& text) {
     return has_invisible(text) ? printable(text) : text;
 }
 
-std::string_view section_name(Section section) {
-    switch (section) {
-    case Section::Files:
-        return "files";
-    case Section::Private:
-        return "private";
-    case Section::Connect:
-        return "connect";
-    case Section::Listen:
-        return "listen";
-    case Section::Unix:
-        return "unix";
-    case Section::Syscalls:
-        return "syscalls";
-    case Section::Environment:
-        return "environment";
-    case Section::Include:
-        return "include";
-    case Section::Deny:
-        return "deny";
-    }
-    return "";
-}
-
 std::string count_of(size_t number, const std::string& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
 }
 
 std::string line_of(const RuleVerdict& rule) {
     const std::string section =
-        rule.section == Section::Files ? "" : std::string(section_name(rule.section)) + ": ";
+        rule.section == Section::Files ? "" : std::string(section_word(rule.section)) + ": ";
     return "  line " + std::to_string(rule.line) + ": " + section + legible(rule.rule) + "\n";
 }
 
@@ -112,7 +89,7 @@ std::string denied_text(const Minimised& minimised) {
 std::string to_json(const Minimised& minimised) {
     nlohmann::json rules = nlohmann::json::array();
     for (const RuleVerdict& rule : minimised.rules) {
-        nlohmann::json entry = {{"section", section_name(rule.section)},
+        nlohmann::json entry = {{"section", section_word(rule.section)},
                                 {"rule", legible(rule.rule)},
                                 {"line", rule.line},
                                 {"verdict", to_string(rule.verdict)},

@@ -1,5 +1,7 @@
 #include "profiler/rule_text.h"
 
+#include <array>
+
 #include "base/text.h"
 #include "profiles/yaml_tree.h"
 
@@ -7,30 +9,32 @@ namespace treadline {
 namespace {
 constexpr size_t programs_in_a_comment = 2;
 
-std::string editor_section(Section section) {
-    switch (section) {
-    case Section::Files:
-        return "files";
-    case Section::Private:
-        return "private";
-    case Section::Connect:
-        return "network.connect";
-    case Section::Listen:
-        return "network.listen";
-    case Section::Unix:
-        return "unix";
-    case Section::Syscalls:
-        return "syscalls";
-    case Section::Environment:
-        return "environment.pass";
-    case Section::Include:
-        return "include";
-    case Section::Deny:
-        return "deny";
-    }
-    return "";
-}
+struct SectionNames {
+    std::string_view key;
+    std::string_view word;
+};
+
+// In the order of Section.
+constexpr std::array<SectionNames, 9> section_names{{{"files", "files"},
+                                                     {"private", "private"},
+                                                     {"network.connect", "connect"},
+                                                     {"network.listen", "listen"},
+                                                     {"unix", "unix"},
+                                                     {"syscalls", "syscalls"},
+                                                     {"environment.pass", "environment"},
+                                                     {"include", "include"},
+                                                     {"deny", "deny"}}};
+static_assert(section_names.size() == static_cast<size_t>(Section::Deny) + 1);
+
 } // namespace
+
+std::string_view section_key(Section section) {
+    return section_names[static_cast<size_t>(section)].key;
+}
+
+std::string_view section_word(Section section) {
+    return section_names[static_cast<size_t>(section)].word;
+}
 
 std::pair<std::string, Modes> file_rule_parts(std::string_view text) {
     const size_t colon = text.rfind(": ");
@@ -80,7 +84,7 @@ std::string rule_comment(const ProposedRule& rule) {
 
 Insertion insertion_of(const ProposedRule& rule) {
     Insertion insertion;
-    insertion.section = (rule.review.empty() ? "" : "review.") + editor_section(rule.section);
+    insertion.section = (rule.review.empty() ? "" : "review.") + std::string(section_key(rule.section));
     insertion.line = yaml_line(rule);
     insertion.withheld = !rule.withheld.empty();
     insertion.comment = rule_comment(rule);

@@ -10,6 +10,10 @@
 
 namespace treadline {
 
+// Where a section stands in the file ("network.connect"), and one word for it ("connect").
+std::string_view section_key(Section section);
+std::string_view section_word(Section section);
+
 // "${project}/**: r" -> path and modes. For rules of Section::Files.
 std::pair<std::string, Modes> file_rule_parts(std::string_view text);
 
