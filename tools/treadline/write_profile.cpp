@@ -14,12 +14,14 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "profiler/confidence.h"
+#include "profiler/proposal_limit.h"
 #include "profiler/proposal_text.h"
 #include "profiler/rule_text.h"
 #include "profiler/superseded.h"
 #include "profiles/profile_editor.h"
 #include "profiles/profile_reader.h"
 #include "profiles/shipped.h"
+#include "profiles/yaml_tree.h"
 
 namespace treadline {
 namespace {
@@ -178,13 +180,14 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces,
         reduction.input.existing = &*policy;
     }
     Proposal proposal = TRY(reduce(reduction.input));
-    for (const std::string& warning : proposal.warnings) {
-        say(printable(warning));
-    }
     std::string before;
     if (policy) {
         before = TRY(sys::read_file(context.profile));
         proposal = missing_from(proposal, *policy, before);
+    }
+    limit_proposal(proposal, max_yaml_bytes - std::min(before.size(), max_yaml_bytes));
+    for (const std::string& warning : proposal.warnings) {
+        say(printable(warning));
     }
     const auto number_of = [&](auto which) {
         return static_cast<size_t>(std::count_if(proposal.rules.begin(), proposal.rules.end(), which));
