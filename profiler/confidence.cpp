@@ -38,17 +38,41 @@ result<Policy> learned_policy(const ReduceInput& input, bool accepted) {
                          input.variables(input.traces.back().run), input.abstractions);
 }
 
-// What would have been denied to this run only for not having been seen: not what stays denied anyhow, such
-// as credentials.
-std::vector<DeniedAccess> denied_newly(const Replay& replay, const std::vector<DeniedAccess>& anyhow) {
-    std::vector<DeniedAccess> denied;
-    std::copy_if(replay.denied.begin(), replay.denied.end(), std::back_inserter(denied),
-                 [&](const DeniedAccess& access) {
-                     return std::none_of(anyhow.begin(), anyhow.end(), [&](const DeniedAccess& other) {
-                         return other.operation == access.operation && other.object == access.object;
-                     });
-                 });
-    return denied;
+bool is_among(const DeniedAccess& access, const std::vector<DeniedAccess>& others) {
+    return std::any_of(others.begin(), others.end(), [&](const DeniedAccess& other) {
+        return other.operation == access.operation && other.object == access.object;
+    });
+}
+
+std::vector<DeniedAccess> without(const std::vector<DeniedAccess>& all,
+                                  const std::vector<DeniedAccess>& others) {
+    std::vector<DeniedAccess> rest;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(rest),
+                 [&](const DeniedAccess& access) { return !is_among(access, others); });
+    return rest;
+}
+
+// Masked while learning, so the command did without it.
+bool is_credential(const DeniedAccess& access, const Policy& policy) {
+    const auto path = policy.variables().expand(access.object);
+    if (access.operation > Operation::Execute || !path) {
+        return false;
+    }
+    const bool writing = access.operation == Operation::Write || access.operation == Operation::Create;
+    const Guard* guard = policy.guards().find(*path, writing);
+    return guard != nullptr && guard->kind == GuardKind::Credential;
+}
+
+std::string examples_of(const std::vector<DeniedAccess>& denied) {
+    std::vector<std::string> examples;
+    for (const DeniedAccess& access : denied) {
+        const std::string example = std::string(to_string(access.operation)) + " " + access.object;
+        examples.push_back(has_invisible(example) ? printable(example) : example);
+        if (examples.size() == most_examples) {
+            break;
+        }
+    }
+    return join(examples, ", ");
 }
 
 } // namespace
@@ -89,6 +113,11 @@ Confidence confidence_in(const Policy& policy, const std::vector<Trace>& traces,
                          const std::function<Variables(const RunInfo&)>& variables) {
     Confidence confidence;
     confidence.runs = traces.size();
+    const RuleIndex index(policy);
+    const Replay replayed = replay(traces, variables, index);
+    confidence.denied = replayed.denied;
+    std::erase_if(confidence.denied,
+                  [&](const DeniedAccess& access) { return is_credential(access, policy); });
     if (traces.size() < 2) {
         return confidence;
     }
@@ -99,8 +128,6 @@ Confidence confidence_in(const Policy& policy, const std::vector<Trace>& traces,
             incidences.push_back(static_cast<int>(std::count(use.runs.begin(), use.runs.end(), true)));
         }
     }
-    const RuleIndex index(policy);
-    const Replay replayed = replay(traces, variables, index);
     std::map<std::string, std::vector<bool>> includes;
     for (RuleId id = 0; id < index.rules().size(); ++id) {
         const std::vector<bool>& runs = replayed.rules[id].runs;
@@ -122,7 +149,7 @@ Confidence confidence_in(const Policy& policy, const std::vector<Trace>& traces,
     return confidence;
 }
 
-result<std::optional<LeftOut>> leave_one_out(ReduceInput& input) {
+result<std::optional<LeftOut>> leave_one_out(ReduceInput& input, const std::vector<DeniedAccess>& denied) {
     input.existing = nullptr;
     const size_t runs = input.traces.size();
     const size_t rounds = std::min(runs == 0 ? 0 : runs - 1, most_left_out);
@@ -136,7 +163,8 @@ result<std::optional<LeftOut>> leave_one_out(ReduceInput& input) {
     LeftOut left_out;
     left_out.runs = rounds;
     const Policy whole = TRY(learned_policy(input, true));
-    const std::vector<DeniedAccess> anyhow = replay(input.traces, input.variables, RuleIndex(whole)).denied;
+    const std::vector<DeniedAccess> excused =
+        without(replay(input.traces, input.variables, RuleIndex(whole)).denied, denied);
     for (size_t round = 0; round < rounds; ++round) {
         const auto at = static_cast<ptrdiff_t>(1 + round * (runs - 1) / rounds);
         std::vector<Trace> one;
@@ -145,12 +173,12 @@ result<std::optional<LeftOut>> leave_one_out(ReduceInput& input) {
         const auto policy = learned_policy(input, false);
         if (policy) {
             const Replay replayed = replay(one, input.variables, RuleIndex(*policy));
-            const std::vector<DeniedAccess> denied = denied_newly(replayed, anyhow);
-            left_out.denied_runs += !denied.empty();
+            const std::vector<DeniedAccess> newly = without(replayed.denied, excused);
+            left_out.denied_runs += !newly.empty();
             left_out.denied_share += replayed.accesses == 0 ? 0
-                                                            : static_cast<double>(denied.size()) /
+                                                            : static_cast<double>(newly.size()) /
                                                                   static_cast<double>(replayed.accesses);
-            for (const DeniedAccess& access : denied) {
+            for (const DeniedAccess& access : newly) {
                 if (left_out.examples.size() < most_examples) {
                     left_out.examples.push_back(access);
                 }
@@ -189,13 +217,18 @@ std::string left_out_sentence(const Confidence& confidence) {
     if (left_out.denied_runs == 0) {
         return "learned without it, each of " + run_count(left_out.runs) + " would have been denied nothing";
     }
-    std::vector<std::string> examples;
-    for (const DeniedAccess& access : left_out.examples) {
-        const std::string example = std::string(to_string(access.operation)) + " " + access.object;
-        examples.push_back(has_invisible(example) ? printable(example) : example);
-    }
     return "learned without it, " + runs + " would have been denied something (" +
-           percent(left_out.denied_share) + " of a run's accesses): " + join(examples, ", ");
+           percent(left_out.denied_share) + " of a run's accesses): " + examples_of(left_out.examples);
+}
+
+std::string denied_sentence(const Confidence& confidence) {
+    const size_t number = confidence.denied.size();
+    if (number == 0) {
+        return "";
+    }
+    return "later runs will be denied " + std::to_string(number) + (number == 1 ? " thing" : " things") +
+           " that these did, until the profile allows " + (number == 1 ? "it: " : "them: ") +
+           examples_of(confidence.denied) + (number > most_examples ? ", …" : "");
 }
 
 } // namespace treadline

@@ -25,7 +25,8 @@ double wilson_lower_bound(int needed, int runs);
 std::optional<double> unseen_share(const std::vector<int>& incidences, int runs);
 
 // Each run but the first judged by what the others alone would have taught. The first is the one that finds caches
-// empty and makes directories: without it the others are no sample of what a person has learned.
+// empty and makes directories: without it the others are no sample of what a person has learned. What learning
+// withholds, and nobody has accepted, counts as denied.
 struct LeftOut {
     size_t runs = 0;                    // that were left out, one after another
     size_t denied_runs = 0;             // of them, that would have been denied something
@@ -34,13 +35,17 @@ struct LeftOut {
 };
 
 // None for one run, or for so many accesses that a person would have to wait. Of more than 8 runs a sample
-// of 8. `input.existing` is ignored; the traces are moved out and back in.
-result<std::optional<LeftOut>> leave_one_out(ReduceInput& input);
+// of 8. `input.existing` is ignored; the traces are moved out and back in. `denied` is what the profile as it is
+// denies of these runs (below): of what is withheld whoever learns, a person may have accepted the rest.
+result<std::optional<LeftOut>> leave_one_out(ReduceInput& input, const std::vector<DeniedAccess>& denied);
 
 struct Confidence {
     size_t runs = 0;
     std::optional<double> unseen;
     std::optional<LeftOut> left_out;
+    // What these runs did and the profile denies, and so will in the next one: withheld and not accepted, or a
+    // person's `deny`. Without credentials: they were masked for these runs, too.
+    std::vector<DeniedAccess> denied{};
 };
 
 // Without `left_out`. An include counts as one rule.
@@ -51,5 +56,7 @@ Confidence confidence_in(const Policy& policy, const std::vector<Trace>& traces,
 std::string unseen_sentence(const Confidence& confidence);
 // "learned without it, 1 of 3 runs would have been denied something: read ${project}/x"; "" if not estimated
 std::string left_out_sentence(const Confidence& confidence);
+// "later runs will be denied 1 thing that these did, until the profile allows it: create ${project}/x"; "" for none
+std::string denied_sentence(const Confidence& confidence);
 
 } // namespace treadline

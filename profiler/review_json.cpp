@@ -61,22 +61,27 @@ nlohmann::json json_of(const ReviewGroup& group, const ReviewLine& line, const R
             {"examples", legible_all(line.evidence.examples)}};
 }
 
+nlohmann::json json_of(const std::vector<DeniedAccess>& denied) {
+    nlohmann::json shown = nlohmann::json::array();
+    for (const DeniedAccess& access : denied) {
+        shown.push_back({{"operation", to_string(access.operation)},
+                         {"object", legible(access.object)},
+                         {"reason", legible(access.reason)}});
+    }
+    return shown;
+}
+
 nlohmann::json json_of(const Confidence& confidence) {
     nlohmann::json shown = {
         {"runs", confidence.runs},
         {"unseen", confidence.unseen ? nlohmann::json(rounded(*confidence.unseen)) : nullptr},
-        {"left_out", nullptr}};
+        {"left_out", nullptr},
+        {"denied", json_of(confidence.denied)}};
     if (const auto& left_out = confidence.left_out) {
-        nlohmann::json examples = nlohmann::json::array();
-        for (const DeniedAccess& access : left_out->examples) {
-            examples.push_back({{"operation", to_string(access.operation)},
-                                {"object", legible(access.object)},
-                                {"reason", legible(access.reason)}});
-        }
         shown["left_out"] = {{"runs", left_out->runs},
                              {"denied_runs", left_out->denied_runs},
                              {"denied_share", rounded(left_out->denied_share)},
-                             {"examples", std::move(examples)}};
+                             {"examples", json_of(left_out->examples)}};
     }
     return shown;
 }

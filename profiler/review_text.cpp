@@ -95,7 +95,8 @@ std::string to_text(const Review& review, size_t columns) {
     }
     if (review.confidence) {
         for (const std::string& sentence :
-             {unseen_sentence(*review.confidence), left_out_sentence(*review.confidence)}) {
+             {unseen_sentence(*review.confidence), left_out_sentence(*review.confidence),
+              denied_sentence(*review.confidence)}) {
             if (!sentence.empty()) {
                 text += wrapped("Seen so far: " + sentence, 0, columns);
             }

@@ -145,7 +145,7 @@ TEST_CASE("what leaving a run out denies is what a new run would be denied", "[p
             }
             input.traces.push_back(trace_of(read, static_cast<int64_t>(run) + 1));
         }
-        const auto left_out = leave_one_out(input);
+        const auto left_out = leave_one_out(input, {});
         REQUIRE(left_out.has_value());
         REQUIRE(left_out->has_value());
         CHECK((*left_out)->runs == runs - 1);
@@ -170,7 +170,7 @@ TEST_CASE("what only one run did is denied to it when it is left out, what all d
     const auto fixture =
         test::read_fixture(start + both + start + both + "file 1 read {project}/b/y/2 {home}/.netrc\n");
     ReduceInput input = fixture.input();
-    const auto left_out = leave_one_out(input);
+    const auto left_out = leave_one_out(input, {});
     REQUIRE(left_out.has_value());
     REQUIRE(left_out->has_value());
     CHECK((*left_out)->denied_runs == 1);
@@ -181,14 +181,38 @@ TEST_CASE("what only one run did is denied to it when it is left out, what all d
     // The first run finds everything cold; nobody will have learned without it.
     const auto cold = test::read_fixture(start + both + "file 1 read {project}/b/y/2\n" + start + both + start + both);
     ReduceInput warm = cold.input();
-    CHECK((*leave_one_out(warm))->denied_runs == 0);
+    CHECK((*leave_one_out(warm, {}))->denied_runs == 0);
 
     const auto same = test::read_fixture(start + both + start + both);
     ReduceInput again = same.input();
-    CHECK((*leave_one_out(again))->denied_runs == 0);
+    CHECK((*leave_one_out(again, {}))->denied_runs == 0);
     const auto one = test::read_fixture(start + both);
     ReduceInput single = one.input();
-    CHECK_FALSE(leave_one_out(single)->has_value());
+    CHECK_FALSE(leave_one_out(single, {})->has_value());
+}
+
+TEST_CASE("what is withheld counts as denied in every run until a person accepts it", "[profiler][confidence]") {
+    const std::string run = start + "file 1 read {project}/a {home}/.netrc\nfile 1 create {project}/.git/config\n";
+    const auto fixture = test::read_fixture(run + run + run);
+    ReduceInput input = fixture.input();
+    const auto confidence_with = [&](const std::string& rules) {
+        const Profile profile =
+            read_profile("treadline: 1\nname: x\ninclude: [base]\nfiles: {" + rules + "}\n", "p").value();
+        const Policy policy =
+            Policy::build(profile, "p", fixture.variables(), test::fixture_abstractions()).value();
+        Confidence confidence = confidence_in(policy, input.traces, input.variables);
+        confidence.left_out = leave_one_out(input, confidence.denied).value();
+        return confidence;
+    };
+    const Confidence withheld = confidence_with("\"${project}/**\": r");
+    REQUIRE(withheld.denied.size() == 1); // the credential was masked, and the command did without it
+    CHECK(withheld.denied[0].object == "${project}/.git/config");
+    CHECK(withheld.left_out->denied_runs == 2);
+    CHECK(withheld.left_out->examples.at(0).object == "${project}/.git/config");
+
+    const Confidence accepted = confidence_with("\"${project}/**\": r, \"${project}/.git/config\": c");
+    CHECK(accepted.denied.empty());
+    CHECK(accepted.left_out->denied_runs == 0);
 }
 
 TEST_CASE("of many runs a sample is left out", "[profiler][confidence]") {
@@ -198,7 +222,7 @@ TEST_CASE("of many runs a sample is left out", "[profiler][confidence]") {
     }
     const auto fixture = test::read_fixture(text);
     ReduceInput input = fixture.input();
-    CHECK((*leave_one_out(input))->runs == 8);
+    CHECK((*leave_one_out(input, {}))->runs == 8);
 }
 
 TEST_CASE("an include counts as one rule in the estimate", "[profiler][confidence]") {
@@ -225,6 +249,13 @@ TEST_CASE("how much is unseen is said in one sentence", "[profiler][confidence]"
     CHECK(left_out_sentence({2, 0.0, {}}).empty());
     CHECK(left_out_sentence({3, 0.0, LeftOut{3, 0, 0, {}}}) ==
           "learned without it, each of 3 runs would have been denied nothing");
+    CHECK(denied_sentence({3, 0.0, {}, {}}).empty());
+    CHECK(denied_sentence({1, {}, {}, {{Operation::Create, "${project}/.git/config", "no"}}}) ==
+          "later runs will be denied 1 thing that these did, until the profile allows it: create "
+          "${project}/.git/config");
+    CHECK(denied_sentence({2, 0.0, {}, std::vector<DeniedAccess>(4, {Operation::Read, "/a", "no"})}) ==
+          "later runs will be denied 4 things that these did, until the profile allows them: read /a, read /a, "
+          "read /a, …");
     CHECK(
         left_out_sentence({3, 0.0, LeftOut{3, 1, 0.2, {{Operation::Read, "${project}/x\x1b", "no"}}}}) ==
         "learned without it, 1 of 3 runs would have been denied something (about 20 % of a run's accesses): "

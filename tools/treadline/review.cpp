@@ -28,7 +28,7 @@ result<Confidence> confidence_of(const Context& context, const Policy& policy, c
                                            0);
     Reduction reduction(context, std::move(traces));
     Confidence confidence = confidence_in(policy, reduction.input.traces, reduction.input.variables);
-    confidence.left_out = TRY(leave_one_out(reduction.input));
+    confidence.left_out = TRY(leave_one_out(reduction.input, confidence.denied));
     return confidence;
 }
 

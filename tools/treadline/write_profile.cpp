@@ -91,7 +91,7 @@ result<bool> extend(const Context& context, const std::string& before, const Pro
     return extended != before;
 }
 
-// What the written profile is worth: a line on stderr. Of runs of other commands the next one is no sample.
+// What the written profile is worth: a line or two on stderr. Of runs of other commands the next one is no sample.
 result<ok> say_confidence(const Context& context, const ReduceInput& input) {
     const auto& traces = input.traces;
     if (std::any_of(traces.begin(), traces.end(),
@@ -99,9 +99,11 @@ result<ok> say_confidence(const Context& context, const ReduceInput& input) {
         return ok{};
     }
     const Policy policy = TRY(load_policy(context.profile, context.variables));
-    if (const std::string sentence = unseen_sentence(confidence_in(policy, traces, input.variables));
-        !sentence.empty()) {
-        say(sentence);
+    const Confidence confidence = confidence_in(policy, traces, input.variables);
+    for (const std::string& sentence : {unseen_sentence(confidence), denied_sentence(confidence)}) {
+        if (!sentence.empty()) {
+            say(sentence);
+        }
     }
     return ok{};
 }
