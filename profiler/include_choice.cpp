@@ -44,7 +44,7 @@ struct Candidate {
     std::string name;
     Policy policy;
     std::vector<UsedRule> rules;
-    std::vector<std::string> variables; // that it would pass, and base does not
+    std::vector<std::string> variables; // that it would pass, and what every profile includes does not
 };
 
 bool is_wide(const PolicyRule& rule) {
@@ -56,8 +56,8 @@ public:
     IncludeChoice(const IncludeInput& input, std::vector<Modes> covered)
         : in_(input), covered_(std::move(covered)), grants_(input.set.trie.size()) {}
 
-    // "base", whose rules are open already.
-    void begin(const Policy& base);
+    // What every profile includes: its rules are open already.
+    void begin(const Policy& always);
     result<ok> consider(const std::string& name);
     std::vector<std::string> choose();
 
@@ -108,11 +108,11 @@ void each_reached(const PathTrie& trie, const Variables& here, const Pattern& pa
     }
 }
 
-void IncludeChoice::begin(const Policy& base) {
-    open_ = base.includes();
+void IncludeChoice::begin(const Policy& always) {
+    open_ = always.includes();
     chosen_ = {};
     for (const std::string& name : in_.variables) {
-        if (base.decide(Operation::Environment, name).allowed) {
+        if (always.decide(Operation::Environment, name).allowed) {
             passed_.push_back(name);
         }
     }
@@ -254,15 +254,13 @@ std::vector<std::string> IncludeChoice::choose() {
 } // namespace
 
 result<Includes> choose_includes(const IncludeInput& input) {
-    std::vector<std::string> names;
-    if (std::find(input.shipped.begin(), input.shipped.end(), "base") != input.shipped.end()) {
-        names.emplace_back("base");
-    }
-    const Policy base = TRY(policy_of(names, input));
-    IncludeChoice choice(input, coverage(input.set, base).granted);
-    choice.begin(base);
+    std::vector<std::string> names(input.shipped.begin(), input.shipped.begin() + (input.shipped.empty() ? 0 : 1));
+    const Policy always = TRY(policy_of(names, input));
+    const std::vector<std::string>& open = always.includes();
+    IncludeChoice choice(input, coverage(input.set, always).granted);
+    choice.begin(always);
     for (const std::string& name : input.shipped) {
-        if (std::find(base.includes().begin(), base.includes().end(), name) == base.includes().end()) {
+        if (std::find(open.begin(), open.end(), name) == open.end()) {
             TRY(choice.consider(name));
         }
     }

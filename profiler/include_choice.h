@@ -1,4 +1,5 @@
-// Which abstractions a profile includes: "base" always, another one when it takes the place of several lines.
+// Which abstractions a profile includes: the first always ("runtime"), another one when it takes the place of
+// several lines.
 //
 // An abstraction is worth what it saves (the lines that would be written without it) less its own line and
 // what it opens that was not used, weighed as everywhere (costs.h). One that runs programs is about them: it
@@ -26,7 +27,7 @@ struct IncludeInput {
     const AccessSet& set;
     const std::vector<Modes>& needs;           // by node
     const std::vector<std::string>& variables; // of the environment, that the command would be given
-    const std::vector<std::string>& shipped;   // names; decides ties
+    const std::vector<std::string>& shipped;   // names, what every profile includes first; decides ties
     const Policy::Loader& load;
     const Variables& here;
     const Costs& costs;

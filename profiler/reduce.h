@@ -74,7 +74,7 @@ struct ReduceInput {
     std::function<Variables(const RunInfo&)> variables;
     const DiskView* disk = nullptr;
     Policy::Loader abstractions;
-    std::vector<std::string> shipped_abstractions; // names to choose `include` from; "base" first
+    std::vector<std::string> shipped_abstractions; // names to choose `include` from; the first is always taken
     // Learning again: what the profile there is allows already needs no rule, so that a person's narrower
     // rules are not widened again. Includes, sockets, system calls and the environment are left to
     // missing_from().

@@ -61,6 +61,12 @@ std::vector<std::string> shipped_abstractions() {
     return names;
 }
 
+std::vector<std::string> learned_abstractions() {
+    std::vector<std::string> names = shipped_abstractions();
+    std::erase(names, "base");
+    return names;
+}
+
 result<Profile> shipped_abstraction(const std::string& name) {
     for (const EmbeddedFile& file : embedded_abstractions) {
         if (file.name == name) {

@@ -11,7 +11,10 @@
 
 namespace treadline {
 
-std::vector<std::string> shipped_abstractions(); // names, "base" first
+std::vector<std::string> shipped_abstractions(); // names
+// Those that learning chooses from, first the one that every profile needs: all but `base`, which is several of them
+// for a person to write.
+std::vector<std::string> learned_abstractions();
 result<Profile> shipped_abstraction(const std::string& name);
 std::string shipped_description(const std::string& name); // its first comment line, for people
 

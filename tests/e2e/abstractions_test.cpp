@@ -159,7 +159,7 @@ private:
         input.traces = {trace_};
         input.variables = [this](const RunInfo&) { return variables_; };
         input.abstractions = load;
-        input.shipped_abstractions = shipped_abstractions();
+        input.shipped_abstractions = learned_abstractions();
         return reduce(input).value().rules.size();
     }
     static bool is_there(const Pattern& pattern) {
@@ -200,14 +200,27 @@ void show(const Kind& kind) {
 
 } // namespace
 
-TEST_CASE("base is what any program needs and no more", "[e2e][abstractions]") {
-    show({.name = "base",
-          .script = "ls -l run.sh; free; cat /etc/hostname /etc/debian_version; head -c 8 /dev/urandom | od; "
+TEST_CASE("runtime is what any program needs and no more", "[e2e][abstractions]") {
+    show({.name = "runtime",
+          .script = "free; cat /etc/debian_version; head -c 8 /dev/urandom | od; "
                     "echo x > /dev/null; echo x > /dev/full || true; file run.sh; /usr/bin/python3 -c '\n"
                     "import multiprocessing, mimetypes, os\n"
                     "multiprocessing.Semaphore(); mimetypes.guess_type(\"x.html\"); os.cpu_count()\n"
                     "open(\"/dev/zero\", \"rb\").read(4)'\n",
           .programs = {"file"}});
+}
+
+TEST_CASE("users is what names of users and groups need and no more", "[e2e][abstractions]") {
+    show({.name = "users", .script = "set -e; id -un; ls -l run.sh\n"});
+}
+
+TEST_CASE("host is what asking for this machine needs and no more", "[e2e][abstractions]") {
+    show({.name = "host",
+          .script = "cat /etc/hostname /etc/machine-id /etc/timezone /etc/default/locale; true\n"});
+}
+
+TEST_CASE("interactive is what login and interactive shells need and no more", "[e2e][abstractions]") {
+    show({.name = "interactive", .script = "bash -lc true; bash -ic true\n"});
 }
 
 TEST_CASE("coreutils is what core utilities need and no more", "[e2e][abstractions]") {

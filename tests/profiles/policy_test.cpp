@@ -360,15 +360,15 @@ TEST_CASE("a * passes neither secrets nor what makes programs run code; a full n
 TEST_CASE("includes are merged; the profile's own rule is the one that is named", "[profiles][policy]") {
     const Policy rules = policy("include: [base]\nfiles: {/usr/lib/**: r}\n");
     CHECK(rules.decide(Read, "/usr/lib/x").origin->source == "p.yaml");
-    CHECK(rules.decide(Read, "/etc/passwd").origin->source == "include base");
+    CHECK(rules.decide(Read, "/etc/passwd").origin->source == "include users");
     CHECK(can(rules, Operation::Syscall, "read"));
     CHECK(can(rules, Operation::Environment, "LC_ALL"));
-    CHECK(rules.includes() == std::vector<std::string>{"base", "tls-trust", "dns", "tty", "locale"});
+    CHECK(rules.includes() == std::vector<std::string>{"base", "runtime", "tty", "locale", "users", "host", "dns", "tls-trust"});
 }
 
 TEST_CASE("an include that is missing, broken or circular is an error at its line", "[profiles][policy]") {
     CHECK(policy_refusal("include: [nothing]\n").substr(0, 12) == "p.yaml:2:11:");
-    CHECK(contains(policy_refusal("include: [nothing]\n"), "shipped are base"));
+    CHECK(contains(policy_refusal("include: [nothing]\n"), "shipped are runtime"));
     CHECK(contains(policy_refusal("include: [./x.yaml]\n"), "no profile folder"));
     const auto circle = [](const std::string& name) -> result<Profile> {
         return read_profile(name == "a" ? "treadline: 1\ninclude: [b]\n" : "treadline: 1\ninclude: [a]\n",

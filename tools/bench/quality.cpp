@@ -237,7 +237,7 @@ json judge_baseline(const Judge& judge, std::vector<FileRule> rules, const Varia
 // costs too much is never taken, a volatile name that costs nothing is as good as any other.
 std::map<std::string, std::function<void(ReduceInput&)>> ablations() {
     return {{"all of it", [](ReduceInput&) {}},
-            {"without abstractions", [](ReduceInput& input) { input.shipped_abstractions = {"base"}; }},
+            {"without abstractions", [](ReduceInput& input) { input.shipped_abstractions.resize(1); }},
             {"without private directories",
              [](ReduceInput& input) { input.costs.private_directory = 100'000 * one_line; }},
             {"without volatile names",

@@ -150,7 +150,7 @@ Reduction::Reduction(const Context& context, std::vector<Trace> traces, const Co
     };
     input.disk = disk_.get();
     input.abstractions = abstraction_loader("");
-    input.shipped_abstractions = shipped_abstractions();
+    input.shipped_abstractions = learned_abstractions();
 }
 
 void add_tightness_option(CLI::App* command, Costs& costs) {
