@@ -1,6 +1,7 @@
 #include "enforcer/denial.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
@@ -68,6 +69,27 @@ bool exists_outside(const std::string& path) {
     return !is_within(path, "/proc") && ::lstat(path.c_str(), &status) == 0;
 }
 
+// A number that no process inside can have had: there have not been so many since the command started. Processes that
+// have ended are looked for by those who read /proc, and are nothing to report.
+bool of_process_outside(const InsideView& view, const std::string& path) {
+    const auto names = path_components(path);
+    if (names.size() < 2 || names[0] != "proc" || names[1].find_first_not_of("0123456789") != std::string_view::npos) {
+        return false;
+    }
+    struct stat status {};
+    const std::string process = "/proc/" + std::string(names[1]);
+    return ::lstat(process.c_str(), &status) == 0 && std::atoi(process.c_str() + 6) > view.most_processes();
+}
+
+Violation outside_process(std::string operation, const std::string& path) {
+    Violation violation;
+    violation.layer = "mount";
+    violation.operation = std::move(operation);
+    violation.object = path;
+    violation.reason = "it is of a process outside, and no rule lets one in";
+    return violation;
+}
+
 std::string layer_of(const Decision& decision) {
     const bool masked = decision.guard != nullptr || !decision.rule.empty();
     return masked ? "mount" : "landlock";
@@ -133,14 +155,13 @@ std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pi
     if (asked.bind) {
         return path_denials(plan, view, path, *inside);
     }
-    if (inside->exists || !exists_outside(inside->path)) {
-        return {};
-    }
+    // What has been made since the run started is the command's own; what was there is a server of the host.
+    const bool of_host = inside->exists ? view.older_than_run(inside->path) : exists_outside(inside->path);
     const Decision decision = plan.policy->decide(Operation::UnixConnect, inside->path);
-    if (decision.allowed) {
+    if (!of_host || decision.allowed) {
         return {};
     }
-    return {violation_of(decision, "mount", "connect", inside->path)};
+    return {violation_of(decision, inside->exists ? "seccomp" : "mount", "connect", inside->path)};
 }
 
 } // namespace
@@ -152,16 +173,28 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
     }
     const bool there = inside.exists || inside.hidden;
     const bool outside_only = !there && exists_outside(inside.path);
-    if (asked.only_if_missing && there) {
+    // An unnamed file or one without a name any more is nobody's but the program's own.
+    if ((asked.link_source || (asked.write && asked.raw.empty())) && inside.path.ends_with(" (deleted)")) {
+        return {};
+    }
+    // To the command it is missing.
+    const bool placeholder = there && (asked.create_if_missing || asked.only_if_missing) &&
+                             std::any_of(plan.placeholders.begin(), plan.placeholders.end(),
+                                         [&](const Placeholder& one) { return one.path == inside.path; });
+    if (asked.only_if_missing && there && !placeholder) {
         return {}; // EEXIST, whatever the profile says
     }
-    const bool makes = asked.create || (asked.create_if_missing && !there);
+    // What is there outside is not made but written, once a rule brings it in.
+    const bool makes = asked.create || (asked.create_if_missing && ((!there && !outside_only) || placeholder));
     std::vector<Violation> denials;
     const auto check = [&](bool wanted, Operation operation, const char* name) {
         if (!wanted || !denials.empty()) {
             return;
         }
-        const Decision decision = decide(plan, operation, inside.path);
+        // Judged by the guarded file, where the guard lies over it, too.
+        const auto other = plan.other_names.find(inside.path);
+        const bool by_other = other != plan.other_names.end() && (operation != Operation::Read || other->second.masked);
+        const Decision decision = by_other ? decide(plan, operation, other->second.path) : decide(plan, operation, inside.path);
         if (decision.allowed) {
             return;
         }
@@ -172,6 +205,14 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
         denials.push_back(
             violation_of(decision, outside_only ? "mount" : layer_of(decision), name, inside.path));
     };
+    if (!there && !makes && (asked.read || asked.write || asked.execute) && of_process_outside(view, inside.path)) {
+        return {outside_process(asked.execute ? "execute" : asked.write ? "write" : "read", inside.path)};
+    }
+    if (asked.device && makes) {
+        Violation violation = violation_of({}, "landlock", "create", inside.path);
+        violation.reason = "device nodes are never made";
+        return {violation};
+    }
     if (makes) {
         // Where not even the directory is there, on either side, the call fails by itself.
         const std::string parent(parent_path(inside.path));
@@ -182,12 +223,50 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
     check(asked.remove && present, Operation::Create, "delete");
     check(asked.execute && present, Operation::Execute, "execute");
     check(asked.write && (present && !makes), Operation::Write, "write");
+    check(asked.read && (present && !makes), Operation::Read, inside.directory ? "list" : "read");
     // A second name would be written by the rule of its own place, so what is guarded against writing gets
     // none.
     const bool sealed = asked.link_source && plan.policy->guards().find(inside.path, true) != nullptr;
     check(sealed && present, Operation::Write, "link");
-    check(asked.read && (present && !makes), Operation::Read, inside.directory ? "list" : "read");
     return denials;
+}
+
+Violation renamed_mount_point(const std::string& path) {
+    Violation violation = violation_of({}, "mount", "rename", path);
+    violation.reason = "a rule of its own, or a guard, holds it in its place";
+    return violation;
+}
+
+std::vector<Violation> moved_tree_denials(const Plan& plan, const InsideView& view, const std::string& from, const std::string& to) {
+    if (plan.policy == nullptr) {
+        return {};
+    }
+    const auto refused = [&](const std::string& name) -> std::optional<Violation> {
+        const std::string target = join_path(to, name);
+        const std::string source = join_path(from, name);
+        const Guard* guard = plan.policy->guards().find(target, true);
+        const bool denied = plan.policy->denying(target) != nullptr && plan.policy->denying(source) == nullptr;
+        if (!denied && (guard == nullptr || guard == plan.policy->guards().find(source, true))) {
+            return std::nullopt;
+        }
+        const Decision decision = decide(plan, Operation::Create, target);
+        return decision.allowed ? std::nullopt : std::optional(violation_of(decision, "mount", "create", target));
+    };
+    const InsideTree tree = view.tree(from);
+    for (const std::string& name : tree.names) {
+        if (auto violation = refused(name)) {
+            return {*violation};
+        }
+    }
+    for (const std::string& name : tree.unread) {
+        // Under a mask, which comes along; what the command has made unreadable itself could be anything.
+        if (plan.policy->guards().find(join_path(from, name), false) == nullptr && plan.policy->denying(join_path(from, name)) == nullptr) {
+            Violation violation = violation_of({}, "mount", "rename", join_path(from, name));
+            violation.reason = "what lies in it cannot be seen, and may not go where it would be guarded";
+            return {violation};
+        }
+    }
+    return {};
 }
 
 std::vector<Violation> address_denials(const Plan& plan, const InsideView& view, pid_t task,

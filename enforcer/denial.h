@@ -19,6 +19,13 @@ namespace treadline {
 std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, const WatchedPath& asked,
                                     const InsidePath& inside);
 
+// A rename of, or over, what is a mount point inside: the kernel refuses it with EBUSY whatever rules say.
+Violation renamed_mount_point(const std::string& path);
+
+// Of a directory that is renamed: what comes to lie at a guarded path, or one that is denied, without having lain at
+// such a one before. A name at a time could be allowed, the tree as a whole is not.
+std::vector<Violation> moved_tree_denials(const Plan& plan, const InsideView& view, const std::string& from, const std::string& to);
+
 std::vector<Violation> address_denials(const Plan& plan, const InsideView& view, pid_t task,
                                        const WatchedAddress& asked);
 

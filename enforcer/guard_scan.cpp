@@ -20,7 +20,7 @@
 namespace treadline {
 namespace {
 
-constexpr size_t max_placeholders = 128;
+constexpr size_t max_placeholders = 512;
 
 std::optional<struct stat> look(const std::string& path) {
     struct stat status {};
@@ -158,7 +158,11 @@ private:
             return;
         }
         const Guard* guard = policy_.guards().find(path, true);
-        if (guard == nullptr || guard->kind != GuardKind::Protected ||
+        if (guard == nullptr) {
+            seal_worktree(path, *status);
+            return;
+        }
+        if (guard->kind != GuardKind::Protected ||
             policy_.guards().root(*guard, path) != path || !in_.writable(std::string(parent_path(path)))) {
             return;
         }
@@ -172,8 +176,25 @@ private:
             return;
         }
         const bool below_too = guard->pattern.ends_with("/**");
-        add(path, directory && !below_too ? GuardedPath::Holding::Pin : GuardedPath::Holding::Seal, directory,
-            "guard: " + guard->what);
+        const bool used = directory ? !below_too : policy_.decide(Operation::Write, path).allowed;
+        add(path, used ? GuardedPath::Holding::Pin : GuardedPath::Holding::Seal, directory, "guard: " + guard->what);
+    }
+
+    // The file by which a worktree that is there finds its repository, and with it the configuration: as guarded as that.
+    // New ones are git's own to make.
+    void seal_worktree(const std::string& path, const struct stat& status) {
+        const std::string worktrees(parent_path(parent_path(path)));
+        const std::string repository(parent_path(worktrees));
+        const std::string config = repository + "/config";
+        if (file_name(path) != "commondir" || file_name(worktrees) != "worktrees" || file_name(repository) != ".git" ||
+            !S_ISREG(status.st_mode) || !in_.writable(std::string(parent_path(path))) ||
+            policy_.decide(Operation::Write, config).allowed) {
+            return;
+        }
+        const std::string why = "guard: a worktree's repository";
+        add(path, GuardedPath::Holding::Seal, false, why);
+        pin_way_to(path, why);
+        scan_.other_names[path] = {config, false};
     }
 
     // Whether anything below a glob's fixed part can be visible.
@@ -223,52 +244,105 @@ private:
         }
     }
 
-    // A second name of a credential's inode is the credential. Looked for only where some credential has one.
-    void other_links() {
-        std::set<std::pair<dev_t, ino_t>> inodes;
-        const auto note = [&](const std::string& path) {
-            const auto status = look(path);
-            if (status && S_ISREG(status->st_mode) && status->st_nlink > 1) {
-                inodes.emplace(status->st_dev, status->st_ino);
+    // Of the directories that are only kept from being written the first few thousand names are enough: editors keep
+    // whole installations in theirs.
+    template <class Visit>
+    void look_through(const std::string& directory, const Visit& visit) {
+        constexpr size_t most = 5'000;
+        for (const DirectoryEntry& entry : list_directory(directory)) {
+            if (++sealed_entries_ > most) {
+                if (sealed_entries_ == most + 1) {
+                    scan_.gaps.push_back("second names of the files from '" + printable(directory) + "' on were not looked for");
+                }
+                return;
             }
-        };
-        const auto note_all = [&](const std::string& path, const struct stat& status) {
-            if (S_ISDIR(status.st_mode)) {
-                walk(path, [&](const std::string& below, const DirectoryEntry&) { note(below); });
-            } else {
-                note(path);
-            }
-        };
-        for (const std::string& path : masked_) {
-            if (const auto status = look(path)) {
-                note_all(path, *status);
+            const std::string path = beside(directory, entry.name);
+            visit(path);
+            if (entry.directory) {
+                look_through(path, visit);
             }
         }
-        for (const Guards::Place& place : policy_.guards().places()) {
-            if (policy_.guards().all()[place.guard].kind != GuardKind::Credential || !place.floating.empty() || place.glob) {
-                continue;
+    }
+
+    // A second name of a guarded inode is guarded. Looked for only where some guarded file has one.
+    void other_links() {
+        std::map<std::pair<dev_t, ino_t>, OtherName> inodes;
+        const auto note = [&](const std::string& path, bool masked) {
+            const auto status = look(path);
+            if (status && S_ISREG(status->st_mode) && status->st_nlink > 1 &&
+                !policy_.decide(masked ? Operation::Read : Operation::Write, path).allowed) {
+                inodes.try_emplace({status->st_dev, status->st_ino}, OtherName{path, masked});
             }
-            // Few of them are there, and asking the policy takes longer than looking.
-            const auto status = look(place.path);
-            if (status && !policy_.decide(Operation::Read, place.path).allowed) {
-                note_all(place.path, *status);
+        };
+        const auto note_all = [&](const std::string& path, bool masked) {
+            const auto status = look(path);
+            if (!status || !S_ISDIR(status->st_mode)) {
+                note(path, masked);
+            } else if (masked) {
+                walk(path, [&](const std::string& below, const DirectoryEntry&) { note(below, masked); });
+            } else {
+                look_through(path, [&](const std::string& below) { note(below, masked); });
+            }
+        };
+        const std::vector<std::string> secrets(masked_.begin(), masked_.end());
+        for (const std::string& path : secrets) {
+            note_all(path, true);
+        }
+        for (const Guards::Place& place : policy_.guards().places()) {
+            const bool secret = policy_.guards().all()[place.guard].kind == GuardKind::Credential;
+            if (place.floating.empty() && !place.glob && (secret || in_.changes)) {
+                note_all(place.path, secret);
+            }
+        }
+        for (const auto& [path, guarded] : found_) {
+            if (guarded.holding == GuardedPath::Holding::Seal && in_.changes) {
+                note_all(path, false);
             }
         }
         if (inodes.empty()) {
             return;
         }
-        const auto mask = [&](const std::string& path, const DirectoryEntry& entry) {
-            if (entry.directory || entry.symlink) {
+        entries_ = 0; // a search of its own
+        const auto hold = [&](const std::string& path, const DirectoryEntry& entry) {
+            const auto status = entry.directory || entry.symlink ? std::nullopt : look(path);
+            const auto guarded = status && status->st_nlink > 1 ? inodes.find({status->st_dev, status->st_ino}) : inodes.end();
+            if (guarded == inodes.end() || found_.contains(path) || guarded->second.path == path) {
                 return;
             }
-            const auto status = look(path);
-            if (status && status->st_nlink > 1 && inodes.contains({status->st_dev, status->st_ino})) {
-                add(path, GuardedPath::Holding::Mask, false, "guard: another name of a credential");
+            if (guarded->second.masked || in_.writable(std::string(parent_path(path)))) {
+                add(path, guarded->second.masked ? GuardedPath::Holding::Mask : GuardedPath::Holding::Seal, false,
+                    "guard: another name of " + guarded->second.path);
+                scan_.other_names[path] = guarded->second;
             }
         };
-        entries_ = 0; // a search of its own
         for (const std::string& root : in_.roots) {
-            walk(root, mask, Stores::Enter);
+            walk(root, hold, Stores::Enter);
+        }
+    }
+
+    // Whether a name could be made in this directory; one that is missing is made, so that the command does not move one
+    // of its own there with everything guarded in it. A repository's own mark is never made: its presence has a meaning.
+    bool prepare_parent(const std::string& directory) {
+        const auto status = look(directory);
+        if (status || made_.contains(directory)) {
+            return made_.contains(directory) || S_ISDIR(status->st_mode);
+        }
+        const std::string_view name = file_name(directory);
+        const std::string above(parent_path(directory));
+        if (name == ".git" || name == ".hg" || !in_.writable(above) || !prepare_parent(above)) {
+            return false;
+        }
+        made_.insert(directory);
+        scan_.make_directories.push_back(directory);
+        return true;
+    }
+
+    // What leads to a guarded path must not be renamed away, lest another tree takes its place.
+    void pin_way_to(const std::string& path, const std::string& why) {
+        for (std::string at(parent_path(path)); at != "/" && in_.writable(std::string(parent_path(at))); at = std::string(parent_path(at))) {
+            if (policy_.guards().find(at, true) == nullptr && !found_.contains(at)) {
+                add(at, GuardedPath::Holding::Way, true, why);
+            }
         }
     }
 
@@ -282,10 +356,9 @@ private:
         if (!may_be_placed(path)) {
             return;
         }
-        const auto above = look(std::string(parent_path(path)));
         const Placeholder placeholder{path, directory, why, directory ? std::nullopt : content_in(path)};
         // One that is there may be another run's, or may have been left by one that was killed.
-        if ((look(path) && !is_untouched_placeholder(placeholder)) || !above || !S_ISDIR(above->st_mode)) {
+        if ((look(path) && !is_untouched_placeholder(placeholder)) || !prepare_parent(std::string(parent_path(path)))) {
             return;
         }
         if (scan_.placeholders.size() >= max_placeholders) {
@@ -325,6 +398,9 @@ private:
                     continue;
                 }
                 place(path, place_of.subtree, "guard: " + guard.what);
+                if (found_.contains(path)) {
+                    pin_way_to(path, "guard: the way to " + guard.what);
+                }
             }
         }
         for (const PolicyEntry& entry : policy_.deny()) {
@@ -363,7 +439,9 @@ private:
     std::map<std::string, GuardedPath> found_;
     std::set<std::string> masked_;
     std::set<std::string> placed_;
+    std::set<std::string> made_;
     size_t entries_ = 0;
+    size_t sealed_entries_ = 0;
 };
 
 } // namespace

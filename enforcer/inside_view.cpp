@@ -51,7 +51,9 @@ int innermost(const std::string& status, std::string_view key) {
 } // namespace
 
 result<InsideView> InsideView::open(pid_t task) {
-    return InsideView(TRY(sys::open(task_file(task, "root"), O_PATH | O_DIRECTORY)));
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now); // the clock of file times
+    return InsideView(TRY(sys::open(task_file(task, "root"), O_PATH | O_DIRECTORY)), task, now);
 }
 
 bool InsideView::exists(const std::string& path) const {
@@ -59,27 +61,85 @@ bool InsideView::exists(const std::string& path) const {
     return file.valid();
 }
 
-std::optional<std::vector<std::string>> InsideView::entries(const std::string& path) const {
-    constexpr size_t enough = 64; // to know that it is not empty
+namespace {
+
+struct CloseDirectory {
+    void operator()(DIR* stream) const { ::closedir(stream); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+Directory open_directory(int root, const std::string& path) {
     open_how how{};
     how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
-    const auto fd = static_cast<int>(::syscall(SYS_openat2, root_.get(), path.c_str(), &how, sizeof how));
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(fd >= 0 ? ::fdopendir(fd) : nullptr, ::closedir);
-    if (stream == nullptr) {
+    const auto fd = static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how));
+    return Directory(fd >= 0 ? ::fdopendir(fd) : nullptr);
+}
+
+const dirent* next_entry(const Directory& directory) {
+    const dirent* entry = ::readdir(directory.get());
+    while (entry != nullptr && (std::string_view(entry->d_name) == "." || std::string_view(entry->d_name) == "..")) {
+        entry = ::readdir(directory.get());
+    }
+    return entry;
+}
+
+} // namespace
+
+std::optional<std::vector<std::string>> InsideView::entries(const std::string& path) const {
+    constexpr size_t enough = 64; // to know that it is not empty
+    const Directory directory = open_directory(root_.get(), path);
+    if (directory == nullptr) {
         return std::nullopt;
     }
     std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(stream.get())) {
-        const std::string_view name(entry->d_name);
-        if (name != "." && name != "..") {
-            names.emplace_back(name);
-        }
-        if (names.size() > enough) {
-            break;
-        }
+    for (const dirent* entry = next_entry(directory); entry != nullptr && names.size() <= enough; entry = next_entry(directory)) {
+        names.emplace_back(entry->d_name);
     }
     return names;
+}
+
+InsideTree InsideView::tree(const std::string& path) const {
+    constexpr size_t most = 100'000;
+    InsideTree tree;
+    std::vector<std::string> waiting = {""};
+    while (!waiting.empty()) {
+        const std::string below = std::move(waiting.back());
+        waiting.pop_back();
+        const Directory directory = open_directory(root_.get(), join_path(path, below));
+        if (directory == nullptr && errno == ENOTDIR) {
+            continue;
+        }
+        if (directory == nullptr || tree.names.size() > most) {
+            tree.unread.push_back(below);
+            continue;
+        }
+        while (const dirent* entry = next_entry(directory)) {
+            tree.names.push_back(below + (below.empty() ? "" : "/") + static_cast<const char*>(entry->d_name));
+            if (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) {
+                waiting.push_back(tree.names.back());
+            }
+        }
+    }
+    return tree;
+}
+
+bool InsideView::older_than_run(const std::string& path) const {
+    const unique_fd file(open_inside(root_.get(), path.c_str(), O_NOFOLLOW));
+    struct statx status {};
+    if (!file || ::statx(file.get(), "", AT_EMPTY_PATH, STATX_BTIME | STATX_CTIME, &status) != 0) {
+        return false;
+    }
+    const statx_timestamp& made = (status.stx_mask & STATX_BTIME) != 0 ? status.stx_btime : status.stx_ctime;
+    return made.tv_sec < started_.tv_sec || (made.tv_sec == started_.tv_sec && made.tv_nsec < started_.tv_nsec);
+}
+
+int InsideView::most_processes() const {
+    constexpr int margin = 64; // init, and what was given out before the command was
+    const auto load = sys::read_file("/proc/loadavg"); // "0.1 0.2 0.3 1/234 4711\n": the newest process last
+    const size_t blank = load ? load->rfind(' ') : std::string::npos;
+    const int newest = blank == std::string::npos ? 0 : std::atoi(load->c_str() + blank);
+    return newest < first_ ? INT_MAX : newest - first_ + margin; // the numbers started anew
 }
 
 std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const std::string& raw,
@@ -92,7 +152,8 @@ std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const s
             return std::nullopt;
         }
         if (raw.empty()) { // the object of the descriptor itself
-            return InsidePath{*base, true, false, false, false};
+            const std::string object = task_file(task, "fd/" + std::to_string(directory));
+            return InsidePath{name_of_mask(AT_FDCWD, object, *base).value_or(*base), true, false, false, false};
         }
         path = *base + "/" + raw;
     }
@@ -131,6 +192,21 @@ std::optional<InsidePath> InsideView::missing(pid_t task, const std::string& pat
         }
     }
     return walk(task, path, last);
+}
+
+// A mask's own file has no name any more; where it lies, it has.
+std::optional<std::string> InsideView::name_of_mask(int at, const std::string& object, const std::string& target) const {
+    constexpr std::string_view mark = " (deleted)";
+    if (!target.ends_with(mark)) {
+        return std::nullopt;
+    }
+    std::string name = target.substr(0, target.size() - mark.size());
+    struct stat open {};
+    struct stat there {};
+    const unique_fd file(open_inside(root_.get(), name.c_str(), O_NOFOLLOW));
+    const bool same = file && ::fstatat(at, object.c_str(), &open, 0) == 0 && ::fstat(file.get(), &there) == 0 &&
+                      open.st_dev == there.st_dev && open.st_ino == there.st_ino;
+    return same ? std::optional(std::move(name)) : std::nullopt;
 }
 
 // Component by component: for what is missing, and for /proc, whose `self` means the asking process and whose
@@ -194,7 +270,7 @@ std::optional<InsidePath> InsideView::walk(pid_t task, const std::string& path, 
             at.clear();
         }
         if (target.ends_with(" (deleted)") && is_last) {
-            found.path = target; // a memory file, or a file unlinked while open
+            found.path = name_of_mask(root_.get(), next.substr(1), target).value_or(target); // a memory file, or a file unlinked while open
             return found;
         }
         const auto names = split(target, '/');

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -26,6 +27,11 @@ struct InsidePath {
     bool executable = true; // by somebody; unknown counts as yes
 };
 
+struct InsideTree {
+    std::vector<std::string> names;
+    std::vector<std::string> unread; // directories whose names cannot be listed; the last one too where they are too many
+};
+
 class InsideView {
 public:
     // `task`: any task inside; its root directory is everybody's.
@@ -39,11 +45,21 @@ public:
     // The names in a directory; nothing where they cannot be listed.
     [[nodiscard]] std::optional<std::vector<std::string>> entries(const std::string& path) const;
 
+    // What lies below a directory, relative to it.
+    [[nodiscard]] InsideTree tree(const std::string& path) const;
+    // Whether what is there was there before the run.
+    [[nodiscard]] bool older_than_run(const std::string& path) const;
+    // How many processes there can have been inside, by the numbers given out since the first one.
+    [[nodiscard]] int most_processes() const;
+
 private:
-    explicit InsideView(unique_fd root) : root_(std::move(root)) {}
+    InsideView(unique_fd root, pid_t first, timespec started) : root_(std::move(root)), first_(first), started_(started) {}
+    [[nodiscard]] std::optional<std::string> name_of_mask(int at, const std::string& object, const std::string& target) const;
     [[nodiscard]] std::optional<InsidePath> missing(pid_t task, const std::string& path, LastLink last) const;
     [[nodiscard]] std::optional<InsidePath> walk(pid_t task, const std::string& path, LastLink last) const;
     unique_fd root_;
+    pid_t first_;
+    timespec started_;
 };
 
 std::optional<std::string> read_string(pid_t task,

@@ -219,8 +219,8 @@ result<ok> Supervisor::await_ready() {
 
 namespace {
 
-// A directory handed down as a standard stream is the host's own mount: nothing of the mount view lies over what is
-// reached through it.
+// What is handed down as a standard stream lies on the host's own mount: nothing of the mount view lies over it, or over
+// what is reached through a directory.
 result<ok> check_inherited(const Plan& plan) {
     constexpr std::array names = {"standard input", "standard output", "standard error"};
     for (int fd = STDIN_FILENO; plan.new_root && fd <= STDERR_FILENO; ++fd) {
@@ -228,6 +228,12 @@ result<ok> check_inherited(const Plan& plan) {
         if (::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
             return fail(std::string(names[static_cast<size_t>(fd)]) +
                         " is a directory, through which the command would reach what the profile hides; redirect it");
+        }
+        const auto path = sys::readlink("/proc/self/fd/" + std::to_string(fd));
+        const Guard* guard = S_ISREG(status.st_mode) && path && plan.policy != nullptr ? plan.policy->guards().find(*path, true) : nullptr;
+        if (guard != nullptr && guard->kind == GuardKind::Protected && !plan.policy->decide(Operation::Write, *path).allowed) {
+            return fail(std::string(names[static_cast<size_t>(fd)]) + " is '" + printable(*path) + "' (" + guard->what +
+                        "), which the command could open anew and change; put a pipe between them");
         }
     }
     return ok{};

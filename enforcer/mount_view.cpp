@@ -269,6 +269,7 @@ private:
             const auto [base, at] = base_of(path, true);
             return base == Base::Bound && binds_.at(at).writable;
         };
+        input.changes = std::any_of(binds_.begin(), binds_.end(), [](const auto& bound) { return bound.second.writable; });
         for (const auto& bound : binds_) {
             const std::string& path = bound.first; // clang 14 cannot capture a structured binding
             const bool ours = is_within(path, project_) || is_within(path, home_) || is_within(home_, path) ||
@@ -291,6 +292,8 @@ private:
             guard(guarded);
         }
         view_.placeholders = std::move(scan.placeholders);
+        view_.make_directories = std::move(scan.make_directories);
+        view_.other_names = std::move(scan.other_names);
         view_.gaps.insert(view_.gaps.end(), scan.gaps.begin(), scan.gaps.end());
         view_.unsearched = std::move(scan.unsearched);
         decoys(scan.links);
@@ -317,6 +320,13 @@ private:
     }
 
     void guard(const GuardedPath& guarded) {
+        if (guarded.holding == GuardedPath::Holding::Way) {
+            const auto [base, at] = base_of(guarded.path, true);
+            if (base == Base::Bound) {
+                binds_.try_emplace(guarded.path, Bind{binds_.at(at).writable, binds_.at(at).executable, guarded.why});
+            }
+            return;
+        }
         if (guarded.holding != GuardedPath::Holding::Mask) {
             const auto [base, at] = base_of(guarded.path, true);
             const bool pin = guarded.holding == GuardedPath::Holding::Pin;
@@ -339,6 +349,23 @@ private:
         step({MountStep::Kind::MaskDirectory, "", guarded.path, false, false, guarded.why});
     }
 
+    // A rule that names a file to be made in a sealed directory opens the directory, and what is there stays sealed.
+    bool opened_for_making(const HeldRule& rule, const GuardedPath& guarded) {
+        const std::string directory(parent_path(rule.path));
+        if (rule.directory || !rule.modes.has(Mode::Create) || !is_within(directory, guarded.path) || look(rule.path) ||
+            !look(directory) || !policy_.decide(Operation::Create, rule.path).allowed) {
+            return false;
+        }
+        bind(directory, true, rule.why);
+        for (const DirectoryEntry& entry : list_directory(directory)) {
+            const std::string path = directory + "/" + entry.name;
+            if (!entry.symlink && !policy_.decide(Operation::Write, path).allowed) {
+                binds_.try_emplace(path, Bind{false, true, guarded.why});
+            }
+        }
+        return true;
+    }
+
     // Rules that name something below a guard open just that. Below a pinned directory that is writable everything is
     // open already, and a file that may be replaced must be no mount point: nothing can be renamed over one.
     bool reopened_below(const GuardedPath& guarded) {
@@ -357,6 +384,11 @@ private:
             if (guarded.holding == GuardedPath::Holding::Mask || changes(rule)) {
                 bind(rule.path, changes(rule), rule.why);
                 any = true;
+            }
+        }
+        if (guarded.holding == GuardedPath::Holding::Seal && guarded.directory) {
+            for (const HeldRule& rule : held_.rules) {
+                any = opened_for_making(rule, guarded) || any;
             }
         }
         if (!any) { // nothing below it may stay bound

@@ -89,6 +89,13 @@ struct Placeholder { // made outside before the run so that a guard can be mount
     bool operator==(const Placeholder&) const = default;
 };
 
+// A file in view that is guarded because of another: a second name of it, or what leads to it.
+struct OtherName {
+    std::string path; // the guarded file, by which it is judged
+    bool masked = false; // not to be read, either
+    bool operator==(const OtherName&) const = default;
+};
+
 // How one rule is held, for `explain`.
 struct Enforcement {
     std::string rule;
@@ -119,6 +126,7 @@ struct Plan {
     std::string cgroup;         // a cgroup of the run's own is made below; "" for none
     // Resolved path -> the path a rule names, where a symbolic link lies between: for the violation reports.
     std::map<std::string, std::string> aliases;
+    std::map<std::string, OtherName> other_names; // by path in view
     Resources resources;
     std::vector<Enforcement> enforcement; // one a rule
     std::vector<std::string> degraded;    // what the machine cannot hold; non-empty only if allowed

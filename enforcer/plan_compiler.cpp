@@ -210,6 +210,7 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     held.make_directories.insert(held.make_directories.end(), view.make_directories.begin(), view.make_directories.end());
     plan.make_directories = with_missing_parents(held.make_directories);
     plan.aliases = std::move(held.aliases);
+    plan.other_names = std::move(view.other_names);
     plan.degraded.insert(plan.degraded.end(), gaps.sentences.begin(), gaps.sentences.end());
     return plan;
 }

@@ -28,7 +28,7 @@ Json json_of(const Violation& violation) {
     out["process"] = {
         {"pid", violation.pid}, {"exe", printable(violation.exe)}, {"argv", printable_list(violation.argv)}};
     out["section"] = violation.section.empty() ? Json() : Json(violation.section);
-    out["rule"] = violation.rule.empty() ? Json() : Json(printable(violation.rule));
+    out["rule"] = violation.rule.empty() ? Json() : Json(violation.rule);
     out["reason"] = printable(violation.reason);
     out["review"] = violation.review.empty() ? Json() : Json(printable(violation.review));
     out["risk"] = violation.risk.empty() ? Json() : Json(printable(violation.risk));
@@ -68,7 +68,7 @@ std::string to_text(const RunReport& report) {
         if (!violation.review.empty()) {
             out += "    to allow it, move up from review: " + printable(violation.review) + "\n";
         } else if (!violation.rule.empty()) {
-            out += "    to allow it, under " + violation.section + ": " + printable(violation.rule) + "\n";
+            out += "    to allow it, under " + violation.section + ": " + violation.rule + "\n";
         }
         if (!violation.risk.empty()) {
             out += "    risk: " + printable(violation.risk) + "\n";

@@ -11,6 +11,7 @@
 
 #include <asm/ioctls.h>
 #include <linux/audit.h>
+#include <linux/fs.h>
 #include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
@@ -32,11 +33,17 @@ struct ReleaseFilter {
 using Filter = std::unique_ptr<void, ReleaseFilter>;
 
 constexpr std::array watched = {
-    "open",    "openat",    "openat2",   "creat",   "execve",   "execveat", "unlink",   "unlinkat",
-    "rename",  "renameat",  "renameat2", "mkdir",   "mkdirat",  "rmdir",    "link",     "linkat",
-    "symlink", "symlinkat", "mknod",     "mknodat", "truncate", "chmod",    "fchmodat", "fchmodat2",
-    "chown",   "lchown",    "fchownat",  "connect", "bind",
+    "open",      "openat",       "openat2",      "creat",         "execve",       "execveat",    "unlink",
+    "unlinkat",  "rename",       "renameat",     "renameat2",     "mkdir",        "mkdirat",     "rmdir",
+    "link",      "linkat",       "symlink",      "symlinkat",     "mknod",        "mknodat",     "truncate",
+    "chmod",     "fchmod",       "fchmodat",     "fchmodat2",     "chown",        "lchown",      "fchown",
+    "fchownat",  "utime",        "utimes",       "futimesat",     "utimensat",    "setxattr",    "lsetxattr",
+    "fsetxattr", "setxattrat",   "removexattr",  "lremovexattr",  "fremovexattr", "removexattrat",
+    "file_setattr", "connect",   "bind",
 };
+
+// They change a file's attributes through a descriptor that only reads it.
+constexpr std::array watched_ioctls = {static_cast<uint32_t>(FS_IOC_SETFLAGS), static_cast<uint32_t>(FS_IOC_FSSETXATTR)};
 
 constexpr uint64_t new_namespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
@@ -93,12 +100,18 @@ bool lists(const std::vector<std::string>& names, std::string_view name) {
 }
 
 // Runs before libseccomp's program, which checks the architecture itself; a foreign one skips this.
-std::vector<sock_filter> narrow_program(uint32_t refusal, const std::vector<std::string>& allowed) {
+std::vector<sock_filter> narrow_program(uint32_t refusal, const std::vector<std::string>& allowed, bool watch_ioctls) {
     std::vector<sock_filter> program = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, native_architecture, 0, 0), // patched: else to the end
     };
-    for (const NarrowRefusal& rule : narrow_refusals) {
+    std::vector<NarrowRefusal> rules(narrow_refusals.begin(), narrow_refusals.end());
+    for (const uint32_t request : watched_ioctls) {
+        if (watch_ioctls) { // no refusals, but to be judged: the supervisor sees them in the same way
+            rules.push_back({"ioctl", 1, NarrowRefusal::Test::Equal, request});
+        }
+    }
+    for (const NarrowRefusal& rule : rules) {
         if (rule.unless != nullptr && lists(allowed, rule.unless)) {
             continue;
         }
@@ -229,6 +242,10 @@ bool is_watched_syscall(std::string_view name) {
     return std::find(watched.begin(), watched.end(), name) != watched.end();
 }
 
+bool is_watched_ioctl(uint64_t request) {
+    return std::find(watched_ioctls.begin(), watched_ioctls.end(), static_cast<uint32_t>(request)) != watched_ioctls.end();
+}
+
 bool allows_internet_sockets(const std::vector<std::string>& allowed) {
     return lists(allowed, "listen");
 }
@@ -275,7 +292,7 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules) {
     }
     // libc falls back to clone, whose flags can be seen.
     TRY(add(filter, SCMP_ACT_ERRNO(ENOSYS), syscall_number("clone3")));
-    std::vector<sock_filter> program = narrow_program(refusal, rules.allowed);
+    std::vector<sock_filter> program = narrow_program(refusal, rules.allowed, rules.notify && rules.watch_paths);
     const std::vector<sock_filter> rest = TRY(exported(filter));
     program.insert(program.end(), rest.begin(), rest.end());
     return program;

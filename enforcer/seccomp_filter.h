@@ -7,6 +7,7 @@
 // Foreign architectures and x32 get ENOSYS: their numbers mean other calls.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,8 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules);
 
 // Whether a listed call is handed to the supervisor because it names a path or an address.
 bool is_watched_syscall(std::string_view name);
+// Of `ioctl` only these are, by their request.
+bool is_watched_ioctl(uint64_t request);
 
 // `socket` is in @base for UNIX sockets; the other families come with @network, of which `listen` is the sign.
 bool allows_internet_sockets(const std::vector<std::string>& allowed);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include <fcntl.h>
@@ -42,6 +43,7 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
         if (number >= 0 && number < max_syscall_number && plan.watch_paths && is_watched_syscall(name)) {
             watch->watched_[static_cast<size_t>(number)] = name;
         }
+        watch->ioctl_listed_ = watch->ioctl_listed_ || (plan.watch_paths && name == "ioctl");
     }
     for (const MountStep& step : plan.mounts) {
         if (step.writable) {
@@ -81,8 +83,9 @@ result<ok> Watch::serve(ViolationLog& log) {
         answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
-    if (number < watched_.size() && !watched_[number].empty()) {
-        const std::optional<int> verdict = look(call, watched_[number], log);
+    const bool listed_ioctl = call.data.nr == SYS_ioctl && ioctl_listed_ && is_watched_ioctl(call.data.args[1]);
+    if (listed_ioctl || (number < watched_.size() && !watched_[number].empty())) {
+        const std::optional<int> verdict = look(call, listed_ioctl ? "ioctl" : watched_[number], log);
         answer(call.id, verdict.value_or(0), verdict ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
@@ -141,7 +144,7 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         return std::nullopt;
     }
     std::optional<int> verdict;
-    const auto refuse = [&](Violation violation, bool kernel_refuses) {
+    const Refuse refuse = [&](Violation violation, bool kernel_refuses) {
         InsideProcess process = describe_process(task);
         if (!still_waiting(call.id)) {
             return; // what was read of a task that has gone since may be another's
@@ -152,11 +155,13 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
             verdict = EACCES;
         }
     };
+    std::vector<InsidePath> resolved;
     for (const WatchedPath& path : seen.paths) {
         const auto inside = view_.resolve(task, path.directory, path.raw, path.last);
         if (!inside) {
             continue;
         }
+        resolved.push_back(*inside);
         // Fails by itself, whatever the profile says; git tries it on every directory it empties.
         if (path.remove_directory && inside->exists && inside->directory && !verdict) {
             const auto entries = view_.entries(inside->path);
@@ -201,12 +206,32 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
             known_readable_.insert(path.raw);
         }
     }
+    if (name.starts_with("rename") && resolved.size() == 2 && !verdict) {
+        judge_rename(call, name, resolved, refuse);
+    }
     if (seen.address) {
         for (const Violation& violation : address_denials(plan_, view_, task, *seen.address)) {
-            refuse(violation, true);
+            refuse(violation, violation.layer != "seccomp"); // mounts and Landlock have no say in connecting to a socket in view
         }
     }
     return verdict;
+}
+
+void Watch::judge_rename(const seccomp_notif& call, const std::string& name, const std::vector<InsidePath>& paths, const Refuse& refuse) const {
+    for (const InsidePath& path : paths) {
+        if (path.exists && mount_points_.contains(path.path)) {
+            refuse(renamed_mount_point(path.path), true);
+            return;
+        }
+    }
+    const bool exchange = name == "renameat2" && (call.data.args[4] & RENAME_EXCHANGE) != 0;
+    for (size_t from = 0; from < (exchange ? 2 : 1); ++from) {
+        if (paths[from].exists && paths[from].directory) {
+            for (const Violation& violation : moved_tree_denials(plan_, view_, paths[from].path, paths[1 - from].path)) {
+                refuse(violation, false);
+            }
+        }
+    }
 }
 
 // `${project}/build/**: rwc` lets the command remove `build` itself, as `rm -rf build` and `make clean` do, but a mount

@@ -6,6 +6,7 @@
 // never gain an access.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -43,6 +44,8 @@ private:
     void answer(uint64_t id, int code, uint32_t flags) const;
     // What to answer: nothing, to let the kernel go on; an errno; 0 for a success without the kernel.
     std::optional<int> look(const seccomp_notif& call, const std::string& name, ViolationLog& log);
+    using Refuse = std::function<void(Violation, bool kernel_refuses)>;
+    void judge_rename(const seccomp_notif& call, const std::string& name, const std::vector<InsidePath>& paths, const Refuse& refuse) const;
     std::optional<int> change_mount_point(const WatchedPath& asked, const InsidePath& inside);
     void report_refused(const seccomp_notif& call, const std::string& name, ViolationLog& log) const;
     [[nodiscard]] bool still_waiting(uint64_t id) const;
@@ -54,6 +57,7 @@ private:
     pid_t command_ = 0;
     bool launching_ = true; // the first execve is the launch itself, whether or not a rule allows programs more
     std::vector<std::string> watched_;               // by number, the names of those listed and looked at
+    bool ioctl_listed_ = false;
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
     std::set<std::string> mount_points_;             // directories bound onto themselves, which no rmdir can remove
     std::set<std::string> removed_;

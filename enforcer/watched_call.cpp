@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace treadline {
 namespace {
@@ -32,24 +33,77 @@ void set_open_flags(WatchedPath& path, uint64_t flags) {
 
 enum class Use : uint8_t { Create, Replace, MakeDirectory, Remove, RemoveDirectory, Write, WriteLink, Execute, LinkSource };
 
-// The calls whose paths are plain arguments: which argument is the path, and which the directory (-1: none).
+// The calls whose paths are plain arguments: which argument is the path, which the directory and which the AT_* flags
+// (-1: none). Without a path it is the directory's own descriptor that is meant.
 struct PlainCall {
     std::string_view name;
     int directory;
     int path;
     Use use;
+    int flags = -1;
 };
 constexpr std::array plain_calls = std::to_array<PlainCall>({
-    {"execve", -1, 0, Use::Execute},   {"execveat", 0, 1, Use::Execute}, {"unlink", -1, 0, Use::Remove},
-    {"unlinkat", 0, 1, Use::Remove},   {"rmdir", -1, 0, Use::RemoveDirectory},    {"mkdir", -1, 0, Use::MakeDirectory},
-    {"mkdirat", 0, 1, Use::MakeDirectory},    {"mknod", -1, 0, Use::Create},    {"mknodat", 0, 1, Use::Create},
-    {"symlink", -1, 1, Use::Create},   {"symlinkat", 1, 2, Use::Create}, {"link", -1, 0, Use::LinkSource}, {"link", -1, 1, Use::Create},
-    {"linkat", 0, 1, Use::LinkSource}, {"linkat", 2, 3, Use::Create},     {"rename", -1, 0, Use::Remove},   {"rename", -1, 1, Use::Replace},
-    {"renameat", 0, 1, Use::Remove},   {"renameat", 2, 3, Use::Replace},  {"renameat2", 0, 1, Use::Remove},
-    {"renameat2", 2, 3, Use::Replace},  {"truncate", -1, 0, Use::Write},  {"chmod", -1, 0, Use::Write},
-    {"fchmodat", 0, 1, Use::Write},    {"fchmodat2", 0, 1, Use::Write},  {"chown", -1, 0, Use::Write},
-    {"lchown", -1, 0, Use::WriteLink}, {"fchownat", 0, 1, Use::Write},
+    {"execve", -1, 0, Use::Execute},
+    {"execveat", 0, 1, Use::Execute, 4},
+    {"unlink", -1, 0, Use::Remove},
+    {"unlinkat", 0, 1, Use::Remove},
+    {"rmdir", -1, 0, Use::RemoveDirectory},
+    {"mkdir", -1, 0, Use::MakeDirectory},
+    {"mkdirat", 0, 1, Use::MakeDirectory},
+    {"mknod", -1, 0, Use::Create},
+    {"mknodat", 0, 1, Use::Create},
+    {"symlink", -1, 1, Use::Create},
+    {"symlinkat", 1, 2, Use::Create},
+    {"link", -1, 0, Use::LinkSource},
+    {"link", -1, 1, Use::Create},
+    {"linkat", 0, 1, Use::LinkSource, 4},
+    {"linkat", 2, 3, Use::Create},
+    {"rename", -1, 0, Use::Remove},
+    {"rename", -1, 1, Use::Replace},
+    {"renameat", 0, 1, Use::Remove},
+    {"renameat", 2, 3, Use::Replace},
+    {"renameat2", 0, 1, Use::Remove},
+    {"renameat2", 2, 3, Use::Replace},
+    {"truncate", -1, 0, Use::Write},
+    {"chmod", -1, 0, Use::Write},
+    {"fchmod", 0, -1, Use::Write},
+    {"fchmodat", 0, 1, Use::Write},
+    {"fchmodat2", 0, 1, Use::Write, 3},
+    {"chown", -1, 0, Use::Write},
+    {"lchown", -1, 0, Use::WriteLink},
+    {"fchown", 0, -1, Use::Write},
+    {"fchownat", 0, 1, Use::Write, 4},
+    {"utime", -1, 0, Use::Write},
+    {"utimes", -1, 0, Use::Write},
+    {"futimesat", 0, 1, Use::Write},
+    {"utimensat", 0, 1, Use::Write, 3},
+    {"setxattr", -1, 0, Use::Write},
+    {"lsetxattr", -1, 0, Use::WriteLink},
+    {"fsetxattr", 0, -1, Use::Write},
+    {"setxattrat", 0, 1, Use::Write, 2},
+    {"removexattr", -1, 0, Use::Write},
+    {"lremovexattr", -1, 0, Use::WriteLink},
+    {"fremovexattr", 0, -1, Use::Write},
+    {"removexattrat", 0, 1, Use::Write, 2},
+    {"file_setattr", 0, 1, Use::Write, 4},
+    {"ioctl", 0, -1, Use::Write}, // the two that is_watched_ioctl() names
 });
+
+bool is_device(uint64_t mode) {
+    return (mode & S_IFMT) == S_IFCHR || (mode & S_IFMT) == S_IFBLK;
+}
+
+// The path of a plain call; nothing where the kernel will find none. Empty: the descriptor itself is meant.
+std::optional<std::string> plain_argument(pid_t task, const PlainCall& call, const seccomp_data& data) {
+    const uint64_t address = call.path < 0 ? 0 : data.args[call.path];
+    const bool times = call.name == "futimesat" || call.name == "utimensat"; // these take none, too
+    if (call.path < 0 || (address == 0 && times)) {
+        return "";
+    }
+    auto raw = read_string(task, address);
+    const bool may_be_empty = call.flags >= 0 && (data.args[call.flags] & AT_EMPTY_PATH) != 0;
+    return raw && (!raw->empty() || may_be_empty) ? raw : std::nullopt;
+}
 
 WatchedPath plain_path(const PlainCall& call, const seccomp_data& data, std::string raw) {
     WatchedPath path;
@@ -65,8 +119,12 @@ WatchedPath plain_path(const PlainCall& call, const seccomp_data& data, std::str
     path.execute = call.use == Use::Execute;
     path.link_source = call.use == Use::LinkSource;
     path.read = path.link_source;
-    const bool names_the_link = path.create || path.remove || path.link_source || call.use == Use::WriteLink;
+    const uint64_t flags = call.flags < 0 ? 0 : data.args[call.flags];
+    const bool names_the_link =
+        path.create || path.remove || call.use == Use::WriteLink || (flags & AT_SYMLINK_NOFOLLOW) != 0 ||
+        (path.link_source && (flags & AT_SYMLINK_FOLLOW) == 0);
     path.last = names_the_link ? LastLink::Keep : LastLink::Follow;
+    path.device = call.name.starts_with("mknod") && is_device(data.args[call.path + 1]);
     return path;
 }
 
@@ -82,9 +140,15 @@ std::optional<WatchedPath> opened_path(pid_t task, const std::string& name, cons
     uint64_t flags = data.args[at ? 2 : 1];
     if (name == "creat") {
         flags = O_CREAT | O_WRONLY | O_TRUNC;
-    } else if (name == "openat2" &&
-               !read_bytes(task, data.args[2] + offsetof(open_how, flags), &flags, sizeof flags)) {
-        return std::nullopt;
+    } else if (name == "openat2") {
+        open_how how{};
+        if (!read_bytes(task, data.args[2], &how, sizeof how)) {
+            return std::nullopt;
+        }
+        flags = how.flags;
+        if ((how.resolve & RESOLVE_IN_ROOT) != 0) { // the directory is the root, too
+            path.raw.insert(0, "./");
+        }
     }
     set_open_flags(path, flags);
     return path;
@@ -114,9 +178,7 @@ WatchedCall read_call(pid_t task, const std::string& name, const seccomp_data& d
         if (call.name != name) {
             continue;
         }
-        auto raw = read_string(task, data.args[call.path]);
-        const bool by_descriptor = raw && raw->empty(); // AT_EMPTY_PATH
-        if (raw && (!by_descriptor || call.use == Use::Execute)) {
+        if (auto raw = plain_argument(task, call, data)) {
             seen.paths.push_back(plain_path(call, data, std::move(*raw)));
         }
     }

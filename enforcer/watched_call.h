@@ -27,6 +27,7 @@ struct WatchedPath {
     bool remove_directory = false; // with remove: rmdir(2), or unlinkat(2) with AT_REMOVEDIR
     bool make_directory = false;   // with create: mkdir(2)
     bool execute = false;
+    bool device = false;      // with create: a device node, which nobody may make
     bool link_source = false; // with read: another name for it is made, which could be written where this one cannot
     [[nodiscard]] bool read_only() const {
         return read && !link_source && !write && !create && !create_if_missing && !remove && !execute;

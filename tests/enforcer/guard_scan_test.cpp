@@ -34,6 +34,7 @@ Scanned scan(const Arena& arena, const std::string& rules, bool writable, size_t
     input.roots = {arena.home()};
     input.visible = [](const std::string&) { return true; };
     input.writable = [=](const std::string&) { return writable; };
+    input.changes = writable;
     input.making_roots = {arena.project()};
     input.max_entries = max_entries;
     scanned.scan = scan_guards(input);
@@ -120,8 +121,25 @@ TEST_CASE("missing protected names get a placeholder where they could be made", 
     const Scanned found = scan(arena, all, true);
     CHECK(found.placed(arena.project(".git/hooks")));
     CHECK(found.placed(arena.project(".treadline")));
-    CHECK_FALSE(found.placed(arena.project(".github/workflows"))); // no .github to make it in
+    // What they would lie in is made for it, but never what marks a repository.
+    CHECK(found.placed(arena.project(".github/workflows")));
+    const auto& made = found.scan.make_directories;
+    CHECK(std::find(made.begin(), made.end(), arena.project(".github")) != made.end());
+    CHECK(std::find(made.begin(), made.end(), arena.project(".hg")) == made.end());
+    CHECK_FALSE(found.placed(arena.project(".hg/hgrc")));
     CHECK(scan(arena, all, false).scan.placeholders.empty());
+}
+
+TEST_CASE("the second name of a file that is protected is sealed where it could be written", "[enforcer][guards]") {
+    const Arena arena;
+    const std::string start_up = arena.write(".bashrc", "# mine\n");
+    const std::string other = arena.project("notes");
+    REQUIRE(::link(start_up.c_str(), other.c_str()) == 0);
+    const Scanned found = scan(arena, "files:\n  ${project}/**: rwc\n", true);
+    REQUIRE(found.scan.other_names.contains(other));
+    CHECK(found.scan.other_names.at(other) == OtherName{start_up, false});
+    CHECK(scan(arena, "files:\n  ${project}/**: rwc\n  ${home}/.bashrc: w\n", true).scan.other_names.empty());
+    CHECK(scan(arena, "files:\n  ${project}/**: r\n", false).scan.other_names.empty());
 }
 
 TEST_CASE("cargo finds settings it can read at a placeholder, those it would find without it",

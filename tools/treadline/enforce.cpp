@@ -98,7 +98,7 @@ void show(const Violation& violation) {
     } else if (!violation.review.empty()) {
         say(fmt::format("{}; to allow it, move up from 'review:'   {}", what, printable(violation.review)));
     } else {
-        say(fmt::format("{}; to allow it, add under '{}:'   {}{}", what, violation.section, printable(violation.rule),
+        say(fmt::format("{}; to allow it, add under '{}:'   {}{}", what, violation.section, violation.rule,
                         violation.risk.empty() ? "" : "   # risky: " + printable(violation.risk)));
     }
 }
