@@ -1,6 +1,7 @@
 #include "tests/attacks/corpus.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -8,8 +9,11 @@
 #include <set>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -153,6 +157,7 @@ World::World() : home_(root_ / "home"), project_(home_ + "/project") {
     write("./.env", marker + " env\n");
     write("./src/main.c", "int main(void) { return 0; }\n");
     write("./Makefile", "all:\n");
+    write("./.git/hooks/README", "none\n");
     write("./.git/HEAD", "ref: refs/heads/main\n");
     write("./.git/config", "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n");
     write("./.treadline/profile.yaml", "");
@@ -163,12 +168,15 @@ World::~World() {
         ::kill(bystander_, SIGKILL);
         ::waitpid(bystander_, nullptr, 0);
     }
-    if (inherited_ >= 0) {
-        ::close(inherited_);
+    for (const int fd : {inherited_, listener_}) {
+        if (fd >= 0) {
+            ::close(fd);
+        }
     }
     // Attacks take rights away.
-    for (fs::recursive_directory_iterator at(root_.path()), end; at != end; ++at) {
-        if (at->is_directory() && !at->is_symlink()) {
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(root_.path(), error), end; !error && at != end; at.increment(error)) {
+        if (at->symlink_status(error).type() == fs::file_type::directory) {
             ::chmod(at->path().c_str(), 0700);
         }
     }
@@ -197,10 +205,7 @@ RunOptions World::options() const {
 
 void World::expand(std::vector<std::string>& argv) const {
     for (std::string& word : argv) {
-        word = word.starts_with("~/") ? place(word) : word;
-    }
-    if (argv[0] == "hostile") {
-        argv[0] = HOSTILE;
+        word = word == "hostile" ? HOSTILE : word.starts_with("~/") ? place(word) : word;
     }
 }
 
@@ -262,10 +267,33 @@ void World::inherit(const std::string& name) {
     }
 }
 
+void World::listen(const std::string& name) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, place(name).c_str(), sizeof address.sun_path - 1);
+    listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener_, 8) == 0);
+}
+
+std::string World::handle(const std::string& name) const {
+    alignas(file_handle) std::array<char, sizeof(file_handle) + MAX_HANDLE_SZ> memory{};
+    auto* handle = reinterpret_cast<file_handle*>(memory.data());
+    handle->handle_bytes = MAX_HANDLE_SZ;
+    int mount = 0;
+    REQUIRE(::name_to_handle_at(AT_FDCWD, place(name).c_str(), handle, &mount, 0) == 0);
+    std::string hex = fmt::format("{:02x}", handle->handle_type);
+    for (unsigned at = 0; at < handle->handle_bytes; ++at) {
+        hex += fmt::format("{:02x}", handle->f_handle[at]);
+    }
+    return hex;
+}
+
 World::Picture World::picture() const {
     Picture all;
     const std::set<std::string> passed_over = {project_ + "/out", home_ + "/.local/state"};
-    for (fs::recursive_directory_iterator at(home_), end; at != end; ++at) {
+    std::error_code error; // all of it may be gone
+    for (fs::recursive_directory_iterator at(home_, fs::directory_options::skip_permission_denied, error), end; !error && at != end; at.increment(error)) {
         const std::string path = at->path();
         if (passed_over.contains(path)) {
             at.disable_recursion_pending();
@@ -315,6 +343,10 @@ Success prints_a_secret() {
     return [](const World&, const Finished& run) { return run.out.find(marker) != std::string::npos; };
 }
 
+Success ends_well() {
+    return [](const World&, const Finished& run) { return run.status == 0; };
+}
+
 Success changes(const std::string& name) {
     return [name](const World& world, const Finished&) { return world.changed(name); };
 }
@@ -324,13 +356,14 @@ namespace {
 // In a fresh world, with the profile in its place: it is there without Treadline, too.
 std::vector<std::string> prepare(World& world, const Attack& attack, const Rules& rules) {
     world.write("./.treadline/profile.yaml", rules.yaml());
-    std::vector<std::string> argv = attack.argv;
-    if (attack.prepare) {
-        const auto words = attack.prepare(world);
-        argv.insert(argv.end(), words.begin(), words.end());
-    }
+    const auto words = attack.prepare ? attack.prepare(world) : std::vector<std::string>{};
     world.remember();
-    return argv;
+    return words;
+}
+
+std::vector<std::string> joined(std::vector<std::string> all, const std::vector<std::string>& more) {
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
 }
 
 } // namespace
@@ -339,22 +372,23 @@ void hold(const Attack& attack) {
     INFO("attack: " << attack.name);
     {
         World world;
-        const Finished free = world.run(prepare(world, attack, attack.rules));
+        const auto words = prepare(world, attack, attack.rules);
+        const Finished free = world.run(joined(joined(attack.free_prefix, attack.argv), words));
         INFO("without Treadline, status " << free.status << "\n" << free.out << free.err);
         CHECK(attack.success(world, free));
     }
     Rules opened = attack.rules;
     {
         World world;
-        const auto argv = prepare(world, attack, attack.rules);
-        const Enforced held = world.enforce(attack.rules, argv);
+        const auto words = prepare(world, attack, attack.rules);
+        const Enforced held = world.enforce(attack.rules, joined(attack.argv, words));
         INFO("held, status " << held.run.status << "\n" << held.run.out << held.run.err);
         CHECK_FALSE(attack.success(world, held.run));
         CHECK((held.run.out + held.run.err).find(marker) == std::string::npos);
         CHECK(world.changes() == std::vector<std::string>{});
         std::vector<Denial> expected = attack.denials;
         for (Denial& denial : expected) {
-            denial.object = world.place(denial.object);
+            denial.object = denial.object == "$1" ? words.at(0) : world.place(denial.object);
         }
         const auto text = [](const std::vector<Denial>& denials) {
             std::string all;
@@ -385,8 +419,8 @@ void hold(const Attack& attack) {
         opened = opened.with(section, rule);
     }
     World world;
-    const auto argv = prepare(world, attack, opened);
-    const Enforced allowed = world.enforce(opened, argv);
+    const auto words = prepare(world, attack, opened);
+    const Enforced allowed = world.enforce(opened, joined(attack.argv, words));
     INFO("with the reported rule, status " << allowed.run.status << "\n" << allowed.run.out << allowed.run.err << opened.yaml());
     CHECK(attack.success(world, allowed.run));
 }

@@ -42,7 +42,7 @@ Rules whole_home_rules(); // careless: fills all of the home
 
 struct Denial {
     std::string layer;
-    std::string object;
+    std::string object; // as in a report; in a table also a place, or "$1" for the first word that `prepare` added
     std::optional<std::string> rule; // none: no rule allows it
     std::string section = "files";
     bool operator==(const Denial&) const = default;
@@ -68,6 +68,8 @@ public:
     // A process of the same user outside, with these descriptors open and this working directory. One a world.
     pid_t bystander(const std::vector<std::string>& open_files, const std::string& directory);
     void inherit(const std::string& name); // the next runs have this file open as descriptor 9
+    void listen(const std::string& name);  // a UNIX socket of a server of the same user
+    [[nodiscard]] std::string handle(const std::string& name) const; // name_to_handle_at(2), as `hostile` takes it
 
     // What is outside, but ./out and Treadline's own state: of each path its type, mode, owner, size, times, inode,
     // links, attributes and content. Of a directory neither times nor inode count: guards come and go in it.
@@ -87,12 +89,14 @@ private:
     Picture before_;
     pid_t bystander_ = -1;
     int inherited_ = -1;
+    int listener_ = -1;
 };
 
 // Whether an attack got what it wanted, seen from outside.
 using Success = std::function<bool(const World&, const Finished&)>;
 Success prints_a_secret();
 Success changes(const std::string& name);
+Success ends_well(); // with status 0
 
 struct Attack {
     std::string name;
@@ -105,6 +109,7 @@ struct Attack {
     // What a success takes besides the reported rules; or why no rule can bring it about.
     std::vector<std::pair<std::string, std::string>> also = {}; // section, rule
     std::string never = "";
+    std::vector<std::string> free_prefix = {}; // words before `argv` in the run without Treadline
     bool races = false; // the denials may come in any number, but of no other kind
 };
 

@@ -10,7 +10,8 @@
 using Words = std::vector<std::string>;
 using Attempts = std::map<std::string, std::function<long(const Words&)>>;
 
-const Attempts& file_attempts(); // threats.md, sections 1 to 7
+const Attempts& file_attempts();
+const Attempts& mount_attempts();
 
 // Prints what can be read from the descriptor; negative where it is none or nothing can be read.
 long read_from(int fd);
