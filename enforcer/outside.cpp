@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -49,8 +50,15 @@ void remove_empty_directory(const std::string& path) {
 
 bool is_untouched_placeholder(const Placeholder& placeholder) {
     struct stat status {};
-    if (::lstat(placeholder.path.c_str(), &status) != 0 || status.st_mtime != placeholder_time) {
-        return false;
+    // What another run is just making gets its time a moment after its name.
+    for (int waited_ms = 0; ::lstat(placeholder.path.c_str(), &status) == 0 && status.st_mtime != placeholder_time; ++waited_ms) {
+        if (waited_ms == 50 || ::time(nullptr) - status.st_ctime > 1) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    if (status.st_mtime != placeholder_time) {
+        return false; // not there
     }
     if (placeholder.directory) {
         return S_ISDIR(status.st_mode);

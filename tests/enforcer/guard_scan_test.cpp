@@ -1,10 +1,14 @@
 #include <algorithm>
 #include <filesystem>
+#include <thread>
 
 #include <catch2/catch_test_macros.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "enforcer/guard_scan.h"
+#include "enforcer/outside.h"
 #include "tests/enforcer/arena.h"
 
 using namespace treadline;
@@ -180,6 +184,22 @@ TEST_CASE("denied paths are masked, existing ones by pattern and a missing one b
     CHECK(found.at(arena.project("secret-1.txt"))->holding == GuardedPath::Holding::Mask);
     CHECK(found.at(arena.project("public.txt")) == nullptr);
     CHECK(found.placed(arena.project("later")));
+}
+
+TEST_CASE("a placeholder that another run is just making is one, a new directory of somebody's own is none", "[enforcer][guards]") {
+    const Arena arena;
+    const Placeholder placeholder{arena.project() + "/.helix", true, "guard: an editor", {}};
+    REQUIRE(::mkdir(placeholder.path.c_str(), 0700) == 0);
+    CHECK_FALSE(is_untouched_placeholder(placeholder));
+    REQUIRE(::rmdir(placeholder.path.c_str()) == 0);
+    REQUIRE(::mkdir(placeholder.path.c_str(), 0700) == 0);
+    std::thread other_run([&] {
+        const timespec mark{0x54524144, 0}; // as enforcer/outside.cpp has it
+        const timespec times[] = {mark, mark};
+        ::utimensat(AT_FDCWD, placeholder.path.c_str(), times, AT_SYMLINK_NOFOLLOW);
+    });
+    CHECK(is_untouched_placeholder(placeholder));
+    other_run.join();
 }
 
 TEST_CASE("a tree too large to search is said, never passed over", "[enforcer][guards]") {
