@@ -1,14 +1,14 @@
 #include "profiler/fold.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
+
+#include "profiler/folding.h"
 
 namespace treadline {
 namespace {
 
-using Node = PathTrie::Node;
-using Bits = uint8_t; // of Modes
+using Node = Folding::Node;
+using Bits = Folding::Bits;
 
 constexpr std::array<Mode, 4> all_modes{Mode::Read, Mode::Write, Mode::Create, Mode::Execute};
 constexpr Bits what_private_grants =
@@ -24,116 +24,19 @@ Modes modes_from(Bits bits) {
     return modes;
 }
 
-// Numbers the subsets of `universe` from 0: the bits of `set` that are in `universe`, pushed together.
-constexpr std::array<std::array<Bits, 16>, 16> make_index() {
-    std::array<std::array<Bits, 16>, 16> index{};
-    for (unsigned universe = 0; universe < 16; ++universe) {
-        for (unsigned set = 0; set < 16; ++set) {
-            Bits packed = 0;
-            int at = 0;
-            for (int bit = 0; bit < 4; ++bit) {
-                if ((universe >> bit & 1) != 0) {
-                    packed |= static_cast<Bits>((set >> bit & 1) << at++);
-                }
-            }
-            index[universe][set] = packed;
-        }
+} // namespace
+
+Folding::Folding(const AccessSet& set, std::vector<Modes> needs, const CostModel& costs,
+                 const Exposure& exposure)
+    : set_(set), trie_(set.trie), needs_(std::move(needs)), costs_(costs), exposure_(exposure),
+      nodes_(set.trie.size()) {
+    for (Node node = 1; node < trie_.size(); ++node) {
+        nodes_[node].under_private = nodes_[trie_.parent(node)].under_private || costs_.may_be_private(node);
     }
-    return index;
+    for (auto node = static_cast<Node>(trie_.size()); node-- > 0;) {
+        solve(node);
+    }
 }
-constexpr auto subset_index = make_index();
-
-// What stands at a node beside its own exact rule.
-struct Choice {
-    // PrivateExecute: a private directory, and `dir/**: x` for the programs made in it.
-    enum class Kind : uint8_t { Rules, Private, PrivateExecute };
-    Kind kind = Kind::Rules;
-    Bits subtree = 0; // all that is granted below, what comes from above included
-    Bits names = 0;   // a superset of `subtree`, or `subtree` itself: then there is no `dir/`
-};
-
-// The node and everything below it at its cheapest.
-struct Option {
-    MilliLines cost = never;
-    Choice choice;
-};
-
-class Folding {
-public:
-    Folding(const AccessSet& set, const std::vector<Modes>& needs, const CostModel& costs,
-            const Exposure& exposure)
-        : set_(set), trie_(set.trie), needs_(needs), costs_(costs), exposure_(exposure),
-          nodes_(set.trie.size()) {}
-
-    std::vector<FoldedRule> run();
-
-private:
-    struct Solved {
-        uint32_t first_state = 0;   // into below_; only nodes with children have states
-        uint32_t first_option = 0;  // into options_
-        Bits universe = 0;          // modes needed here or below
-        bool under_private = false; // itself or something above may be private
-    };
-    using ByCover = std::array<Option, 16>; // by the part of a node's need that a choice covers
-
-    [[nodiscard]] Bits need(Node node) const { return needs_[node].bits(); }
-    [[nodiscard]] size_t state_offset(Node node, Bits granted, bool in_private) const {
-        const Solved& solved = nodes_[node];
-        const size_t offset =
-            in_private && solved.under_private ? size_t{1} << std::popcount(solved.universe) : 0;
-        return offset + subset_index[solved.universe][granted & 15];
-    }
-    [[nodiscard]] size_t option_at(Node node, Bits own_granted, Bits granted, bool in_private) const {
-        return nodes_[node].first_option +
-               (state_offset(node, granted, in_private) << std::popcount(need(node))) +
-               subset_index[need(node)][own_granted & 15];
-    }
-    // Everything strictly below, when this node gets no wide rule beyond what is granted.
-    [[nodiscard]] MilliLines below(Node node, Bits granted, bool in_private) const {
-        return below_[nodes_[node].first_state + state_offset(node, granted, in_private)];
-    }
-    [[nodiscard]] Bits left_over(Node node, Bits granted, bool in_private) const;
-    // What a subtree rule at this very node has to grant; 0 where other rules may do.
-    [[nodiscard]] Bits whole_tree_needs(Node node, Bits granted, bool in_private) const;
-    [[nodiscard]] MilliLines own_cost(Node node, Bits granted, bool in_private) const;
-    // A file that the run writes: a program there is another one in the next run.
-    [[nodiscard]] bool may_be_replaced(Node node) const {
-        const NodeFacts& facts = set_.facts[node];
-        return !facts.directory && (facts.seen.has(Mode::Write) || facts.seen.has(Mode::Create));
-    }
-    // The node and all below it, where `own_granted` reaches the node itself and `granted` the rest, too.
-    [[nodiscard]] MilliLines best(Node node, Bits own_granted, Bits granted, bool in_private) const;
-    void solve(Node node);
-    void solve_state(Node node, Bits granted, bool in_private);
-    void weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover& by_cover) const;
-    void weigh_private(Node node, Bits granted, ByCover& by_cover) const;
-    void group_leaves(Node node);
-    [[nodiscard]] MilliLines leaves_cost(Bits granted, bool in_private) const;
-    void sum_names(Node node, bool in_private);
-    std::vector<FoldedRule> read_off() const;
-
-    const AccessSet& set_;
-    const PathTrie& trie_;
-    const std::vector<Modes>& needs_;
-    const CostModel& costs_;
-    const Exposure& exposure_;
-    std::vector<Solved> nodes_;
-    std::vector<MilliLines> below_;
-    std::vector<Option> options_;
-    // Of the node being solved: everything strictly below it, by what is granted throughout and to its
-    // children.
-    std::array<std::array<MilliLines, 16>, 16> under_names_{};
-    // Its children without children are most of all nodes: what they cost is added up, by what they need and
-    // whether they are made in a private place, instead of asked of each for each grant.
-    struct Leaves {
-        int64_t count = 0;
-        int64_t programs = 0; // that the run wrote
-        int64_t results = 0;
-        MilliLines penalties = 0;
-    };
-    std::array<std::array<Leaves, 2>, 16> leaves_{};
-    std::vector<Node> other_children_;
-};
 
 Bits Folding::left_over(Node node, Bits granted, bool in_private) const {
     Bits left = need(node) & static_cast<Bits>(~granted);
@@ -182,11 +85,13 @@ MilliLines Folding::best(Node node, Bits own_granted, Bits granted, bool in_priv
                                         : options_[option_at(node, own, granted, in_private)].cost;
 }
 
-void keep_cheaper(Option& kept, MilliLines cost, Choice choice) {
+namespace {
+void keep_cheaper(Folding::Option& kept, MilliLines cost, Folding::Choice choice) {
     if (cost < kept.cost) {
         kept = {cost, choice};
     }
 }
+} // namespace
 
 // `dir/**`, `dir/` or both: `dir/` grants more than what reaches everything below.
 void Folding::weigh_wide_rules(Node node, Bits granted, bool in_private, ByCover& by_cover) const {
@@ -345,11 +250,14 @@ void Folding::solve(Node node) {
     if (first == last) {
         return;
     }
-    const size_t states = (size_t{1} << std::popcount(solved.universe)) * (solved.under_private ? 2 : 1);
-    solved.first_state = static_cast<uint32_t>(below_.size());
-    below_.resize(below_.size() + states);
-    solved.first_option = static_cast<uint32_t>(options_.size());
-    options_.resize(options_.size() + (states << std::popcount(need(node))));
+    if (solved.first_state == no_room_yet) {
+        solved.first_state = static_cast<uint32_t>(below_.size());
+        below_.resize(below_.size() + states(node));
+        solved.first_option = static_cast<uint32_t>(options_.size());
+        options_.resize(options_.size() + options(node));
+    } else {
+        std::fill_n(options_.begin() + solved.first_option, options(node), Option{});
+    }
     group_leaves(node);
     // Private first: a directory that becomes private asks for what is below it then.
     for (const bool in_private : {true, false}) {
@@ -366,7 +274,7 @@ void Folding::solve(Node node) {
 }
 
 // Top-down along the choices; an explicit stack, because paths may be 2000 names deep.
-std::vector<FoldedRule> Folding::read_off() const {
+std::vector<FoldedRule> Folding::rules() const {
     struct Visit {
         Node node;
         Bits own_granted;
@@ -416,21 +324,31 @@ std::vector<FoldedRule> Folding::read_off() const {
     return rules;
 }
 
-std::vector<FoldedRule> Folding::run() {
-    for (Node node = 1; node < trie_.size(); ++node) {
-        nodes_[node].under_private = nodes_[trie_.parent(node)].under_private || costs_.may_be_private(node);
-    }
-    for (auto node = static_cast<Node>(trie_.size()); node-- > 0;) {
-        solve(node);
-    }
-    return read_off();
+MilliLines Folding::cost() const {
+    return best(PathTrie::top, 0, 0, false);
 }
 
-} // namespace
+Folding::Solution Folding::solution(Node node) const {
+    Solution solution{nodes_[node].universe, needs_[node], {}, {}};
+    if (trie_.child_count(node) > 0) {
+        const auto below = below_.begin() + nodes_[node].first_state;
+        const auto option = options_.begin() + nodes_[node].first_option;
+        solution.below.assign(below, below + static_cast<long>(states(node)));
+        solution.options.assign(option, option + static_cast<long>(options(node)));
+    }
+    return solution;
+}
+
+void Folding::restore(Node node, const Solution& solution) {
+    nodes_[node].universe = solution.universe;
+    needs_[node] = solution.need;
+    std::copy(solution.below.begin(), solution.below.end(), below_.begin() + nodes_[node].first_state);
+    std::copy(solution.options.begin(), solution.options.end(), options_.begin() + nodes_[node].first_option);
+}
 
 std::vector<FoldedRule> fold(const AccessSet& set, const std::vector<Modes>& needs, const CostModel& costs,
                              const Exposure& exposure) {
-    return Folding(set, needs, costs, exposure).run();
+    return Folding(set, needs, costs, exposure).rules();
 }
 
 } // namespace treadline

@@ -1,275 +1,262 @@
 #include "profiler/include_choice.h"
 
 #include <algorithm>
+#include <bit>
+#include <map>
 
-#include "base/path.h"
-#include "profiler/cost_model.h"
 #include "profiler/coverage.h"
-#include "profiler/include_exposure.h"
+#include "profiler/include_candidates.h"
 
 namespace treadline {
 namespace {
 
-using Node = PathTrie::Node;
+using Mask = FoldLayers::Mask;
 
-// What an abstraction itself has to save, without those it includes: for a single rule, that rule is written.
-constexpr MilliLines least_saved = 2 * one_line;
-// A `dir/` or `dir/**` that was used counts as no more: without it a rule like it would have been folded.
-constexpr MilliLines most_for_a_wide_rule = 2 * one_line;
-
-result<Policy> policy_of(const std::vector<std::string>& includes, const IncludeInput& input) {
-    Profile profile;
-    profile.name = "includes";
-    for (const std::string& name : includes) {
-        profile.include.push_back({name, {}});
-    }
-    return Policy::build(profile, "includes", input.here, input.load);
+constexpr Mask bit(size_t i) {
+    return Mask{1} << i;
 }
 
-// A needed path that the candidate grants whatever it is needed for.
-struct Granted {
-    Node node;
-    Modes modes;
-};
-
-// A rule of a candidate and what it was used for.
-struct UsedRule {
-    const PolicyRule* rule;
-    bool own;         // not of an abstraction that the candidate includes
-    bool idle = true; // used for nothing, not even a part of what a path is needed for
-    std::vector<Granted> grants;
-};
-
-struct Candidate {
-    std::string name;
-    Policy policy;
-    std::vector<UsedRule> rules;
-    std::vector<std::string> variables; // that it would pass, and what every profile includes does not
-};
-
-bool is_wide(const PolicyRule& rule) {
-    return rule.pattern.extent == Extent::Names || rule.pattern.extent == Extent::Subtree;
+result<Includes> includes_named(std::vector<std::string> names, const AccessSet& set,
+                                const Abstractions& abstractions) {
+    Policy policy = TRY(policy_of_includes(names, abstractions));
+    std::vector<Modes> covered = coverage(set, policy).granted;
+    return Includes{std::move(names), std::move(policy), std::move(covered)};
 }
 
-class IncludeChoice {
+// Sets of includes are masks of the candidates that are named; none of a set brings another one along.
+class Search {
 public:
-    IncludeChoice(const IncludeInput& input, std::vector<Modes> covered)
-        : in_(input), covered_(std::move(covered)), grants_(input.set.trie.size()) {}
+    Search(const IncludeInput& input, const std::vector<IncludeCandidate>& candidates);
 
-    // What every profile includes: its rules are open already.
-    void begin(const Policy& always);
-    result<ok> consider(const std::string& name);
-    std::vector<std::string> choose();
+    void find_best();
+    [[nodiscard]] Mask best() const { return best_; }
+    [[nodiscard]] MilliLines cost() const { return best_cost_; }
+    [[nodiscard]] bool proved() const { return weighed_ <= in_.most_weighed; }
+    // Those that save most come first.
+    [[nodiscard]] std::vector<std::string> names();
+    [[nodiscard]] std::vector<FoldedRule> rules() { return layers_.rules(in_force(best_)); }
 
 private:
-    struct Score {
-        MilliLines saved = 0;
-        MilliLines own = 0; // part of it
-        MilliLines exposed = 0;
-        [[nodiscard]] MilliLines worth() const { return saved - exposed; }
-    };
-    [[nodiscard]] bool ran_own_program(const Candidate& candidate) const;
-    [[nodiscard]] bool includes(const Candidate& outer, const std::string& inner) const;
-    void find_uses(Candidate& candidate);
-    [[nodiscard]] Score score(const Candidate& candidate) const;
-    void take(const Candidate& candidate);
+    [[nodiscard]] Mask in_force(Mask named) const; // with all that they bring along
+    [[nodiscard]] Mask without_brought(Mask named) const;
+    [[nodiscard]] MilliLines to_write(Mask in_force); // lines beside what is in force
+    [[nodiscard]] MilliLines opened(Mask in_force) const;
+    [[nodiscard]] MilliLines cost_of(Mask named);
+    [[nodiscard]] bool each_saves_enough(Mask named);
+    void weigh(Mask named);
+    void improve();
+    void branch(Mask named, size_t next);
 
     const IncludeInput& in_;
-    std::vector<Modes> covered_;    // by what is chosen
-    std::vector<Modes> grants_;     // scratch, empty between uses: what one candidate grants
-    std::vector<std::string> open_; // what is chosen, and all that comes with it
-    std::vector<std::string> passed_;
-    std::vector<std::string> chosen_;
-    std::vector<Candidate> candidates_;
-    IncludeExposure exposure_{in_.costs, in_.here, in_.disk};
+    const std::vector<IncludeCandidate>& candidates_;
+    FoldLayers layers_;
+    IncludeExposure exposure_;
+    std::vector<size_t> order_; // of the possible ones: who brings others along before these
+    std::map<Mask, MilliLines> written_;
+    size_t weighed_ = 0;
+    Mask best_ = 0;
+    MilliLines best_cost_ = never;
 };
 
-// Calls `use` for the nodes that a pattern reaches; the nodes of each level below one stand side by side.
-template <class Use>
-void each_reached(const PathTrie& trie, const Variables& here, const Pattern& pattern, Use use) {
-    for (const Node root : nodes_named(trie, here, pattern)) {
-        use(root);
-        Node first = root;
-        Node last = root + 1;
-        while (pattern.extent == Extent::Names || pattern.extent == Extent::Subtree) {
-            const Node end = trie.first_child(last - 1) + trie.child_count(last - 1);
-            first = trie.first_child(first);
-            last = end;
-            if (first == last) {
-                break;
-            }
-            for (Node node = first; node < last; ++node) {
-                use(node);
-            }
-            if (pattern.extent == Extent::Names) {
-                break;
+std::vector<FoldLayers::Layer> layers_of(const std::vector<IncludeCandidate>& candidates) {
+    std::vector<FoldLayers::Layer> layers;
+    // Only what a set that is possible brings about.
+    Mask wanted = 0;
+    for (const IncludeCandidate& candidate : candidates) {
+        wanted |= candidate.possible ? candidate.brings : 0;
+    }
+    for (size_t i = 0; i < candidates.size(); ++i) {
+        layers.push_back((wanted & bit(i)) != 0 ? candidates[i].grants : FoldLayers::Layer{});
+    }
+    return layers;
+}
+
+Search::Search(const IncludeInput& input, const std::vector<IncludeCandidate>& candidates)
+    : in_(input), candidates_(candidates),
+      layers_(input.set, input.needs, input.costs, input.exposure, layers_of(candidates)),
+      exposure_(input.costs.costs(), input.abstractions.here, input.disk) {
+    for (size_t i = 0; i < candidates.size(); ++i) {
+        if (candidates[i].possible) {
+            order_.push_back(i);
+        }
+    }
+    std::stable_sort(order_.begin(), order_.end(), [&](size_t a, size_t b) {
+        return std::popcount(candidates[a].brings) > std::popcount(candidates[b].brings);
+    });
+}
+
+Mask Search::in_force(Mask named) const {
+    Mask all = 0;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+        all |= (named & bit(i)) != 0 ? candidates_[i].brings : 0;
+    }
+    return all;
+}
+
+Mask Search::without_brought(Mask named) const {
+    Mask left = named;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+        left &= (named & bit(i)) != 0 ? ~(candidates_[i].brings & ~bit(i)) : ~Mask{0};
+    }
+    return left;
+}
+
+MilliLines Search::to_write(Mask in_force) {
+    const auto [at, first] = written_.try_emplace(in_force, 0);
+    if (first) {
+        ++weighed_;
+        std::vector<bool> passed(in_.variables.size(), false);
+        for (size_t i = 0; i < candidates_.size(); ++i) {
+            for (const size_t variable : candidates_[i].variables) {
+                passed[variable] = passed[variable] || (in_force & bit(i)) != 0;
             }
         }
+        at->second = layers_.cost(in_force);
+        at->second += in_.costs.costs().rule * std::count(passed.begin(), passed.end(), false);
+    }
+    return at->second;
+}
+
+MilliLines Search::opened(Mask in_force) const {
+    IncludeExposure::Sum sum;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+        if ((in_force & bit(i)) != 0) {
+            sum.counted += candidates_[i].opened.counted;
+            sum.logarithmic += candidates_[i].opened.logarithmic;
+        }
+    }
+    return exposure_.lines(sum);
+}
+
+MilliLines Search::cost_of(Mask named) {
+    const Mask all = in_force(named);
+    return to_write(all) + opened(all) + in_.costs.costs().rule * std::popcount(named);
+}
+
+bool Search::each_saves_enough(Mask named) {
+    const Mask all = in_force(named);
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+        if ((named & bit(i)) != 0 && to_write(all & ~bit(i)) - to_write(all) < least_saved_by_include) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void Search::weigh(Mask named) {
+    const MilliLines cost = cost_of(named);
+    if (cost < best_cost_ && each_saves_enough(named)) {
+        best_ = named;
+        best_cost_ = cost;
     }
 }
 
-void IncludeChoice::begin(const Policy& always) {
-    open_ = always.includes();
-    chosen_ = {};
-    for (const std::string& name : in_.variables) {
-        if (always.decide(Operation::Environment, name).allowed) {
-            passed_.push_back(name);
+// One step: the best addition, removal (what it brought may stay) or exchange, if any is better.
+void Search::improve() {
+    const Mask from = best_;
+    for (const size_t i : order_) {
+        if ((in_force(from) & bit(i)) == 0) {
+            weigh(without_brought(from | bit(i)));
         }
-    }
-}
-
-bool IncludeChoice::ran_own_program(const Candidate& candidate) const {
-    const std::string origin = "include " + candidate.name;
-    bool about_programs = false;
-    for (const PolicyRule& rule : candidate.policy.files()) {
-        if (rule.origin.source != origin || !rule.modes.has(Mode::Execute)) {
+        if ((from & bit(i)) == 0) {
             continue;
         }
-        about_programs = true;
-        bool ran = false;
-        each_reached(in_.set.trie, in_.here, rule.pattern, [&](Node node) {
-            ran = ran || (in_.needs[node].has(Mode::Execute) && !covered_[node].has(Mode::Execute));
-        });
-        if (ran) {
-            return true;
-        }
-    }
-    return !about_programs;
-}
-
-void IncludeChoice::find_uses(Candidate& candidate) {
-    const std::string origin = "include " + candidate.name;
-    std::vector<Node> touched;
-    for (const PolicyRule& rule : candidate.policy.files()) {
-        each_reached(in_.set.trie, in_.here, rule.pattern, [&](Node node) {
-            if (!in_.needs[node].without(covered_[node]).empty()) {
-                grants_[node] |= rule.modes;
-                touched.push_back(node);
-            }
-        });
-    }
-    for (const PolicyRule& rule : candidate.policy.files()) {
-        UsedRule used{&rule, rule.origin.source == origin, true, {}};
-        each_reached(in_.set.trie, in_.here, rule.pattern, [&](Node node) {
-            const Modes left = in_.needs[node].without(covered_[node]);
-            used.idle = used.idle && left.without(rule.modes) == left;
-            // Where it grants a part only, a rule has to be written all the same.
-            if (!left.empty() && grants_[node].covers(left)) {
-                used.grants.push_back({node, grants_[node]});
-                grants_[node] = Modes::none(); // one rule's use, not another's as well
-            }
-        });
-        candidate.rules.push_back(std::move(used));
-    }
-    for (const Node node : touched) {
-        grants_[node] = Modes::none();
-    }
-}
-
-result<ok> IncludeChoice::consider(const std::string& name) {
-    Candidate candidate{name, TRY(policy_of({name}, in_)), {}, {}};
-    if (!ran_own_program(candidate)) {
-        return ok{};
-    }
-    find_uses(candidate);
-    for (const std::string& variable : in_.variables) {
-        if (std::find(passed_.begin(), passed_.end(), variable) == passed_.end() &&
-            candidate.policy.decide(Operation::Environment, variable).allowed) {
-            candidate.variables.push_back(variable);
-        }
-    }
-    candidates_.push_back(std::move(candidate));
-    return ok{};
-}
-
-bool IncludeChoice::includes(const Candidate& outer, const std::string& inner) const {
-    const auto& names = outer.policy.includes();
-    return outer.name != inner && std::find(names.begin(), names.end(), inner) != names.end();
-}
-
-IncludeChoice::Score IncludeChoice::score(const Candidate& candidate) const {
-    Score score;
-    IncludeExposure::Sum opened;
-    for (const UsedRule& used : candidate.rules) {
-        MilliLines lines = 0;
-        for (const Granted& grant : used.grants) {
-            lines += in_.needs[grant.node].without(covered_[grant.node]).empty() ? 0 : in_.costs.rule;
-        }
-        lines = is_wide(*used.rule) ? std::min(lines, most_for_a_wide_rule) : lines;
-        score.saved += lines;
-        score.own += used.own ? lines : 0;
-        const std::string_view include = std::string_view(used.rule->origin.source).substr(8);
-        if (used.idle && std::find(open_.begin(), open_.end(), include) == open_.end()) {
-            exposure_.add(*used.rule, opened);
-        }
-    }
-    for (const std::string& variable : candidate.variables) {
-        if (std::find(passed_.begin(), passed_.end(), variable) == passed_.end()) {
-            score.saved += in_.costs.rule;
-            score.own += in_.costs.rule;
-        }
-    }
-    // Its own line, in the place of those that come with it.
-    MilliLines line = in_.costs.rule;
-    for (const std::string& name : chosen_) {
-        line -= includes(candidate, name) ? in_.costs.rule : 0;
-    }
-    score.exposed = line + exposure_.lines(opened);
-    return score;
-}
-
-void IncludeChoice::take(const Candidate& candidate) {
-    for (const UsedRule& used : candidate.rules) {
-        for (const Granted& grant : used.grants) {
-            covered_[grant.node] |= grant.modes;
-        }
-    }
-    std::erase_if(chosen_, [&](const std::string& name) { return includes(candidate, name); });
-    chosen_.push_back(candidate.name);
-    open_.insert(open_.end(), candidate.policy.includes().begin(), candidate.policy.includes().end());
-    passed_.insert(passed_.end(), candidate.variables.begin(), candidate.variables.end());
-}
-
-// At most one round for each candidate.
-std::vector<std::string> IncludeChoice::choose() {
-    while (!candidates_.empty()) {
-        MilliLines most = 0;
-        auto best = candidates_.end();
-        for (auto at = candidates_.begin(); at != candidates_.end(); ++at) {
-            const Score found = score(*at);
-            if (found.own >= least_saved && found.worth() > most) {
-                most = found.worth();
-                best = at;
+        const Mask rest = from & ~bit(i);
+        weigh(rest);
+        for (const size_t j : order_) {
+            if (j != i && (in_force(rest) & bit(j)) == 0) {
+                weigh(without_brought(rest | bit(j)));
             }
         }
-        if (best == candidates_.end()) {
-            break;
-        }
-        take(*best);
-        candidates_.erase(best);
     }
-    return chosen_;
+}
+
+// Everything named so far, with any of the candidates from `next` on. With more in force less is to be
+// written and more is opened; so no set costs less than all of them would have to write, with what is named
+// already to be read.
+void Search::branch(Mask named, size_t next) {
+    if (!proved()) {
+        return;
+    }
+    if (next == order_.size()) {
+        weigh(named);
+        return;
+    }
+    Mask open = 0;
+    for (size_t i = next; i < order_.size(); ++i) {
+        open |= bit(order_[i]);
+    }
+    const Mask all = in_force(named);
+    // Who brings others along was decided first: nothing that is open takes the place of what is named.
+    const MilliLines least =
+        to_write(all | in_force(open)) + opened(all) + in_.costs.costs().rule * std::popcount(named);
+    if (least >= best_cost_) {
+        return;
+    }
+    const size_t candidate = order_[next];
+    if ((all & bit(candidate)) == 0) {
+        branch(named | bit(candidate), next + 1);
+    }
+    branch(named, next + 1);
+}
+
+void Search::find_best() {
+    weigh(0);
+    for (Mask before = ~best_; before != best_;) {
+        before = best_;
+        improve();
+    }
+    branch(0, 0);
+}
+
+std::vector<std::string> Search::names() {
+    struct Named {
+        MilliLines saved;
+        const std::string* name;
+    };
+    std::vector<Named> named;
+    const Mask all = in_force(best_);
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+        if ((best_ & bit(i)) != 0) {
+            const Mask rest = in_force(best_ & ~bit(i));
+            named.push_back({to_write(rest) - to_write(all), &candidates_[i].name});
+        }
+    }
+    std::stable_sort(named.begin(), named.end(),
+                     [](const Named& a, const Named& b) { return a.saved > b.saved; });
+    std::vector<std::string> names;
+    for (const Named& one : named) {
+        names.push_back(*one.name);
+    }
+    return names;
 }
 
 } // namespace
 
-result<Includes> choose_includes(const IncludeInput& input) {
-    std::vector<std::string> names(input.shipped.begin(), input.shipped.begin() + (input.shipped.empty() ? 0 : 1));
-    const Policy always = TRY(policy_of(names, input));
-    const std::vector<std::string>& open = always.includes();
-    IncludeChoice choice(input, coverage(input.set, always).granted);
-    choice.begin(always);
-    for (const std::string& name : input.shipped) {
-        if (std::find(open.begin(), open.end(), name) == open.end()) {
-            TRY(choice.consider(name));
-        }
+result<Policy> policy_of_includes(const std::vector<std::string>& names, const Abstractions& abstractions) {
+    Profile profile;
+    profile.name = "includes";
+    for (const std::string& name : names) {
+        profile.include.push_back({name, {}});
     }
-    for (std::string& name : choice.choose()) {
+    return Policy::build(profile, "includes", abstractions.here, abstractions.load);
+}
+
+result<Includes> always_included(const AccessSet& set, const Abstractions& abstractions) {
+    const auto& shipped = abstractions.shipped;
+    return includes_named({shipped.begin(), shipped.begin() + (shipped.empty() ? 0 : 1)}, set, abstractions);
+}
+
+result<IncludeChoice> choose_includes(const IncludeInput& input, const Includes& always) {
+    const std::vector<IncludeCandidate> candidates = TRY(include_candidates(input, always));
+    Search search(input, candidates);
+    search.find_best();
+    std::vector<std::string> names = always.names;
+    for (std::string& name : search.names()) {
         names.push_back(std::move(name));
     }
-    Policy policy = TRY(policy_of(names, input));
-    std::vector<Modes> covered = coverage(input.set, policy).granted;
-    return Includes{std::move(names), std::move(policy), std::move(covered)};
+    Includes includes = TRY(includes_named(std::move(names), input.set, input.abstractions));
+    return IncludeChoice{std::move(includes), search.rules(), search.cost(), search.proved()};
 }
 
 } // namespace treadline

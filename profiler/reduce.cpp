@@ -190,8 +190,7 @@ std::vector<GuardedAccess> with_hooks_folded(const std::vector<GuardedAccess>& g
 }
 
 std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Modes>& needs,
-                                     const CostModel& costs, const Exposure& exposure) {
-    const std::vector<FoldedRule> folded = fold(set, needs, costs, exposure);
+                                     const CostModel& costs, const std::vector<FoldedRule>& folded) {
     const std::vector<Evidence> evidence = evidence_for(folded, set, needs);
     struct Line {
         std::string path;
@@ -345,22 +344,27 @@ result<Proposal> reduce(const ReduceInput& input) {
         }
     }
     const std::vector<std::string> variables = TRY(ordinary_variables(input, here));
-    const Includes includes = TRY(choose_includes({set, needs, variables, input.shipped_abstractions,
-                                                   input.abstractions, here, input.costs, input.disk}));
+    const Abstractions abstractions{input.shipped_abstractions, input.abstractions, here};
+    const Includes always = TRY(always_included(set, abstractions));
+    std::vector<Modes> left = needs;
+    subtract(left, always.covered);
+    const Guards guards(here);
+    HardLimits limits(set, here, guards);
+    const DiskSurvey survey =
+        input.disk != nullptr ? DiskSurvey(set, left, here, guards, *input.disk, limits) : DiskSurvey();
+    const CostModel costs(set, input.costs, limits, survey);
+    const IncludeChoice choice = TRY(choose_includes(
+        {set, left, variables, abstractions, costs, Exposure(set, costs, survey), input.disk}, always));
+    const Includes& includes = choice.includes;
     subtract(needs, includes.covered);
 
     for (const std::string& name : includes.names) {
         proposal.rules.push_back({Section::Include, name, {}, ""});
     }
-    const Guards guards(here);
-    HardLimits limits(set, here, guards);
-    const DiskSurvey survey =
-        input.disk != nullptr ? DiskSurvey(set, needs, here, guards, *input.disk, limits) : DiskSurvey();
-    const CostModel costs(set, input.costs, limits, survey);
     const auto append = [&](std::vector<ProposedRule> rules) {
         std::move(rules.begin(), rules.end(), std::back_inserter(proposal.rules));
     };
-    append(file_rules(set, needs, costs, Exposure(set, costs, survey)));
+    append(file_rules(set, needs, costs, choice.rules));
     append(deny_look_alikes(survey.look_alikes(), proposal.rules, input.existing, here));
     const MadeInPrivate made_in_private = [&set, directories = private_directories(proposal, input.existing)](
                                               const std::string& path) {
