@@ -133,6 +133,7 @@ struct tl_exit {
 	struct tl_header header;
 	__s32 status;	  /* as wait(2) reports it */
 	__u32 peak_pages; /* the most memory it held at any time; 0 if unknown */
+	__u64 cpu_ns;	  /* processor time of all its threads */
 };
 
 #define TL_PATH_RESOLVED 1 /* `object` is a path's hash */

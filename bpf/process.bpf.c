@@ -321,6 +321,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		record->status = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
 									 : task->group_leader->exit_code;
 		record->peak_pages = task->signal->maxrss;
+		record->cpu_ns = task->signal->sum_sched_runtime + task->se.sum_exec_runtime;
 		send_record(s->slot, leaves);
 	}
 	put_scratch(s);

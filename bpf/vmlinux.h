@@ -225,6 +225,11 @@ struct signal_struct {
 	int group_exit_code;
 	unsigned int flags;
 	unsigned long maxrss; /* pages */
+	unsigned long long sum_sched_runtime; /* ns, of threads that are gone */
+};
+
+struct sched_entity {
+	u64 sum_exec_runtime; /* ns */
 };
 
 struct task_struct {
@@ -243,6 +248,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
+	struct sched_entity se;
 	char comm[16];
 };
 

@@ -101,6 +101,18 @@ LastLink last_link(const tl_path& fixed) {
     return follows ? LastLink::Follow : LastLink::Keep;
 }
 
+// What was made is new for certain: the call refuses a name that is taken, or makes a file without one.
+bool makes_exclusively(const tl_path& fixed) {
+    if (fixed.result != 0) {
+        return false;
+    }
+    if (fixed.op == TL_OPEN) {
+        return (fixed.call_flags & o_tmpfile_bit) != 0 ||
+               ((fixed.detail & TL_OPENED_CREATED) != 0 && (fixed.call_flags & O_EXCL) != 0);
+    }
+    return fixed.op == TL_MKDIR || fixed.op == TL_MKNOD || fixed.op == TL_SYMLINK || fixed.op == TL_LINK_NEW;
+}
+
 // Whether a resolved path was asked for letter by letter: what is so for most, and spares normalising.
 bool is_spelled(std::string_view path, std::string_view base, std::string_view text) {
     if (!text.empty() && text.front() == '/') {
@@ -168,6 +180,7 @@ std::optional<PathAccess> path_access(const PathEvent& event, const std::string&
     }
     access.would_create = (fixed.detail & TL_OPENED_WOULD_CREATE) != 0 && fixed.op == TL_OPEN &&
                           (fixed.flags & TL_PATH_RESOLVED) != 0;
+    access.exclusive = makes_exclusively(fixed);
     if (const std::string& path = access.of_object ? object : access.path;
         has_text && !is_spelled(path, base, event.text)) {
         access.requested = join_path(base, event.text);

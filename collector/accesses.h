@@ -24,6 +24,7 @@ struct PathAccess {
     AccessKinds kinds = 0;
     bool directory = false;
     bool would_create = false; // asked to make what was there already
+    bool exclusive = false;    // made by a call that takes no name which is there
     bool unknown = false;      // succeeded, on a file that nothing tells: see Resolution
 };
 

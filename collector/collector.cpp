@@ -137,6 +137,9 @@ public:
         if (const uint64_t peak = recorder_.tree().memory_peak(); peak != 0) {
             TRY(writer_.add_fact(0, "peak memory", 0, std::to_string(peak)));
         }
+        if (const uint64_t peak = recorder_.tree().processor_peak(); peak != 0) {
+            TRY(writer_.add_fact(0, "peak processors", 0, std::to_string(peak)));
+        }
         TRY(judge());
         TRY(writer_.finish_run(info_));
         const auto [accesses, processes] = TRY(writer_.count_rows());

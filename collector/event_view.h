@@ -24,7 +24,7 @@ static_assert(sizeof(tl_fork) == 56 && offsetof(tl_fork, child_image) == 40 &&
 static_assert(sizeof(tl_exec) == 88 && offsetof(tl_exec, program) == 48 && offsetof(tl_exec, root) == 64 &&
               offsetof(tl_exec, flags) == 72 && offsetof(tl_exec, name_size) == 76 &&
               offsetof(tl_exec, argv_size) == 80 && offsetof(tl_exec, mounts) == 84);
-static_assert(sizeof(tl_exit) == 48 && offsetof(tl_exit, status) == 40);
+static_assert(sizeof(tl_exit) == 56 && offsetof(tl_exit, status) == 40 && offsetof(tl_exit, cpu_ns) == 48);
 static_assert(sizeof(tl_path) == 88 && offsetof(tl_path, object) == 40 && offsetof(tl_path, base) == 48 &&
               offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 &&
               offsetof(tl_path, op) == 68 && offsetof(tl_path, call_flags) == 72 &&

@@ -13,7 +13,14 @@
 namespace treadline {
 
 // The bits of file_access.flags.
-enum FileFlag : uint8_t { FileDirectory = 1, FileCreatedByRun = 2, FileGoneAtEnd = 4, FileWouldCreate = 8 };
+enum FileFlag : uint8_t {
+    FileDirectory = 1,
+    FileCreatedByRun = 2,
+    FileGoneAtEnd = 4,
+    FileWouldCreate = 8,
+    FileExclusive = 16, // older stores never say so, nor what follows
+    FileThroughMadeLink = 32,
+};
 
 struct FileRow {
     uint32_t process = 0;

@@ -87,25 +87,40 @@ result<ok> ProcessTree::exit(const tl_exit& record) {
     const int status = record.status;
     TRY(writer_.end_process(row, since_start(record.header.time_ns),
                             WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)));
-    lifetimes_.push_back({ending.process_started_ns, since_start(record.header.time_ns), record.peak_pages});
+    lifetimes_.push_back(
+        {ending.process_started_ns, since_start(record.header.time_ns), record.peak_pages, record.cpu_ns});
     ending.end();
     return ok{};
 }
 
-uint64_t ProcessTree::memory_peak() const {
-    std::vector<std::pair<int64_t, int64_t>> changes; // when, and by how many pages
+template <class Amount>
+uint64_t ProcessTree::most_at_a_time(Amount amount) const {
+    std::vector<std::pair<int64_t, int64_t>> changes; // when, and by how much
     for (const Lifetime& life : lifetimes_) {
-        changes.emplace_back(life.started_ns, static_cast<int64_t>(life.peak_pages));
-        changes.emplace_back(life.ended_ns, -static_cast<int64_t>(life.peak_pages));
+        const auto by = static_cast<int64_t>(amount(life));
+        changes.emplace_back(life.started_ns, by);
+        changes.emplace_back(life.ended_ns, -by);
     }
     std::sort(changes.begin(), changes.end()); // at one moment ends come first
-    int64_t pages = 0;
+    int64_t sum = 0;
     int64_t most = 0;
     for (const auto& [when, by] : changes) {
-        pages += by;
-        most = std::max(most, pages);
+        sum += by;
+        most = std::max(most, sum);
     }
-    return static_cast<uint64_t>(most) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    return static_cast<uint64_t>(most);
+}
+
+uint64_t ProcessTree::memory_peak() const {
+    return most_at_a_time([](const Lifetime& life) { return life.peak_pages; }) *
+           static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+uint64_t ProcessTree::processor_peak() const {
+    return most_at_a_time([](const Lifetime& life) {
+        const auto lived = static_cast<uint64_t>(std::max<int64_t>(life.ended_ns - life.started_ns, 1));
+        return life.cpu_ns * 100 / lived;
+    });
 }
 
 result<ok> ProcessTree::add_calls(const tl_syscalls& record) {

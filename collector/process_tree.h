@@ -50,6 +50,9 @@ public:
     // The most memory that the processes which lived at one time can have held together, in bytes: the sum of
     // what each held at most, with what they share counted for each. Of those that have ended.
     [[nodiscard]] uint64_t memory_peak() const;
+    // The most of the processors that they can have used together, in hundredths of one: the sum of what each
+    // used on average over its life.
+    [[nodiscard]] uint64_t processor_peak() const;
 
 private:
     struct Image {
@@ -70,7 +73,10 @@ private:
         int64_t started_ns = 0;
         int64_t ended_ns = 0;
         uint64_t peak_pages = 0;
+        uint64_t cpu_ns = 0;
     };
+    template <class Amount>
+    [[nodiscard]] uint64_t most_at_a_time(Amount amount) const;
 
     Image& image(const tl_header& header);
 

@@ -341,6 +341,11 @@ result<ok> RunRecorder::on(const PathEvent& event) {
     row.directory = access->directory;
     row.created_by_run = fixed.result == 0 && origins_.is_created(path);
     row.would_create = access->would_create;
+    row.exclusive = access->exclusive;
+    row.through_made_link = fixed.result == 0 && links_.on_the_way(access->requested);
+    if (fixed.op == TL_SYMLINK && fixed.result == 0) {
+        links_.made(access->of_object ? object_text : access->path);
+    }
     for (unsigned kind = 0; kind < access_kinds; ++kind) {
         row.access = static_cast<AccessKind>(kind);
         if ((access->kinds & bit(row.access)) != 0) {

@@ -17,6 +17,7 @@
 #include "collector/event_view.h"
 #include "collector/hash_index.h"
 #include "collector/host_names.h"
+#include "collector/made_links.h"
 #include "collector/mount_views.h"
 #include "collector/origins.h"
 #include "collector/path_resolver.h"
@@ -111,6 +112,7 @@ private:
     MountViews views_;
     Origins origins_;
     Written written_;
+    MadeLinks links_;
     std::set<std::pair<std::string_view, std::string>> ran_; // kind and path of the facts told
     std::unordered_set<std::string> variables_; // names in the environment the command was started with
     HostNames hosts_;

@@ -63,7 +63,7 @@ CREATE TABLE file_access (               -- one row for each (process, path, acc
   count     INTEGER NOT NULL,
   first_ns  INTEGER NOT NULL,
   lasted_ns INTEGER NOT NULL,            -- from the first to the last one
-  flags     INTEGER NOT NULL,            -- 1 directory, 2 created by the run, 4 gone at its end, 8 opened with O_CREAT though it was there
+  flags     INTEGER NOT NULL,            -- 1 directory, 2 created by the run, 4 gone at its end, 8 opened with O_CREAT though it was there, 16 made exclusively, 32 by way of a link the run made
   requested INTEGER                      -- as the program asked, where that differs
 ) STRICT;
 

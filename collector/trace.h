@@ -43,6 +43,8 @@ struct FileAccess {
     bool created_by_run = false; // the object did not exist before the command made it
     bool gone_at_end = false;    // the path named nothing when the command ended
     bool would_create = false;   // opened with O_CREAT, though it was there already
+    bool exclusive = false; // made by a call that takes no name which is there (O_EXCL, O_TMPFILE, mkdir)
+    bool through_made_link = false; // asked for by way of a symbolic link that the run had made
     std::string requested; // as the program asked for it, where that differs (symlink, relative); else ""
     bool operator==(const FileAccess&) const = default;
 };
@@ -58,6 +60,8 @@ struct AccessRow {
     bool created_by_run : 1 = false;
     bool gone_at_end : 1 = false;
     bool would_create : 1 = false;
+    bool exclusive : 1 = false;
+    bool through_made_link : 1 = false;
     bool operator==(const AccessRow&) const = default;
 };
 

@@ -159,13 +159,15 @@ result<AccessKind> access_kind(int64_t kind) {
     return static_cast<AccessKind>(kind);
 }
 
-// Anything that has the four flags.
+// Anything that has the flags.
 template <class Access>
 void set_flags(Access& access, int64_t flags) {
     access.directory = (flags & FileDirectory) != 0;
     access.created_by_run = (flags & FileCreatedByRun) != 0;
     access.gone_at_end = (flags & FileGoneAtEnd) != 0;
     access.would_create = (flags & FileWouldCreate) != 0;
+    access.exclusive = (flags & FileExclusive) != 0;
+    access.through_made_link = (flags & FileThroughMadeLink) != 0;
 }
 
 result<ok> read_files(sqlite3* database, const PathRows& paths, Trace& trace) {

@@ -146,7 +146,8 @@ result<ok> TraceWriter::add_file(const FileAccess& access, int64_t path, int64_t
     row.access = access.access;
     row.flags = static_cast<uint8_t>(
         (access.directory ? FileDirectory : 0) | (access.created_by_run ? FileCreatedByRun : 0) |
-        (access.gone_at_end ? FileGoneAtEnd : 0) | (access.would_create ? FileWouldCreate : 0));
+        (access.gone_at_end ? FileGoneAtEnd : 0) | (access.would_create ? FileWouldCreate : 0) |
+        (access.exclusive ? FileExclusive : 0) | (access.through_made_link ? FileThroughMadeLink : 0));
     row.count = access.count;
     row.first_ns = access.first_ns;
     row.last_ns = access.last_ns;

@@ -179,3 +179,20 @@ TEST_CASE("the memory that processes hold at one time is added up, of those that
     CHECK(one < 300); // perl makes a copy
     CHECK(two >= one + 90);
 }
+
+TEST_CASE("who computes is known to have used more of a processor than who sleeps", "[bpf][process]") {
+    const auto peak = [](const std::string& script) {
+        const Traced run = traced({"/bin/sh", "-c", script});
+        CHECK(run.status == 0);
+        for (const Fact& fact : run.trace.facts) {
+            if (fact.kind == "peak processors") {
+                return std::stoll(fact.value);
+            }
+        }
+        return -1LL;
+    };
+    // However slow the machine is: who sleeps uses next to nothing, who computes uses what there is to have.
+    CHECK(peak("sleep 0.3") < 50);
+    const std::string busy = "perl -e '$i++ while times < 0.3'";
+    CHECK(peak(busy) > 2 * peak("sleep 0.3"));
+}

@@ -135,3 +135,37 @@ TEST_CASE("descriptors that were open when the command started are facts: number
     CHECK(std::none_of(own.begin(), own.end(),
                        [](const std::string& fact) { return fact.find(" 9 ") != std::string::npos; }));
 }
+
+TEST_CASE("an access by way of a symbolic link is told from others if the run made the link",
+          "[bpf][provenance]") {
+    const TemporaryDirectory directory;
+    directory.write("far/a", "x");
+    directory.write("far/b", "x");
+    directory.write("far/c", "x");
+    REQUIRE(run({"ln", "-s", "far", directory / "there"}).status == 0);
+    const Trace trace =
+        shell(directory, "ln -s far made; ln -s far/c name; cat made/a; cat there/b; cat name");
+    for (const auto& [name, led] : {std::pair("a", true), {"b", false}, {"c", true}}) {
+        INFO(name);
+        const auto read = file(trace, directory / ("far/" + std::string(name)), AccessKind::Read);
+        REQUIRE(read);
+        CHECK(read->through_made_link == led);
+    }
+}
+
+TEST_CASE("a file made by a call that takes no name which is there is told from others",
+          "[bpf][provenance]") {
+    const TemporaryDirectory directory;
+    const Trace trace =
+        shell(directory, "mktemp ./drawn-XXXXXX > name; echo x > given; mkdir folder; set -C; echo x > lock");
+    const std::string drawn = slurp(directory / "name");
+    const auto exclusive = [&](const std::string& name) {
+        const auto made = file(trace, directory / name, AccessKind::Create);
+        REQUIRE(made);
+        return made->exclusive;
+    };
+    CHECK(exclusive(drawn.substr(2, drawn.size() - 3)));
+    CHECK_FALSE(exclusive("given"));
+    CHECK(exclusive("folder"));
+    CHECK(exclusive("lock"));
+}

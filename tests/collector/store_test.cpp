@@ -89,7 +89,8 @@ TEST_CASE("read as rows, accesses name the same paths", "[collector][store]") {
             std::count_if(texts.files.begin(), texts.files.end(), [&](const FileAccess& access) {
                 return access.path == path && access.access == row.access && access.process == row.process &&
                        access.count == row.count && access.result == row.result &&
-                       access.would_create == row.would_create;
+                       access.would_create == row.would_create && access.exclusive == row.exclusive &&
+                       access.through_made_link == row.through_made_link;
             });
         INFO(path);
         CHECK(same == 1);
@@ -134,9 +135,9 @@ TEST_CASE("what a name fits, what was looked at and what else is known are read 
     REQUIRE(writer.add_file(access, writer.path_id("/none").value(), 0));
     access.access = AccessKind::Write;
     access.result = 0;
-    access.would_create = true;
+    access.would_create = access.exclusive = access.through_made_link = true;
     REQUIRE(writer.add_file(access, writer.path_id("/there").value(), 0));
-    access.would_create = false; // once is enough
+    access.would_create = access.exclusive = access.through_made_link = false; // once is enough
     REQUIRE(writer.add_file(access, writer.path_id("/there").value(), 0));
     SocketAccess socket;
     socket.process = process;
@@ -164,7 +165,11 @@ TEST_CASE("what a name fits, what was looked at and what else is known are read 
     CHECK(trace.files[0].access == AccessKind::Stat);
     CHECK(trace.files[0].result == ENOENT);
     CHECK_FALSE(trace.files[0].would_create);
+    CHECK_FALSE(trace.files[0].exclusive);
+    CHECK_FALSE(trace.files[0].through_made_link);
     CHECK(trace.files[1].would_create);
+    CHECK(trace.files[1].exclusive);
+    CHECK(trace.files[1].through_made_link);
     REQUIRE(trace.sockets.size() == 1);
     CHECK(trace.sockets[0].host.empty());
     CHECK(trace.sockets[0].count == 2);

@@ -80,6 +80,8 @@ json file_to_json(const FileAccess& access, const std::string& exe) {
     entry["created_by_run"] = access.created_by_run;
     entry["gone_at_end"] = access.gone_at_end;
     entry["would_create"] = access.would_create;
+    entry["exclusive"] = access.exclusive;
+    entry["through_made_link"] = access.through_made_link;
     if (!access.requested.empty()) {
         entry["requested"] = printable(access.requested);
     }
