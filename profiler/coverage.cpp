@@ -43,9 +43,9 @@ std::vector<Node> nodes_named(const PathTrie& trie, const Variables& variables, 
             for (uint32_t i = 0; i < trie.child_count(node); ++i) {
                 const Node child = trie.first_child(node) + i;
                 const std::string_view written = trie.name(child);
-                const bool escaped = written.find('\\') != std::string_view::npos;
-                if (escaped ? matches_glob(parts[at], unescape_path(written).value_or(""))
-                            : matches_glob(parts[at], written)) {
+                const bool plain = written.find_first_of("\\$") == std::string_view::npos;
+                if (plain ? matches_glob(parts[at], written)
+                          : matches_glob(parts[at], variables.expand(written).value_or(""))) {
                     next.push_back(child);
                 }
             }

@@ -54,6 +54,18 @@ result<std::string> replace_variables(std::string_view text, const std::map<std:
     return out;
 }
 
+bool is_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// Not a word that programs put into names whoever runs them.
+bool tells_a_user(std::string_view user) {
+    constexpr std::string_view words[] = {"root",  "user",   "users", "test", "build", "builder",
+                                          "node",  "git",    "app",   "dev",  "work",  "admin",
+                                          "agent", "runner", "cache", "tmp",  "lib",   "run"};
+    return user.size() >= 3 && std::find(std::begin(words), std::end(words), user) == std::end(words);
+}
+
 } // namespace
 
 Variables::Variables(std::map<std::string, std::string, std::less<>> values) : values_(std::move(values)) {
@@ -92,10 +104,59 @@ std::string Variables::shorten(std::string_view path) const {
             length = value.size();
         }
     }
-    if (best.empty()) {
-        return escape_path(path);
+    const std::string_view rest = path.substr(length);
+    std::string text = best.empty() ? "" : "${" + std::string(best) + "}";
+    const size_t last = rest.rfind('/');
+    const std::string_view directory = last == std::string_view::npos ? path : path.substr(0, length + last);
+    if (!names_tell_users(directory)) {
+        return text + escape_path(rest);
     }
-    return "${" + std::string(best) + "}" + escape_path(path.substr(length));
+    for (size_t at = 0; at < rest.size();) {
+        const size_t end = std::min(rest.find('/', at + 1), rest.size());
+        text += "/" + portable_name(rest.substr(at + 1, end - at - 1));
+        at = end;
+    }
+    return text;
+}
+
+bool Variables::names_tell_users(std::string_view directory) const {
+    std::string_view nearest;
+    std::string_view root;
+    for (const std::string_view name : path_variables) {
+        const std::string& value = get(name);
+        if (value.size() > root.size() && value.size() > 1 && is_within(directory, value)) {
+            nearest = name;
+            root = value;
+        }
+    }
+    if (!nearest.empty()) {
+        return nearest == "tmp" || nearest == "runtime";
+    }
+    constexpr std::string_view places[] = {"/tmp", "/run", "/var", "/dev/shm"};
+    return std::any_of(std::begin(places), std::end(places),
+                       [&](std::string_view place) { return is_within(directory, place); });
+}
+
+std::string Variables::portable_name(std::string_view name) const {
+    constexpr size_t digits_of_people = 4; // from 1000 on; those below are the system's
+    const std::string& uid = get("uid");
+    if (uid.size() < digits_of_people) {
+        return escape_path(name);
+    }
+    const std::string& user = get("user");
+    for (size_t at = 0; at < name.size(); ++at) {
+        const bool starts = at == 0 || !is_letter_or_digit(name[at - 1]);
+        for (const bool by_name : {false, true}) {
+            const std::string_view value = by_name ? user : uid;
+            const size_t end = at + value.size();
+            if (starts && (!by_name || tells_a_user(user)) && name.substr(at).starts_with(value) &&
+                (end == name.size() || !is_letter_or_digit(name[end]))) {
+                return escape_path(name.substr(0, at)) + (by_name ? "${user}" : "${uid}") +
+                       portable_name(name.substr(end));
+            }
+        }
+    }
+    return escape_path(name);
 }
 
 const std::string& Variables::get(std::string_view name) const {

@@ -32,13 +32,22 @@ public:
 
     // The shortest portable way to write an absolute path, in its written form (escaped, see pattern.h):
     // /home/ann/p/x -> ${project}/x. The longest value wins; project before home where both are the same
-    // folder. A path under no variable stays absolute. user and uid are never used to shorten.
+    // folder. A path under no variable stays absolute.
     [[nodiscard]] std::string shorten(std::string_view path) const;
+
+    // Whether names directly in this directory, or further down, are mostly told apart by whose they are: in
+    // temporary and runtime directories, /run and /var, where another user's run makes `/tmp/tsx-1001` of
+    // `/tmp/tsx-1000`.
+    [[nodiscard]] bool names_tell_users(std::string_view directory) const;
+    // How a rule writes a name in such a place: escaped, with ${uid} and ${user} for the words that are
+    // these. As it is where they tell nothing: for users of the system, and where the user's name is a word
+    // that programs use.
+    [[nodiscard]] std::string portable_name(std::string_view name) const;
 
     [[nodiscard]] const std::string& get(std::string_view name) const; // "" if unset
 
-    // A copy with one more. `profile` and `profile_folder`, set by whoever loads a profile, close those to writing
-    // (profiles/catalogue/protected.yaml).
+    // A copy with one more. `profile` and `profile_folder`, set by whoever loads a profile, close those to
+    // writing (profiles/catalogue/protected.yaml).
     [[nodiscard]] Variables with(std::string name, std::string value) const;
 
 private:

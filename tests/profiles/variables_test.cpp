@@ -24,6 +24,37 @@ TEST_CASE("a path that only looks alike is not shortened", "[profiles][variables
     CHECK(ann().shorten("/srv/ann/1000") == "/srv/ann/1000");
 }
 
+TEST_CASE("a name that tells whose it is holds for another user, in places where names do",
+          "[profiles][variables]") {
+    const auto user = [](const std::string& name, const std::string& uid) {
+        return Variables({{"project", "/home/" + name + "/p"},
+                          {"home", "/home/" + name},
+                          {"tmp", "/tmp"},
+                          {"runtime", "/run/user/" + uid},
+                          {"user", name},
+                          {"uid", uid}});
+    };
+    const Variables bob = user("bob", "1001");
+    const std::pair<const char*, const char*> pairs[] = {
+        {"/tmp/tsx-1000/a", "/tmp/tsx-1001/a"},         {"/tmp/ann-cache", "/tmp/bob-cache"},
+        {"/tmp/x/1000.lock", "/tmp/x/1001.lock"},       {"/var/mail/ann", "/var/mail/bob"},
+        {"/run/screen/S-ann/4", "/run/screen/S-bob/4"}, {"/tmp/ann-1000*", "/tmp/bob-1001*"},
+    };
+    for (const auto& [anns, bobs] : pairs) {
+        const std::string written = user("ann", "1000").shorten(anns);
+        INFO(written);
+        CHECK(bob.expand(written).value() == bobs);
+        CHECK(user("ann", "1000").expand(written).value() == anns);
+    }
+    CHECK(user("ann", "1000").shorten("/tmp/tsx-1000/a") == "${tmp}/tsx-${uid}/a");
+    // A part of a word, another place, a user of the system, and a name that programs use for themselves.
+    CHECK(user("ann", "1000").shorten("/tmp/hanna-10000") == "${tmp}/hanna-10000");
+    CHECK(user("ann", "1000").shorten("/home/ann/p/ann/1000") == "${project}/ann/1000");
+    CHECK(user("ann", "1000").shorten("/srv/ann-1000") == "/srv/ann-1000");
+    CHECK(user("ann", "0").shorten("/tmp/ann-0") == "${tmp}/ann-0");
+    CHECK(user("node", "1000").shorten("/tmp/node-1000") == "${tmp}/node-${uid}");
+}
+
 TEST_CASE("the project wins where the home is the same folder, and no variable is ever the root",
           "[profiles][variables]") {
     const Variables same({{"project", "/w"}, {"home", "/w"}, {"tmp", "/"}});
