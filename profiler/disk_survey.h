@@ -1,8 +1,11 @@
 // What lies on the disk now beside what the runs touched: how much a rule would expose, and what it must not
 // reach.
 //
-// One level of each directory that a rule may be folded into and that something below is needed of. What lies
-// deeper in a directory nobody looked into is not known.
+// What a rule would show is counted in one level of each directory that a rule may be folded into and that
+// something below is needed of; a directory nobody came to counts as a typical one. What must not be reached
+// is looked for below those, too, as far as unseen_search.h goes: secrets, and outside ${project} other
+// projects. Where that was not far enough, outside ${project} no rule spans what was not looked at; inside,
+// searched_project() says so.
 #pragma once
 
 #include <string>
@@ -30,6 +33,8 @@ public:
     DiskSurvey(const AccessSet& set, const std::vector<Modes>& needs, const Variables& variables,
                const Guards& guards, const DiskView& disk, HardLimits& limits);
 
+    // Whether all of ${project} that a rule may bring along was looked at for look-alikes.
+    [[nodiscard]] bool searched_project() const { return searched_project_; }
     // In ${project}, and not touched.
     [[nodiscard]] const std::vector<LookAlike>& look_alikes() const { return look_alikes_; }
     [[nodiscard]] const DirectorySurvey& of(PathTrie::Node node) const {
@@ -41,6 +46,7 @@ private:
     std::vector<uint32_t> at_; // by node: 1 + index into surveys_, or 0
     std::vector<DirectorySurvey> surveys_;
     std::vector<LookAlike> look_alikes_; // by path
+    bool searched_project_ = true;
 };
 
 // Whether the catalogue names the file, or would without the ending that a copy of it got (`id_rsa.bak`).

@@ -32,6 +32,8 @@ public:
 
     // A secret lies directly in this directory.
     void secret_in(const PathTrie& trie, PathTrie::Node directory);
+    // Or further down.
+    void secret_below(const PathTrie& trie, PathTrie::Node directory);
 
 private:
     struct Facts {
@@ -43,7 +45,6 @@ private:
     void refuse_shared(const AccessSet& set, const Variables& variables);
     void refuse_other_users(const AccessSet& set);
     void refuse_above_credentials(const AccessSet& set, const Variables& variables, const Guards& guards);
-    void secret_below(const PathTrie& trie, PathTrie::Node directory);
     std::vector<Facts> at_; // by node
 };
 

@@ -10,15 +10,10 @@
 namespace treadline {
 namespace {
 
-constexpr size_t most_opened = 2000; // files looked into; a project with more is too large to be searched
-
 // Packages bring keys for their tests, and so do projects: they open nothing.
 bool is_test_data(std::string_view path) {
-    constexpr std::string_view names[] = {"node_modules", "site-packages", "vendor",   "test",
-                                          "tests",        "__tests__",     "testdata", "fixtures",
-                                          "__fixtures__", "spec",          "examples"};
     for (; path.size() > 1; path = parent_path(path)) {
-        if (std::find(std::begin(names), std::end(names), file_name(path)) != std::end(names)) {
+        if (!may_be_searched(file_name(path))) {
             return true;
         }
     }
@@ -26,6 +21,18 @@ bool is_test_data(std::string_view path) {
 }
 
 } // namespace
+
+bool is_version_control(std::string_view name) {
+    return name == ".git" || name == ".hg" || name == ".svn";
+}
+
+bool may_be_searched(std::string_view directory) {
+    constexpr std::string_view names[] = {"node_modules", "site-packages", "vendor",   "test",
+                                          "tests",        "__tests__",     "testdata", "fixtures",
+                                          "__fixtures__", "spec",          "examples"};
+    return !is_version_control(directory) &&
+           std::find(std::begin(names), std::end(names), directory) == std::end(names);
+}
 
 void LookAlikeSearch::see(const std::string& directory, const DiskView::Entry& entry) {
     const std::string path = directory + "/" + entry.name;
@@ -36,10 +43,9 @@ void LookAlikeSearch::see(const std::string& directory, const DiskView::Entry& e
     }
     if (looks_like_a_credential(guards_, variables_, path)) {
         found_.push_back({variables_.shorten(path), "looks like a copy of a credential"});
-    } else if (opened_ < most_opened && disk_.begins_private_key(path)) {
+    } else if (++opened_ <= most_opened && disk_.begins_private_key(path)) {
         found_.push_back({variables_.shorten(path), "holds a private key"});
     }
-    ++opened_;
 }
 
 std::vector<ProposedRule> deny_look_alikes(const std::vector<LookAlike>& found,

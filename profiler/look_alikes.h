@@ -4,7 +4,7 @@
 // Outside the project such a file keeps its directory from being folded (hard_limits.h). The project is one
 // rule in most profiles, so there a `deny` line takes the file out of it. What the catalogue names needs
 // none: its guards hold anyway.
-// Only directories that were used are looked into (disk_survey.h).
+// How far is looked: disk_survey.h. Only so many files are looked into for a private key.
 #pragma once
 
 #include <string>
@@ -28,14 +28,21 @@ public:
 
     void see(const std::string& directory, const DiskView::Entry& entry);
     [[nodiscard]] const std::vector<LookAlike>& found() const { return found_; }
+    [[nodiscard]] bool looked_into_all() const { return opened_ <= most_opened; }
 
 private:
+    static constexpr size_t most_opened = 5000;
     const Guards& guards_;
     const Variables& variables_;
     const DiskView& disk_;
     size_t opened_ = 0;
     std::vector<LookAlike> found_;
 };
+
+// By a directory's name: what makes the one above it a working copy.
+bool is_version_control(std::string_view name);
+// Neither that nor where packages and tests keep their keys.
+bool may_be_searched(std::string_view directory);
 
 // A `deny` for each that a rule of the proposal, or of the profile there is, would let be read.
 std::vector<ProposedRule> deny_look_alikes(const std::vector<LookAlike>& found,

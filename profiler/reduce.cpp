@@ -13,6 +13,7 @@
 #include "profiler/network_rules.h"
 #include "profiler/poison_guard.h"
 #include "profiler/process_rules.h"
+#include "profiler/rule_text.h"
 #include "profiles/reading_order.h"
 
 namespace treadline {
@@ -260,6 +261,13 @@ std::vector<std::string> private_directories(const Proposal& proposal, const Pol
     return directories;
 }
 
+bool spans_project(const std::vector<ProposedRule>& rules) {
+    return std::any_of(rules.begin(), rules.end(), [](const ProposedRule& rule) {
+        return rule.section == Section::Files && rule.stands() && rule.text.starts_with("${project}/") &&
+               file_rule_parts(rule.text).first.ends_with("/**");
+    });
+}
+
 // The run made the path, or a directory on the way to it; one that was there before is the host's.
 bool made_below(const AccessSet& set, const std::string& directory, const std::string& path) {
     for (std::string_view at = path; at.size() > directory.size() && is_within(at, directory);
@@ -366,6 +374,12 @@ result<Proposal> reduce(const ReduceInput& input) {
     };
     append(file_rules(set, needs, costs, choice.rules));
     append(deny_look_alikes(survey.look_alikes(), proposal.rules, input.existing, here));
+    if (!survey.searched_project() && spans_project(proposal.rules)) {
+        proposal.warnings.emplace_back("the project is too large to be searched for secrets to its end: a "
+                                       "rule that ends in /** may bring along "
+                                       "a private key or a copy of a credential; narrow it, or add deny "
+                                       "lines for what it must not reach");
+    }
     const MadeInPrivate made_in_private = [&set, directories = private_directories(proposal, input.existing)](
                                               const std::string& path) {
         return std::any_of(directories.begin(), directories.end(),

@@ -167,3 +167,29 @@ TEST_CASE("a tightness is a decimal number within its bounds", "[profiler][limit
         CHECK_FALSE(parse_tightness(text).has_value());
     }
 }
+
+TEST_CASE("a sibling's secret two directories down, or a sibling that is a project, bars the rule above both",
+          "[profiler][limits]") {
+    std::string used;
+    std::string sibling = "disk /home/ann/data other/";
+    for (int i = 0; i < 80; ++i) {
+        used += "file 1 read /home/ann/data/m" + std::to_string(i) + "/a\n";
+        sibling += " m" + std::to_string(i) + "/";
+    }
+    sibling += "\n";
+    const auto spans_both = [&](const std::string& disk) {
+        const Rules rules = files(used + disk);
+        return std::find(rules.begin(), rules.end(), "${home}/data/**: r") != rules.end();
+    };
+    CHECK(spans_both(sibling + "disk /home/ann/data/other sub/\ndisk /home/ann/data/other/sub a\n"));
+    CHECK_FALSE(
+        spans_both(sibling + "disk /home/ann/data/other sub/\ndisk /home/ann/data/other/sub .npmrc.bak\n"));
+    CHECK_FALSE(
+        spans_both(sibling + "disk /home/ann/data/other sub/\ndisk /home/ann/data/other/sub .git/ a\n"));
+    // What is too large to be looked at may hold one.
+    std::string large = sibling + "disk /home/ann/data/other";
+    for (int i = 0; i < 2000; ++i) {
+        large += " d" + std::to_string(i) + "/";
+    }
+    CHECK_FALSE(spans_both(large + "\n"));
+}

@@ -66,3 +66,49 @@ TEST_CASE("a profile that was learned before the file came is given the line wit
     CHECK(test::lines_of(missing_from(reduce(input).value(), policy, text), Section::Deny) ==
           Lines{"${project}/deploy", "${project}/id_rsa.bak"});
 }
+
+TEST_CASE("a secret in a directory of the project that nobody came to is found, however deep it lies",
+          "[profiler][look-alikes]") {
+    const std::string deep =
+        "disk {project} a b c d e f ops/\ndisk {project}/ops notes keys/\n"
+        "disk {project}/ops/keys old/ README\ndisk {project}/ops/keys/old id_rsa.bak tls=key x\n";
+    CHECK(denied(reads + deep) == Lines{"${project}/ops/keys/old/id_rsa.bak", "${project}/ops/keys/old/tls"});
+    // One that was listed only, as well.
+    CHECK(denied(reads + "file 1 list {project}/ops\n" + deep) ==
+          Lines{"${project}/ops/keys/old/id_rsa.bak", "${project}/ops/keys/old/tls"});
+    // What packages bring for their tests is not, and neither is what git keeps.
+    CHECK(denied(reads +
+                 "disk {project} a b c d e f node_modules/ .git/\ndisk {project}/node_modules id_rsa.bak\n"
+                 "disk {project}/.git id_rsa.bak\n")
+              .empty());
+}
+
+TEST_CASE("where the project is too large to be searched to its end, learning says so",
+          "[profiler][look-alikes]") {
+    std::string many;
+    for (int i = 0; i < 40; ++i) {
+        many += "file 1 read {project}/s" + std::to_string(i) + "/a\n";
+    }
+    const auto project_with = [&](size_t directories) {
+        std::string text = many + "disk {project} notes";
+        for (size_t i = 0; i < directories; ++i) {
+            text += " d" + std::to_string(i) + "/";
+        }
+        return text + "\ndisk {project}/d1999 id_rsa.bak\ndisk {project}/d0 deeper/\n"
+                      "disk {project}/d0/deeper id_rsa.bak\n";
+    };
+    const auto warned = [&](const std::string& fixture) {
+        const Proposal proposal = test::reduced(run + fixture);
+        return std::any_of(proposal.warnings.begin(), proposal.warnings.end(),
+                           [](const std::string& warning) {
+                               return warning.find("too large to be searched") != std::string::npos;
+                           });
+    };
+    CHECK(denied(project_with(1999)) == Lines{"${project}/d0/deeper/id_rsa.bak"});
+    CHECK_FALSE(warned(project_with(1999)));
+    // What is near is looked at first.
+    CHECK(denied(project_with(2000)) == Lines{"${project}/d1999/id_rsa.bak"});
+    CHECK(warned(project_with(2000)));
+    // No rule would reach it.
+    CHECK_FALSE(warned("file 1 read {project}/a\n" + project_with(2000).substr(many.size())));
+}
