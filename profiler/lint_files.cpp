@@ -87,6 +87,7 @@ private:
     void on_this_machine(const PolicyRule& rule);
     void wildcards(const PolicyRule& rule);
     void private_directories();
+    [[nodiscard]] bool brought_in_between(const std::string& wide, const std::string& inner) const;
     void deny_patterns();
     [[nodiscard]] std::vector<const PolicyRule*> covering(const PolicyRule& rule) const;
     // Of any rule but one with a wildcard.
@@ -325,8 +326,26 @@ void FileChecks::private_directories() {
             findings_.add(Severity::Warning, "never-matches", entry.origin.at, entry.text,
                           "`deny` refuses all of it; delete one of the two");
         }
-        note_redundant(directories, i, contains, findings_);
+        note_redundant(
+            directories, i,
+            [&](const PolicyEntry& wide, const PolicyEntry& inner) {
+                return contains(wide, inner) && !brought_in_between(wide.pattern.path, inner.pattern.path);
+            },
+            findings_);
     }
+}
+
+// Whether a rule, or the project, brings the host's files into `wide`, and `inner` keeps some of them out
+// again.
+bool FileChecks::brought_in_between(const std::string& wide, const std::string& inner) const {
+    const auto between = [&](const std::string& path) {
+        return path != wide && is_within(path, wide) && is_within(inner, path);
+    };
+    return between(policy_.variables().get("project")) ||
+           std::any_of(policy_.files().begin(), policy_.files().end(), [&](const PolicyRule& rule) {
+               const bool glob = rule.pattern.extent == Extent::Glob && is_within(rule.pattern.path, wide);
+               return glob || between(rule.pattern.path);
+           });
 }
 
 void FileChecks::deny_patterns() {

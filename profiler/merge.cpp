@@ -54,6 +54,29 @@ void add_rules(ProfileRules& all, const ProfileRules& more) {
     all.environment.set.insert(more.environment.set.begin(), more.environment.set.end());
 }
 
+// What waits in one profile and stands in the other is decided.
+void drop_decided(ProfileRules& waiting, const ProfileRules& standing) {
+    const auto drop = [](auto& from, const auto& there, auto same) {
+        std::erase_if(from, [&](const auto& entry) {
+            return std::any_of(there.begin(), there.end(),
+                               [&](const auto& other) { return same(other, entry); });
+        });
+    };
+    const auto same_text = [](const Entry& a, const Entry& b) { return a.text == b.text; };
+    const auto same_port = [](const PortEntry& a, const PortEntry& b) { return a.port == b.port; };
+    drop(waiting.include, standing.include, same_text);
+    drop(waiting.files, standing.files, [](const FileRule& other, const FileRule& rule) {
+        return other.path == rule.path && other.modes.covers(rule.modes);
+    });
+    drop(waiting.private_directories, standing.private_directories, same_text);
+    drop(waiting.network.connect, standing.network.connect, same_text);
+    drop(waiting.network.listen, standing.network.listen, same_port);
+    drop(waiting.network.publish, standing.network.publish, same_port);
+    drop(waiting.unix_sockets, standing.unix_sockets, same_text);
+    drop(waiting.syscalls, standing.syscalls, same_text);
+    drop(waiting.environment.pass, standing.environment.pass, same_text);
+}
+
 bool strictly_inside(const std::string& path, const std::string& directory) {
     return path != directory && is_within(path, directory);
 }
@@ -223,6 +246,7 @@ result<Merged> merge(const MergeSide& first, const MergeSide& second) {
     all.name = all.name == more.name ? all.name : all.name + "+" + more.name;
     add_rules(all, more);
     add_rules(all.review, more.review);
+    drop_decided(all.review, all);
     all.network.credentials = TRY(both_credentials(first, second));
     all.resources = TRY(both_resources(first, second));
     note_denied(first, second, merged.notes);

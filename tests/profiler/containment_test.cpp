@@ -4,6 +4,7 @@
 #include "profiler/containment.h"
 #include "profiler/diff.h"
 #include "profiles/profile_reader.h"
+#include "profiles/profile_writer.h"
 #include "tests/profiler/fixture.h"
 #include "tests/support/support.h"
 
@@ -56,10 +57,10 @@ public:
         for (size_t rule = 1 + below(4); rule > 0; --rule) {
             add_file(made);
         }
-        if (below(2) == 0) {
-            add(made.private_directories, directory());
+        for (size_t i = below(3); i > 0; --i) { // one below the other, too
+            add(made.private_directories, directory() + (below(3) == 0 ? "/a" : ""));
         }
-        if (with_deny && below(2) == 0) {
+        for (size_t i = with_deny ? below(3) : 0; i > 0; --i) {
             add(made.deny, pattern());
         }
         const std::string hosts[] = {"a.example.org:443", "*.example.org:443", "b.a.example.org:443",
@@ -152,7 +153,8 @@ std::string more_in(const Policy& newer, const Policy& older) {
         if (!there.host.covers(here.host) || !(there.host | there.own).covers(here.own)) {
             return path;
         }
-        if (newer.decide(Operation::UnixConnect, path).allowed &&
+        // A socket in a private directory is the command's own.
+        if (newer.decide(Operation::UnixConnect, path).allowed && !newer.in_private(path) &&
             !older.decide(Operation::UnixConnect, path).allowed) {
             return "socket " + path;
         }
@@ -173,11 +175,15 @@ std::string more_in(const Policy& newer, const Policy& older) {
     return "";
 }
 
+std::string texts_of(const Profile& first, const Profile& second) {
+    return "older:\n" + write_profile(first) + "newer:\n" + write_profile(second);
+}
+
 } // namespace
 
 TEST_CASE("where diff sees no widening, nothing is allowed that was not", "[profiler][diff]") {
     size_t silent = 0;
-    for (unsigned seed = 0; seed < 120; ++seed) {
+    for (unsigned seed = 0; seed < 150; ++seed) {
         World world(seed);
         const Profile first = world.profile(true);
         Profile second = seed % 2 == 0 ? world.profile(true) : first;
@@ -195,11 +201,11 @@ TEST_CASE("where diff sees no widening, nothing is allowed that was not", "[prof
         const ProfileDiff difference = diff(older, newer);
         if (!difference.widens()) {
             ++silent;
-            INFO("seed " << seed << "\n" << to_text(difference));
+            INFO("seed " << seed << "\n" << to_text(difference) << texts_of(first, second));
             CHECK(more_in(newer, older).empty());
         }
         if (difference.removed.empty()) {
-            INFO("seed " << seed << "\n" << to_text(difference));
+            INFO("seed " << seed << "\n" << to_text(difference) << texts_of(first, second));
             CHECK(more_in(older, newer).empty());
         }
     }
@@ -225,7 +231,7 @@ TEST_CASE("without guards and deny, diff sees a widening only where there is one
         const Policy newer = policy_of(profiles[1]);
         const ProfileDiff difference = diff(older, newer);
         wider += difference.widens() ? 1 : 0;
-        INFO("seed " << seed << "\n" << to_text(difference));
+        INFO("seed " << seed << "\n" << to_text(difference) << texts_of(profiles[0], profiles[1]));
         CHECK(difference.widens() == !more_in(newer, older).empty());
     }
     CHECK(wider > 20);

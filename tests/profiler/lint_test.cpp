@@ -142,6 +142,9 @@ TEST_CASE("a rule that others contain is redundant, one that they do not is not"
     CHECK(codes("network: {connect: [\"a.example.org:80\", \"a.example.org:443\"]}\n").empty());
     CHECK(codes("deny: [\"${project}/a/**\", \"${project}/a/b\"]\n") == Codes{"note redundant"});
     CHECK(codes("private: [/srv/a, /srv/a/b]\n") == Codes{"note redundant"});
+    // Not where the host's files are brought in between: without it they would be seen there, too.
+    CHECK(codes("files: {\"/srv/a/b/**\": r}\nprivate: [/srv/a, /srv/a/b/c]\n").empty());
+    CHECK(codes("files: {/srv/a/b/c/x: r}\nprivate: [/srv/a, /srv/a/b/c]\n") == Codes{"note redundant"});
     CHECK(codes("include: [base]\nsyscalls: [\"@base\"]\n") == Codes{"note redundant"});
     CHECK(codes("private: [/srv/a, /srv/b]\ndeny: [/srv/c, /srv/d]\n").empty());
 }

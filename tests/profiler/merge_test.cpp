@@ -143,6 +143,18 @@ TEST_CASE("the higher limit holds, and none where one profile has none", "[profi
     CHECK_FALSE(c.policy.resources().time_seconds.has_value());
 }
 
+TEST_CASE("what waits in one profile and stands in the other waits no more, what stands for less does",
+          "[profiler][merge]") {
+    const Side c =
+        both("review: {files: {/srv/a: r, /srv/b: rw}, syscalls: [ptrace, bpf], network: {listen: [80]}}\n",
+             "files: {/srv/a: r, /srv/b: r}\nsyscalls: [ptrace]\nnetwork: {listen: [80]}\n");
+    REQUIRE(c.profile.review.files.size() == 1);
+    CHECK(c.profile.review.files[0].path == "/srv/b");
+    REQUIRE(c.profile.review.syscalls.size() == 1);
+    CHECK(c.profile.review.syscalls[0].text == "bpf");
+    CHECK(c.profile.review.network.listen.empty());
+}
+
 TEST_CASE("what waits for review in either profile waits in the merged one, and allows nothing",
           "[profiler][merge]") {
     const Side c = both("review: {files: {/srv/a: r}, syscalls: [ptrace]}\n",
@@ -196,8 +208,10 @@ TEST_CASE("the decision on a merged profile is the union of both decisions less 
         for (const auto& [at, modes] : files) {
             text += "  " + at + ": " + modes + "\n";
         }
-        if (random() % 3 == 0) {
-            text += "private: [\"" + pick({"${tmp}", "/srv/a", "${tmp}/b"}) + "\"]\n";
+        if (random() % 2 == 0) {
+            text += "private: [\"" +
+                    pick({"${tmp}", "/srv/a", "${tmp}/b", "${tmp}\", \"${tmp}/a", "/srv/a\", \"/srv/a/b"}) +
+                    "\"]\n";
         }
         if (random() % 3 == 0) {
             text += "deny: [\"" + path(pick({"${project}", "/srv"}), 1) + pick({"", "/", "/**"}) + "\"]\n";
