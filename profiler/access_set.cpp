@@ -110,6 +110,7 @@ struct RowFacts {
     bool by_text = false;        // what lies below it is not simply below its node
     bool may_guard = false;      // a guard may concern it
     bool may_be_missing = false; // in a fresh checkout or with cold caches
+    bool tells_users = false;    // names in it do, see Variables
 };
 
 // Of what turned out to be the same path.
@@ -118,6 +119,10 @@ void add_facts(NodeFacts& facts, const NodeFacts& more) {
         facts.created = (facts.touched ? facts.created : true) && more.created;
         facts.gone = (facts.touched ? facts.gone : true) && more.gone;
     }
+    if (more.made) {
+        facts.exclusive = (facts.made ? facts.exclusive : true) && more.exclusive;
+    }
+    facts.made |= more.made;
     facts.touched |= more.touched;
     facts.seen |= more.seen;
     facts.directory |= more.directory;
@@ -222,6 +227,9 @@ PathTrie::Node Collector::node_of(RunState& state, std::string_view path) {
         at = state.directories.emplace(std::string(parent), node).first;
     }
     const std::string_view name = file_name(path);
+    if (state.variables.names_tell_users(parent)) {
+        return set_.trie.insert_child(at->second, state.variables.portable_name(name));
+    }
     return needs_no_escape(name) ? set_.trie.insert_child(at->second, name)
                                  : set_.trie.insert_child(at->second, escape_path(name));
 }
@@ -255,7 +263,10 @@ RowFacts Collector::facts_of_row(RunState& state, uint32_t number) {
             return state.run == 0 ? set_.trie.append_child(above.node, written)
                                   : set_.trie.insert_child(above.node, written);
         };
-        row.node = needs_no_escape(name) ? child(name) : child(escape_path(name));
+        row.tells_users = above.tells_users;
+        row.node = row.tells_users         ? child(state.variables.portable_name(name))
+                   : needs_no_escape(name) ? child(name)
+                                           : child(escape_path(name));
         row.may_guard = above.may_guard ||
                         (state.guards.may_name(name) && state.guards.may_reach(state.paths.text(number)));
         row.may_be_missing = above.may_be_missing;
@@ -270,6 +281,7 @@ RowFacts Collector::facts_of_row(RunState& state, uint32_t number) {
                     [&](const std::string& value) { return value != text && is_within(value, text); });
     if (!text.empty() && text.front() == '/') {
         row.node = node_of(state, text);
+        row.tells_users = state.variables.names_tell_users(text);
     }
     return row;
 }
@@ -299,6 +311,7 @@ void Collector::add_guarded(RunState& state, const Access& access, const std::st
     entry.access.what = guard.what;
     entry.access.created = entry.access.created && access.created_by_run;
     entry.counter.add(state.subjects.of(access.process), state.run, access.count);
+    entry.counter.by(state.run, access.process);
 }
 
 // A socket that was connected to, or an access that failed.
@@ -309,8 +322,9 @@ void Collector::add_unusual(RunState& state, const Access& access, const std::st
     }
     if (access.access == AccessKind::Connect) {
         if (access.result == 0) {
-            sockets_[state.variables.shorten(normalise_path(path))].add(state.subjects.of(access.process),
-                                                                        state.run, access.count);
+            EvidenceCounter& counter = sockets_[state.variables.shorten(normalise_path(path))];
+            counter.add(state.subjects.of(access.process), state.run, access.count);
+            counter.by(state.run, access.process);
         }
         return;
     }
@@ -364,10 +378,12 @@ void Collector::add_access(RunState& state, const Access& access, Locate locate,
     }
     add_facts(draft.facts, {uint64_t{1} << std::min<size_t>(state.run, 63), modes,
                             access.directory || access.access == AccessKind::List, access.created_by_run,
-                            access.gone_at_end, true});
-    set_.records.push_back({where.node, subject_of(state, access.process),
-                            static_cast<uint16_t>(std::min<size_t>(state.run, UINT16_MAX)), modes,
-                            static_cast<uint32_t>(std::clamp<uint64_t>(access.count, 1, UINT32_MAX))});
+                            access.gone_at_end, true,
+                            access.access == AccessKind::Create && access.created_by_run, access.exclusive});
+    set_.records.push_back(
+        {where.node, static_cast<uint32_t>(access.process), subject_of(state, access.process),
+         static_cast<uint16_t>(std::min<size_t>(state.run, UINT16_MAX)), modes, access.through_made_link,
+         static_cast<uint32_t>(std::clamp<uint64_t>(access.count, 1, UINT32_MAX))});
 }
 
 void Collector::add_file(RunState& state, const FileAccess& access) {

@@ -164,9 +164,12 @@ void CostModel::judge_downwards(const AccessSet& set, const HardLimits& limits, 
                 limits.is_another_users(node) ? PathClass::OtherUser : class_below(set, survey, node);
         }
 
-        facts.is_volatile =
-            facts.is_volatile || (above.path_class == PathClass::Temporary && above.may_be_private &&
-                                  seen.created && seen.directory && has_drawn_suffix(trie.name(node)));
+        const bool varies =
+            differs_between_runs(seen.runs, set.facts[parent].runs) && above.varying_children >= 2;
+        facts.is_volatile = facts.is_volatile ||
+                            ((seen.exclusive || (seen.made && seen.directory)) && // mkdir(2) is
+                             is_drawn(drawn_shape(trie.name(node)),
+                                      {true, seen.gone, varies, facts.path_class == PathClass::Temporary}));
         MilliLines penalty = above.penalty;
         if (facts.is_volatile && !above.is_volatile) {
             penalty += costs_.volatile_name;
@@ -177,10 +180,8 @@ void CostModel::judge_downwards(const AccessSet& set, const HardLimits& limits, 
         if (facts.transient_subtree && !above.transient_subtree) {
             penalty += costs_.transient_name;
         }
-        if (differs_between_runs(seen.runs, set.facts[parent].runs)) {
-            if (above.varying_children >= 2) {
-                penalty += costs_.varying_name;
-            }
+        if (varies) {
+            penalty += costs_.varying_name;
         }
         facts.penalty = penalty;
 

@@ -83,6 +83,7 @@ void OneRun::note(Section section, const std::string& text, const std::string& w
     }
     wanted.stream = wanted.stream || socket.protocol == "tcp";
     wanted.counter.add(subjects_.of(socket.process), run_, std::max<uint64_t>(socket.count, 1));
+    wanted.counter.by(run_, socket.process);
 }
 
 void OneRun::find_listens() {
@@ -274,6 +275,7 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
             ++runs_with_port[port];
             for (const SocketAccess* socket : uses) {
                 ports[port].add(subjects.of(socket->process), run, std::max<uint64_t>(socket->count, 1));
+                ports[port].by(run, socket->process);
             }
         }
     }

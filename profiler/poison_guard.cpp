@@ -24,6 +24,11 @@ std::string why_untrusted(const Evidence& evidence) {
                                                  : "needed only after input from outside had arrived";
 }
 
+// A link in the project makes whoever reads the project read something else.
+std::string why_led(const Evidence& evidence) {
+    return evidence.only_through_made_links ? "reached only by a symbolic link that the run had made" : "";
+}
+
 // One run is no sample: what a single run needed is all there is.
 std::string why_rare(const Evidence& evidence) {
     return evidence.runs == 1 && evidence.of_runs > 1
@@ -51,7 +56,7 @@ std::string why_review_file(PathClass path_class, Modes modes, const Evidence& e
     if (changes && modes.has(Mode::Execute)) {
         return "changes a program outside the project, and runs it";
     }
-    return either(why_untrusted(evidence), why_rare(evidence));
+    return either(why_untrusted(evidence), either(why_led(evidence), why_rare(evidence)));
 }
 
 std::string why_review_contact(const Evidence& evidence) {

@@ -60,6 +60,7 @@ std::vector<ProposedRule> syscall_rules(const std::vector<Trace>& traces, const 
                 }
             }
             entry.counter.add(subjects.of(use.process), run, 1);
+            entry.counter.by(run, use.process);
         }
     }
     // `socket` and `connect` are in @base for UNIX sockets; other families need @network whatever was called.
@@ -68,6 +69,7 @@ std::vector<ProposedRule> syscall_rules(const std::vector<Trace>& traces, const 
         for (const SocketAccess& access : traces[run].sockets) {
             if (access.protocol != "unix" && !allowed.decide(Operation::Syscall, "listen").allowed) {
                 wanted["@network"].counter.add(subjects.of(access.process), run, 1);
+                wanted["@network"].counter.by(run, access.process);
             }
         }
     }
@@ -102,6 +104,7 @@ std::vector<ProposedRule> environment_rules(const std::vector<Trace>& traces, co
                 entry.withheld = *secret;
             }
             entry.counter.add(subjects.of(variable.process), run, 1);
+            entry.counter.by(run, variable.process);
         }
     }
     for (const std::string& name : odd) {

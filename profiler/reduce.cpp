@@ -101,6 +101,8 @@ std::vector<Evidence> evidence_for(const std::vector<FoldedRule>& rules, const A
                 stretch = {holder, record.subject, record.run, 0};
             }
             stretch.count += record.count;
+            counters[holder].by(record.run, record.process);
+            counters[holder].by_made_link(record.through_made_link);
             if (rules[holder].extent != Extent::Exact && counters[holder].wants_examples() &&
                 !set.facts[record.node].directory) {
                 counters[holder].example(trie.path(record.node));

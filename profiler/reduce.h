@@ -43,8 +43,10 @@ struct Evidence {
     std::vector<std::string> examples; // paths, portable, at most 3
     int first_run = 0;                 // of the traces, by position
     int last_run = 0;
-    std::vector<Role> roles{};         // of all its programs, each once
-    bool only_after_untrusted = false; // see Subject
+    std::vector<Role> roles{};            // of all its programs, each once
+    bool only_after_untrusted = false;    // see Subject
+    int processes = 0;                    // process images, of all runs together
+    bool only_through_made_links = false; // files: asked for by way of symbolic links that the runs had made
 };
 
 enum class Section : uint8_t { Files, Private, Connect, Listen, Unix, Syscalls, Environment, Include, Deny };

@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint64_t megabyte = 1024 * 1024;
 constexpr uint64_t least_memory = 64 * megabyte; // less is nothing to save
+constexpr uint64_t one_processor = 100;          // percent
 constexpr uint64_t least_processes = 16;
 constexpr uint64_t least_seconds = 60;
 
@@ -52,10 +53,13 @@ std::optional<Peaks> peaks_of(const std::vector<Trace>& traces) {
     Peaks peaks;
     for (const Trace& trace : traces) {
         for (const Fact& fact : trace.facts) {
-            uint64_t bytes = 0;
+            std::optional<uint64_t>* peak = fact.kind == "peak memory"       ? &peaks.memory_bytes
+                                            : fact.kind == "peak processors" ? &peaks.cpu_percent
+                                                                             : nullptr;
+            uint64_t amount = 0;
             const char* end = fact.value.data() + fact.value.size();
-            if (fact.kind == "peak memory" && std::from_chars(fact.value.data(), end, bytes).ptr == end) {
-                peaks.memory_bytes = std::max(peaks.memory_bytes.value_or(0), bytes);
+            if (peak != nullptr && std::from_chars(fact.value.data(), end, amount).ptr == end) {
+                *peak = std::max(peak->value_or(0), amount);
             }
         }
         peaks.processes = std::max(peaks.processes, most_alive(trace));
@@ -70,6 +74,10 @@ Resources with_headroom(const Peaks& peaks) {
     Resources limits;
     if (peaks.memory_bytes) {
         limits.memory_bytes = std::max(least_memory, std::bit_ceil(*peaks.memory_bytes * 2));
+    }
+    if (peaks.cpu_percent) {
+        limits.cpu_percent =
+            static_cast<uint32_t>(std::max(one_processor, rounded_up(*peaks.cpu_percent * 2, one_processor)));
     }
     limits.processes = std::max(least_processes, rounded_up(peaks.processes * 2, 8));
     limits.time_seconds = std::max(least_seconds, rounded_up(peaks.milliseconds * 4 / 1000, 60));

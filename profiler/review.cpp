@@ -64,6 +64,8 @@ std::vector<Evidence> file_evidence(const std::vector<const PolicyRule*>& rules,
                 continue;
             }
             counters[i].add(set.subjects[record.subject], record.run, record.count);
+            counters[i].by(record.run, record.process);
+            counters[i].by_made_link(record.through_made_link);
             if (rules[i]->pattern.extent != Extent::Exact && counters[i].wants_examples() &&
                 !set.facts[record.node].directory) {
                 counters[i].example(set.trie.path(record.node));

@@ -71,10 +71,11 @@ std::vector<WithheldLine> withheld_in(std::string_view text);
 std::vector<WithheldLine> under_review(const ProfileRules& review, std::string_view text);
 
 // {name, file, stored_runs, risks: [text], rules: [{group, rule, meaning, line, runs, of_runs, at_least,
-// programs, roles, only_after_untrusted, first_seen_unix_ms, last_seen_unix_ms (null: never), examples}],
+// processes, programs, roles, only_after_untrusted, only_through_made_links (of files), first_seen_unix_ms,
+// last_seen_unix_ms (null: never), examples}],
 // withheld: [{line, rule, reason, under_review}], warnings: [text], confidence: {runs, unseen, left_out:
 // {runs, denied_runs, denied_share, examples} or null} or null,
-// resources: {peak_memory, peak_processes, longest_ms, suggested: text} or null}
+// resources: {peak_memory, peak_cpu_percent, peak_processes, longest_ms, suggested: text} or null}
 std::string to_json(const Review& review);
 // For a terminal of that many columns; every name is printable().
 std::string to_text(const Review& review, size_t columns = 100);

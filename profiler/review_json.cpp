@@ -53,9 +53,11 @@ nlohmann::json json_of(const ReviewGroup& group, const ReviewLine& line, const R
             {"runs", line.evidence.runs},
             {"of_runs", stored_runs},
             {"at_least", rounded(wilson_lower_bound(line.evidence.runs, stored_runs))},
+            {"processes", line.evidence.processes},
             {"programs", legible_all(line.evidence.programs)},
             {"roles", roles_of(line.evidence)},
             {"only_after_untrusted", line.evidence.only_after_untrusted},
+            {"only_through_made_links", line.evidence.only_through_made_links},
             {"first_seen_unix_ms", started(line.evidence.first_run)},
             {"last_seen_unix_ms", started(line.evidence.last_run)},
             {"examples", legible_all(line.evidence.examples)}};
@@ -88,6 +90,7 @@ nlohmann::json json_of(const Confidence& confidence) {
 
 nlohmann::json json_of(const Peaks& peaks) {
     return {{"peak_memory", peaks.memory_bytes ? nlohmann::json(*peaks.memory_bytes) : nullptr},
+            {"peak_cpu_percent", peaks.cpu_percent ? nlohmann::json(*peaks.cpu_percent) : nullptr},
             {"peak_processes", peaks.processes},
             {"longest_ms", peaks.milliseconds},
             {"suggested", resources_text(with_headroom(peaks))}};

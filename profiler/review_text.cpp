@@ -49,7 +49,10 @@ std::string seen(const ReviewLine& line, int stored_runs) {
     for (size_t i = 0; i < evidence.programs.size(); ++i) {
         text += (i == 0 ? "" : ", ") + printable(evidence.programs[i]);
     }
-    text += (evidence.programs.empty() ? "seen in " : ", seen in ") + std::to_string(evidence.runs) + " of " +
+    if (evidence.processes > 1) {
+        text += (evidence.programs.empty() ? "" : ", ") + std::to_string(evidence.processes) + " processes";
+    }
+    text += (text.size() == 2 ? "seen in " : ", seen in ") + std::to_string(evidence.runs) + " of " +
             std::to_string(stored_runs) + (stored_runs == 1 ? " run" : " runs");
     if (evidence.runs < stored_runs) { // what not every run needs may be rare, or a mistake
         const double bound = wilson_lower_bound(evidence.runs, stored_runs);
@@ -64,6 +67,9 @@ std::string peaks_text(const Peaks& peaks) {
         peaks.memory_bytes
             ? "at most " + std::to_string((*peaks.memory_bytes + megabyte - 1) / megabyte) + " MiB, "
             : "at most ";
+    if (peaks.cpu_percent) {
+        text += std::to_string(*peaks.cpu_percent) + " % of one processor, ";
+    }
     text += std::to_string(peaks.processes) + (peaks.processes == 1 ? " process" : " processes") +
             " at a time and " + std::to_string((peaks.milliseconds + 999) / 1000) +
             " s. To limit it, with room to spare: resources: " + resources_text(with_headroom(peaks));

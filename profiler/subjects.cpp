@@ -1,6 +1,9 @@
 #include "profiler/subjects.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
 #include <vector>
 
 #include "base/path.h"
@@ -230,6 +233,69 @@ Subjects::Subjects(const Trace& trace) {
         below.contact_ns =
             std::min(above.contact_ns, contact == contacts.end() ? INT64_MAX : contact->second);
         by_image_.emplace(image.id, std::move(subject));
+    }
+    mark_those_who_run_what_the_marked_wrote(trace);
+}
+
+// What a marked process wrote, and what then ran it. Marks are handed down, and on, until none is new.
+void Subjects::mark_those_who_run_what_the_marked_wrote(const Trace& trace) {
+    struct Program {
+        std::set<int64_t> writers;
+        std::set<int64_t> run_by;
+    };
+    std::map<std::string, Program, std::less<>> programs; // by path
+    std::set<std::string, std::less<>> names;             // of these files: few rows have to be spelled out
+    for (const Fact& fact : trace.facts) {
+        if (fact.kind == "written then executed" || fact.kind == "written then loaded") {
+            programs[fact.path].run_by.insert(fact.process);
+            names.emplace(file_name(fact.path));
+        }
+    }
+    if (programs.empty()) {
+        return;
+    }
+    const auto add = [&](std::string_view path, const auto& access) {
+        const auto at = programs.find(path);
+        if (at == programs.end() || access.result != 0) {
+            return;
+        }
+        if (access.access == AccessKind::Write || access.access == AccessKind::Create) {
+            at->second.writers.insert(access.process);
+        } else if (access.access == AccessKind::Execute) {
+            at->second.run_by.insert(access.process);
+        }
+    };
+    for (const FileAccess& access : trace.files) {
+        add(access.path, access);
+    }
+    std::vector<bool> wanted(size_t{trace.paths.size()} + 1, false);
+    for (uint32_t number = 1; number <= trace.paths.size(); ++number) {
+        wanted[number] = names.contains(file_name(trace.paths.name(number)));
+    }
+    for (const AccessRow& access : trace.rows) {
+        if (access.path != 0 && wanted[access.path]) {
+            add(trace.paths.text(access.path), access);
+        }
+    }
+    const auto is_marked = [&](int64_t process) { return of(process).after_untrusted; };
+    for (bool changed = true; changed;) {
+        changed = false;
+        const auto mark = [&](int64_t process) {
+            const auto at = by_image_.find(process);
+            if (at != by_image_.end() && !at->second.after_untrusted) {
+                at->second.after_untrusted = changed = true;
+            }
+        };
+        for (const auto& [path, program] : programs) {
+            if (std::any_of(program.writers.begin(), program.writers.end(), is_marked)) {
+                std::for_each(program.run_by.begin(), program.run_by.end(), mark);
+            }
+        }
+        for (const ProcessImage& image : trace.processes) {
+            if (changed && is_marked(image.parent)) {
+                mark(image.id);
+            }
+        }
     }
 }
 

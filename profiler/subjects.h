@@ -31,8 +31,8 @@ std::string_view to_string(Role role); // "package manager"; "" for Other
 struct Subject {
     std::string program; // the executable's file name
     Role role = Role::Other;
-    // Runs what somebody else wrote and nobody read: an install script, or a program started after a process
-    // above it had talked to another machine.
+    // Runs what somebody else wrote and nobody read: an install script, a program started after a process
+    // above it had talked to another machine, and what executes or loads a file that one of these wrote.
     bool after_untrusted = false;
     auto operator<=>(const Subject&) const = default;
 };
@@ -45,6 +45,7 @@ public:
     [[nodiscard]] const Subject& of(int64_t process) const;
 
 private:
+    void mark_those_who_run_what_the_marked_wrote(const Trace& trace);
     std::unordered_map<int64_t, Subject> by_image_;
 };
 

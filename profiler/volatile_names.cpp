@@ -190,26 +190,49 @@ NameKind kind_of_name(std::string_view name) {
     return classes.digits >= 2 && has_version(name) ? NameKind::Version : NameKind::Stable;
 }
 
-bool has_drawn_suffix(std::string_view name) {
-    size_t start = name.size();
-    while (start > 0 && !is_separator(name[start - 1])) {
-        --start;
+DrawnShape drawn_shape(std::string_view name) {
+    const auto shape_of = [](std::string_view token) {
+        for (const std::string_view prefix : {"tmp", "temp"}) {
+            if (token.size() >= prefix.size() + 6 && token.starts_with(prefix)) {
+                token.remove_prefix(prefix.size());
+            }
+        }
+        if (token.size() != 6 && token.size() != 8 && token.size() != 10) {
+            return DrawnShape::No;
+        }
+        while (!token.empty() && is_digit(token.back())) { // "report2024"
+            token.remove_suffix(1);
+        }
+        bool lower = false;
+        bool odd = false; // a digit inside, or a capital that starts no word
+        for (size_t i = 0; i < token.size(); ++i) {
+            lower = lower || is_lower(token[i]);
+            odd = odd || is_digit(token[i]) ||
+                  (is_upper(token[i]) && (i + 1 == token.size() || !is_lower(token[i + 1])));
+        }
+        return lower && odd ? DrawnShape::Likely : DrawnShape::Possible;
+    };
+    const auto last_token = [](std::string_view text) {
+        size_t start = text.size();
+        // Python draws underscores, too.
+        while (start > 0 &&
+               (!is_separator(text[start - 1]) || (text[start - 1] == '_' && text.starts_with("tmp")))) {
+            --start;
+        }
+        return text.substr(start);
+    };
+    const DrawnShape whole = shape_of(last_token(name));
+    const size_t extension = name.rfind('.');
+    if (extension == std::string_view::npos || extension == 0) {
+        return whole;
     }
-    std::string_view token = name.substr(start);
-    if (token.size() != 6 && token.size() != 8 && token.size() != 10) {
-        return false;
-    }
-    while (!token.empty() && is_digit(token.back())) { // "report2024"
-        token.remove_suffix(1);
-    }
-    bool lower = false;
-    bool odd = false; // a digit inside, or a capital that starts no word
-    for (size_t i = 0; i < token.size(); ++i) {
-        lower = lower || is_lower(token[i]);
-        odd = odd || is_digit(token[i]) ||
-              (is_upper(token[i]) && (i + 1 == token.size() || !is_lower(token[i + 1])));
-    }
-    return lower && odd;
+    return std::max(whole, shape_of(last_token(name.substr(0, extension))));
+}
+
+bool is_drawn(DrawnShape shape, const DrawnSigns& signs) {
+    const int votes = static_cast<int>(shape) + (signs.exclusive ? 1 : 0) + (signs.gone ? 1 : 0) +
+                      (signs.differs ? 1 : 0) + (signs.temporary ? 1 : 0);
+    return shape != DrawnShape::No && votes >= 4;
 }
 
 std::string with_wildcards(std::string_view name) {

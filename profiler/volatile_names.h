@@ -19,10 +19,26 @@ enum class NameKind : uint8_t {
 
 NameKind kind_of_name(std::string_view name);
 
-// Whether the name ends as mkdtemp(3), mktemp(1) and their like end theirs: 6, 8 or 10 letters and digits that
-// are no word, though they may be one of kind_of_name()'s stable names. For a directory made in a temporary
-// place, where a name is more likely drawn than given.
-bool has_drawn_suffix(std::string_view name);
+// How much a name that kind_of_name() calls stable looks as if it had been drawn, as mkstemp(3), mktemp(1)
+// and their like draw the end of theirs, before an extension or not. By itself it says little: see
+// is_drawn().
+enum class DrawnShape : uint8_t {
+    No,
+    Possible, // 6, 8 or 10 letters, or a few behind "tmp"
+    Likely,   // the same, and no word: with a digit inside, or a capital that starts nothing
+};
+DrawnShape drawn_shape(std::string_view name);
+
+// Signs of each other independent that a name was drawn, beside its shape.
+struct DrawnSigns {
+    bool exclusive = false; // made by calls that take no name which is there, whenever it was made
+    bool gone = false;      // when the run ended
+    bool differs = false;   // seen in some runs, where others had other names
+    bool temporary = false; // in a place for such
+};
+// Whether they are enough: the shape counts once or twice, each sign once, and four make a drawn name. So a
+// lock file is none, though it is made exclusively and gone, nor is a word that an archive brought.
+bool is_drawn(DrawnShape shape, const DrawnSigns& signs);
 
 // The name with a `*` for each part that changes: "svc-*.sock". The name itself where it is not volatile.
 std::string with_wildcards(std::string_view name);

@@ -116,6 +116,10 @@ void read_files(Trace& trace, const std::vector<std::string>& words) {
         const std::string& word = words[i];
         if (word == "made") {
             access.created_by_run = true;
+        } else if (word == "linked") {
+            access.through_made_link = true;
+        } else if (word == "exclusively") {
+            access.exclusive = true;
         } else if (word == "gone") {
             access.gone_at_end = true;
         } else if (word == "update") { // opened without O_CREAT, as fopen(3) with "r+"
@@ -254,6 +258,11 @@ Fixture read_fixture(std::string_view text) {
             }
         } else if (words[0] == "lookup") {
             trace.names.push_back({std::stoll(rest.at(0)), rest.at(1), {rest.begin() + 2, rest.end()}});
+        } else if (words[0] == "ran") {
+            for (size_t i = 1; i < rest.size(); ++i) {
+                trace.facts.push_back(
+                    {std::stoll(rest[0]), "written then executed", in_run(trace.run, rest[i]), "by program"});
+            }
         } else if (words[0] == "disk") {
             for (size_t i = 1; i < rest.size(); ++i) {
                 fixture.disk.add(in_run(trace.run, rest[0]), rest[i]);
@@ -280,6 +289,8 @@ Trace as_rows(const Trace& trace) {
         row.created_by_run = access.created_by_run;
         row.gone_at_end = access.gone_at_end;
         row.would_create = access.would_create;
+        row.exclusive = access.exclusive;
+        row.through_made_link = access.through_made_link;
         rows.rows.push_back(row);
     }
     for (uint32_t number = 1; number <= table.size(); ++number) {

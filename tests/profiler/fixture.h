@@ -3,13 +3,14 @@
 //   run NAME=VALUE…                 starts a run: project, home, user, tmp, complete, lost, because
 //   command WORD…
 //   process ID PARENT EXE [WORD…] the words are its arguments, itself included; what stands further down came
-//   later file PROCESS ACCESS PATH…       ACCESS as in `show --json`; then the words made, gone, directory,
-//   xCOUNT, or an errno
+//   later file PROCESS ACCESS PATH…       ACCESS as in `show --json`; then the words made, exclusively, gone,
+//   directory, linked, xCOUNT, or an errno
 //                                   (EACCES, ENOENT…), before the paths
 //   socket PROCESS OPERATION PROTOCOL ADDRESS PORT [HOST] [ERRNO]
 //   syscall PROCESS NAME…
 //   environment PROCESS NAME…
 //   lookup PROCESS NAME ADDRESS…
+//   ran PROCESS PATH…               a file that the run had written
 //   disk DIRECTORY NAME…            what is on the disk: NAME/ is a directory, NAME=key holds a private key
 //   certificate TEXT
 //

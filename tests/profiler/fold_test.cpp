@@ -317,3 +317,43 @@ TEST_CASE("random traces: all that was seen is allowed, and by no more rules tha
         }
     }
 }
+
+TEST_CASE("a name that was drawn is no rule, a lock file and what an archive brought are",
+          "[profiler][fold]") {
+    // Hardly a digit, as many of mkstemp's and Python's names: how they were made tells.
+    const std::string drawn = "{home}/.app/part-xq3vkz.json";
+    const auto made = [](const std::string& how, const std::string& name) {
+        return files("file 1 read {home}/.app/settings\nfile 1 create made " + how + " " + name +
+                     "\nfile 1 write made gone " + name);
+    };
+    const auto named = [](const std::string& name) {
+        return Lines{"$" + name + ": rwc", "${home}/.app/settings: r"};
+    };
+    CHECK(made("exclusively gone", drawn) == Lines{"${home}/.app/: rwc"});
+    CHECK(made("gone", drawn) == named(drawn));
+    for (const std::string given : {"{home}/.app/index.lock", "{home}/.app/parser.c"}) {
+        INFO(given);
+        CHECK(made("exclusively gone", given) == named(given));
+    }
+    // Once made in another way, it is a name that somebody gave.
+    CHECK(made("exclusively gone",
+               drawn + "\nprocess 2 1 /usr/bin/other\nfile 2 create made gone " + drawn) == named(drawn));
+}
+
+TEST_CASE("what another user's run would call after that user is one rule for both", "[profiler][fold]") {
+    const std::string read = "\nprocess 1 0 /usr/bin/tool\nfile 1 read /var/mail/";
+    const std::string ann = "run project=/home/ann/p home=/home/ann user=ann" + read + "ann\n";
+    const std::string bob = "run project=/home/bob/p home=/home/bob user=bob" + read + "bob\n";
+    CHECK(test::lines_of(test::reduced(ann + bob), Section::Files) == Lines{"/var/mail/${user}: r"});
+    CHECK(test::lines_of(test::reduced(ann), Section::Files) == Lines{"/var/mail/${user}: r"});
+}
+
+TEST_CASE("versions that differ between runs make their directory the rule", "[profiler][fold]") {
+    const auto run = [](const std::string& version) {
+        return start + "file 1 read {home}/.tools/node-v" + version + "/lib/a {home}/.tools/node-v" +
+               version + "/lib/b\n";
+    };
+    const std::string disk = "disk {home}/.tools node-v20.1.0/ node-v20.2.0/\n";
+    CHECK(test::lines_of(test::reduced(run("20.1.0") + run("20.2.0") + disk), Section::Files) ==
+          Lines{"${home}/.tools/**: r"});
+}

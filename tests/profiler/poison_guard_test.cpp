@@ -75,6 +75,41 @@ TEST_CASE("a host that one of several runs needed waits, unless a package manage
           Lines{"packages.example.org:443"});
 }
 
+TEST_CASE("who runs what an install script wrote is led by it, who runs what the command built is not",
+          "[profiler][poison]") {
+    // npm starts the tool that the script left; the tool starts a helper.
+    const std::string later =
+        "process 4 1 /usr/bin/node node /usr/bin/npm test\nprocess 5 4 /p/tool\n"
+        "process 6 5 /usr/bin/cat\nfile 5 execute {project}/tool\nran 5 {project}/tool\n";
+    const std::string reads = "file 5 read {home}/a\nfile 6 read {home}/b\nfile 4 read {home}/c\n";
+    const auto at_home = [&](const std::string& writer) {
+        Lines lines =
+            files(run + install + "file " + writer + " create made {project}/tool\n" + later + reads);
+        std::erase_if(lines,
+                      [](const std::string& line) { return line.find("${home}") == std::string::npos; });
+        return lines;
+    };
+    CHECK(at_home("3") == Lines{"? ${home}/a: r", "? ${home}/b: r", "${home}/c: r"});
+    CHECK(at_home("1") == Lines{"${home}/a: r", "${home}/b: r", "${home}/c: r"});
+    // What it wrote in turn, by rows as well as by texts.
+    const std::string chain = install + "file 3 create made {project}/tool\n" + later +
+                              "file 6 write made {project}/next\nprocess 7 1 /p/next\n"
+                              "file 7 execute {project}/next\nran 7 {project}/next\n";
+    auto fixture = test::read_fixture(run + chain);
+    CHECK(Subjects(fixture.traces[0]).of(7).after_untrusted);
+    CHECK(Subjects(test::as_rows(fixture.traces[0])).of(7).after_untrusted);
+    CHECK_FALSE(Subjects(fixture.traces[0]).of(4).after_untrusted);
+}
+
+TEST_CASE("what was read only by way of a link that the run had made waits for review",
+          "[profiler][poison]") {
+    CHECK(files(run + "file 1 read linked {home}/notes\n") == Lines{"? ${home}/notes: r"});
+    CHECK(files(run +
+                "file 1 read linked {home}/notes\nprocess 2 1 /usr/bin/cat\nfile 2 read {home}/notes\n") ==
+          Lines{"${home}/notes: r"});
+    CHECK(files(run + "file 1 read linked {project}/a\n") == Lines{"${project}/a: r"});
+}
+
 TEST_CASE("what waits for review is written where it allows nothing, with its reason", "[profiler][poison]") {
     const Proposal proposal =
         test::reduced(run + "file 1 read /home/bob/x\nfile 1 read {project}/a\n" + install +

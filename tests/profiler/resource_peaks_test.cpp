@@ -36,22 +36,26 @@ TEST_CASE("the peaks of several runs are the highest of each", "[profiler][resou
     small.facts = {{0, "peak memory", "", "1000000"}, {0, "peak memory", "", "none"}, {0, "other", "", "9"}};
     Trace large;
     large.run.duration_ms = 1000;
-    large.facts = {{0, "peak memory", "", "300000000"}};
+    large.facts = {{0, "peak memory", "", "300000000"}, {0, "peak processors", "", "370"}};
     const Peaks peaks = peaks_of({small, large}).value();
     CHECK(peaks.memory_bytes == 300000000U);
+    CHECK(peaks.cpu_percent == 370U);
     CHECK(peaks.milliseconds == 90000);
     CHECK_FALSE(peaks_of({Trace{}})->memory_bytes.has_value());
+    CHECK_FALSE(peaks_of({Trace{}})->cpu_percent.has_value());
 }
 
 TEST_CASE("suggested limits leave room and are amounts a person would write", "[profiler][resources]") {
-    const Resources limits = with_headroom({300000000, 41, 90000});
+    const Resources limits = with_headroom({300000000, 170, 41, 90000});
     CHECK(limits.memory_bytes == uint64_t{1} << 30);
     CHECK(limits.processes == 88U);
     CHECK(limits.time_seconds == 360U);
-    CHECK_FALSE(limits.cpu_percent.has_value());
-    const Resources least = with_headroom({1, 1, 1});
+    CHECK(limits.cpu_percent == 400U);
+    const Resources least = with_headroom({1, 1, 1, 1});
+    CHECK(least.cpu_percent == 100U);
     CHECK(least.memory_bytes == uint64_t{64} << 20);
     CHECK(least.processes == 16U);
     CHECK(least.time_seconds == 60U);
-    CHECK_FALSE(with_headroom({{}, 1, 1}).memory_bytes.has_value());
+    CHECK_FALSE(with_headroom({{}, {}, 1, 1}).memory_bytes.has_value());
+    CHECK_FALSE(with_headroom({{}, {}, 1, 1}).cpu_percent.has_value());
 }

@@ -59,13 +59,33 @@ TEST_CASE("any bytes may be a name", "[profiler][names]") {
 }
 
 TEST_CASE("a suffix drawn by mkdtemp is told from a word of its length", "[profiler][names]") {
-    for (const char* drawn : {"demo-JiROVf", "tmp.0PdLtdx9F8", "tmpXk-aB3xYz", "pip_a8s3kf0q"}) {
+    for (const char* drawn : {"demo-JiROVf", "tmp.0PdLtdx9F8", "tmpXk-aB3xYz", "pip_a8s3kf0q",
+                              "part-a8s3kf.json", "tmpab3_e9kq"}) {
         INFO(drawn);
-        CHECK(has_drawn_suffix(drawn));
+        CHECK(drawn_shape(drawn) == DrawnShape::Likely);
     }
-    for (const char* given : {"results", "report", "my-output", "MyFile", "BuildDir", "README", "data-2024",
-                              "sample12", "", "demo-x"}) {
+    for (const char* possible : {"report", "my-output", "MyFile", "BuildDir", "README", "sample12",
+                                 "x-rcrqvi", "tmpabcdefgh", "tmpab_defgh", "parser.c", "Makefile.am"}) {
+        INFO(possible);
+        CHECK(drawn_shape(possible) == DrawnShape::Possible);
+    }
+    for (const char* given :
+         {"results", "data-2024", "", "demo-x", "index.lock", ".lock", "lock", "Cargo.toml"}) {
         INFO(given);
-        CHECK_FALSE(has_drawn_suffix(given));
+        CHECK(drawn_shape(given) == DrawnShape::No);
     }
+}
+
+TEST_CASE("a name is drawn when four signs say so, its shape among them", "[profiler][names]") {
+    const auto likely = DrawnShape::Likely;
+    const auto possible = DrawnShape::Possible;
+    // exclusive, gone, differs, temporary
+    CHECK(is_drawn(likely, {true, true, false, false}));
+    CHECK(is_drawn(likely, {true, false, true, false}));
+    CHECK(is_drawn(likely, {true, false, false, true}));
+    CHECK_FALSE(is_drawn(likely, {true, false, false, false}));
+    CHECK(is_drawn(possible, {true, true, false, true}));
+    CHECK(is_drawn(possible, {true, true, true, false}));
+    CHECK_FALSE(is_drawn(possible, {true, true, false, false}));     // what was unpacked and thrown away
+    CHECK_FALSE(is_drawn(DrawnShape::No, {true, true, true, true})); // a lock
 }
