@@ -168,13 +168,6 @@ void install_filter(const ChildPlan& plan) {
     die(plan, ChildStep::Execute);
 }
 
-// Kills what is left inside and waits until nothing is. What loses its parent becomes a child of pid 1, with SIGCHLD.
-void end_everything() {
-    do {
-        ::kill(-1, SIGKILL); // everybody but pid 1, under a lock: nobody forks meanwhile
-    } while (::waitpid(-1, nullptr, 0) >= 0 || errno == EINTR);
-}
-
 // Pid 1: reaps, reports, and by its exit lets the kernel kill what is left. Not dumpable, so that nothing
 // inside may trace it or read its memory; signals from inside do not reach it.
 [[noreturn]] void run_init(const ChildPlan& plan) {
@@ -220,9 +213,6 @@ void end_everything() {
             continue;
         }
         plan.status->wait_status = status;
-        end_everything();
-        // Taking the namespaces apart takes the kernel milliseconds more, which nobody need wait for.
-        send_message(3, 'E', -1);
         ::_exit(0);
     }
 }

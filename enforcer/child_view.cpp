@@ -292,7 +292,7 @@ int detach_host(void* plan) {
 // it. Another task of ours does that waiting; the directory can be removed from the moment on that nothing lies on it.
 bool detach_aside(const ChildPlan& plan) {
     alignas(16) static char stack[16 * 1024];
-    // Without an exit signal: what waits for the command's processes does not wait for it.
+    // Without an exit signal: init takes note of its end, and nobody else.
     if (::clone(detach_host, stack + sizeof stack, CLONE_VM, const_cast<ChildPlan*>(&plan)) < 0) {
         return false;
     }

@@ -88,9 +88,6 @@ Supervisor::Supervisor(const Plan& plan, StatusPage page, SignalGate gate, Outsi
     : plan_(plan), page_(std::move(page)), gate_(std::move(gate)), outside_(std::move(outside)) {}
 
 Supervisor::~Supervisor() {
-    if (first_ > 0 && exit_status_ && !first_reaped_) {
-        ::waitpid(first_, nullptr, WNOHANG); // else whoever we leave it to
-    }
     if (first_ > 0 && !exit_status_) {
         kill_everything();
         while (::waitpid(first_, nullptr, 0) < 0 && errno == EINTR) {
@@ -253,10 +250,6 @@ void Supervisor::on_message() {
         socket_.reset(); // everyone at the other end has gone
         return;
     }
-    if (message->bytes == "E" && !exit_status_) {
-        ended(page_.get()->wait_status); // nothing is left inside but init, on its way out
-        return;
-    }
     if (message->bytes == "S") {
         stop_with_command();
         signal_command(SIGCONT);
@@ -286,15 +279,13 @@ void Supervisor::on_child() {
         }
         return;
     }
-    first_reaped_ = true;
-    const int inner = page_.get()->wait_status;
-    // Init died first: killed, and everything inside with it.
-    ended(!plan_.isolate_processes ? status : inner >= 0 ? inner : SIGKILL);
-}
-
-void Supervisor::ended(int wait_status) {
     exec_pipe_.reset();
-    exit_status_ = shell_status(plan_.isolate_processes && guard_lost_ ? SIGKILL : wait_status);
+    if (plan_.isolate_processes) {
+        const int inner = page_.get()->wait_status;
+        // Init died first: killed, and everything inside with it.
+        status = inner >= 0 && !guard_lost_ ? inner : SIGKILL;
+    }
+    exit_status_ = shell_status(status);
 }
 
 // Fail closed: with its guard gone, a replaced file is only what the watch makes of it, and that can be outrun. A

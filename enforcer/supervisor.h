@@ -78,7 +78,6 @@ private:
     void on_signal();
     void on_message();
     void on_child(); // the first child stopped or ended
-    void ended(int wait_status);
     void on_time_limit();
     void on_changed_mounts();
     void kill_everything() const;
@@ -93,7 +92,6 @@ private:
     unique_fd socket_;
     unique_fd exec_pipe_; // read end; hangs up when the command has been executed
     pid_t first_ = -1;    // init, or the command itself
-    bool first_reaped_ = false;
     unique_fd first_pidfd_;
     pid_t command_ = -1;
     unique_fd command_pidfd_;
