@@ -194,9 +194,13 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
         // Judged by the guarded file, where the guard lies over it, too.
         const auto other = plan.other_names.find(inside.path);
         const bool by_other = other != plan.other_names.end() && (operation != Operation::Read || other->second.masked);
-        const Decision decision = by_other ? decide(plan, operation, other->second.path) : decide(plan, operation, inside.path);
+        Decision decision = by_other ? decide(plan, operation, other->second.path) : decide(plan, operation, inside.path);
         if (decision.allowed) {
             return;
+        }
+        if (inside.path.starts_with("/memfd:")) { // what it is called in /proc; no file system has it
+            decision = {};
+            decision.reason = "a file in memory has no path that a rule could name";
         }
         // The sandbox's /proc shows only its own processes: what guards other people's protects nobody here.
         if (decision.guard != nullptr && is_within(inside.path, "/proc")) {

@@ -156,12 +156,18 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         }
     };
     std::vector<InsidePath> resolved;
-    for (const WatchedPath& path : seen.paths) {
+    for (size_t next = 0; next < seen.paths.size(); ++next) { // a loader adds its program
+        const WatchedPath path = seen.paths[next];
         const auto inside = view_.resolve(task, path.directory, path.raw, path.last);
         if (!inside) {
             continue;
         }
         resolved.push_back(*inside);
+        if (path.execute && !path.by_loader && is_dynamic_loader(file_name(inside->path))) {
+            if (auto program = program_of_loader(task, name, call.data)) {
+                seen.paths.push_back(std::move(*program));
+            }
+        }
         // Fails by itself, whatever the profile says; git tries it on every directory it empties.
         if (path.remove_directory && inside->exists && inside->directory && !verdict) {
             const auto entries = view_.entries(inside->path);
@@ -173,7 +179,7 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
             }
         }
         // As execve(2) says it to everybody, root included.
-        if (path.execute && inside->exists && !inside->directory && !inside->executable && !verdict) {
+        if (path.execute && !path.by_loader && inside->exists && !inside->directory && !inside->executable && !verdict) {
             verdict = EACCES;
             continue;
         }

@@ -156,6 +156,70 @@ std::optional<WatchedPath> opened_path(pid_t task, const std::string& name, cons
 
 } // namespace
 
+bool is_dynamic_loader(std::string_view file_name) {
+    const bool loads = file_name.starts_with("ld-") || file_name.starts_with("ld.") || file_name.starts_with("ld64.");
+    const size_t at = file_name.find(".so");
+    return loads && at != std::string_view::npos && (at + 3 == file_name.size() || file_name[at + 3] == '.');
+}
+
+namespace {
+
+constexpr uint64_t most_words = 64; // options and program; the program's own arguments come after it
+
+// The address of word `at` in an array that a null ends.
+uint64_t word_at(pid_t task, uint64_t array, uint64_t at) {
+    uint64_t address = 0;
+    return array != 0 && read_bytes(task, array + at * sizeof address, &address, sizeof address) ? address : 0;
+}
+
+bool lists_only(pid_t task, uint64_t environment) {
+    for (uint64_t at = 0; at < 4096; ++at) {
+        const uint64_t address = word_at(task, environment, at);
+        if (address == 0) {
+            return false;
+        }
+        if (const auto text = read_string(task, address); text && text->starts_with("LD_TRACE_LOADED_OBJECTS=") && !text->ends_with('=')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+// Options as ld.so(8) and musl's loader have them.
+std::optional<WatchedPath> program_of_loader(pid_t task, const std::string& name, const seccomp_data& data) {
+    constexpr std::array with_value = {"--library-path", "--inhibit-rpath", "--audit", "--preload", "--argv0",
+                                       "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask"};
+    constexpr std::array without_program = {"--list", "--verify", "--list-tunables", "--list-diagnostics", "--help", "--version"};
+    const size_t first = name == "execveat" ? 2 : 1;
+    for (uint64_t at = 1; at < most_words; ++at) {
+        const uint64_t address = word_at(task, data.args[first], at);
+        auto word = address != 0 ? read_string(task, address) : std::nullopt;
+        if (!word || std::find(without_program.begin(), without_program.end(), *word) != without_program.end()) {
+            return std::nullopt;
+        }
+        if (std::find(with_value.begin(), with_value.end(), *word) != with_value.end()) {
+            ++at;
+            continue;
+        }
+        if (word->starts_with("--")) {
+            continue;
+        }
+        // Without a `/` it is looked for where libraries are.
+        if (word->find('/') == std::string::npos || lists_only(task, data.args[first + 1])) {
+            return std::nullopt;
+        }
+        WatchedPath path;
+        path.raw = std::move(*word);
+        path.directory = AT_FDCWD;
+        path.execute = true;
+        path.by_loader = true;
+        return path;
+    }
+    return std::nullopt;
+}
+
 WatchedCall read_call(pid_t task, const std::string& name, const seccomp_data& data) {
     WatchedCall seen;
     if (name == "connect" || name == "bind") {

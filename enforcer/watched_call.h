@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <linux/seccomp.h>
@@ -28,6 +29,7 @@ struct WatchedPath {
     bool make_directory = false;   // with create: mkdir(2)
     bool execute = false;
     bool device = false;      // with create: a device node, which nobody may make
+    bool by_loader = false; // with execute: run by the dynamic loader that is called; it need not be executable
     bool link_source = false; // with read: another name for it is made, which could be written where this one cannot
     [[nodiscard]] bool read_only() const {
         return read && !link_source && !write && !create && !create_if_missing && !remove && !execute;
@@ -44,6 +46,12 @@ struct WatchedCall {
     std::vector<WatchedPath> paths;
     std::optional<WatchedAddress> address;
 };
+
+// Whether a program of this name is a dynamic loader, as `ld-linux-x86-64.so.2` and `ld-musl-x86_64.so.1` are.
+bool is_dynamic_loader(std::string_view file_name);
+
+// What a dynamic loader that the call executes was told to run; nothing where it only lists or verifies.
+std::optional<WatchedPath> program_of_loader(pid_t task, const std::string& name, const seccomp_data& data);
 
 WatchedCall read_call(pid_t task, const std::string& name, const seccomp_data& data);
 

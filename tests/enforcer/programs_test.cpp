@@ -49,6 +49,18 @@ TEST_CASE("the dynamic loader does not run it either", "[enforcer][sandbox][prog
     CHECK(arena.run("files:\n  ${project}/**: rwcx\n", {loader, copied}).status == 0);
 }
 
+TEST_CASE("the dynamic loader may say what a program would load, without a rule to run it", "[enforcer][sandbox][programs]") {
+    REQUIRE_NAMESPACES();
+    Arena arena;
+    arena.answer_refusals = true;
+    const Held held = arena.run("files:\n  /usr/bin/ldd: rx\n  /usr/bin/perl: r\n", {"ldd", "/usr/bin/perl"});
+    INFO(held.out);
+    CHECK(held.out.find("libc.so.6") != std::string::npos);
+    CHECK(held.about("/usr/bin/perl").empty());
+    const std::string loader = std::filesystem::canonical("/lib64/ld-linux-x86-64.so.2");
+    CHECK(arena.run("files:\n  /usr/bin/perl: r\n", {"sh", "-c", loader + " /usr/bin/perl -e 1"}).about("/usr/bin/perl").size() == 1);
+}
+
 TEST_CASE("nothing written is mapped as code", "[enforcer][sandbox][programs]") {
     REQUIRE_NAMESPACES();
     const Arena arena;
