@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/syscalls.h"
@@ -47,6 +48,7 @@ constexpr std::array watched_ioctls = {static_cast<uint32_t>(FS_IOC_SETFLAGS), s
 
 constexpr uint64_t new_namespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr uint32_t ioprio_of_group = 2;       // IOPRIO_WHO_PGRP of linux/ioprio.h, which Linux 6.1's headers have not
 constexpr uint32_t new_time_namespace = 0x80; // CLONE_NEWTIME, which unshare takes; in clone it is part of a signal
 
 #if defined(__x86_64__)
@@ -90,6 +92,9 @@ constexpr std::array narrow_refusals = std::to_array<NarrowRefusal>({
     {"prctl", 0, NarrowRefusal::Test::Equal, PR_SET_SECCOMP, "seccomp"},
     {"seccomp", 1, NarrowRefusal::Test::AnyBit, SECCOMP_FILTER_FLAG_NEW_LISTENER}, // a supervisor of its own
     {"unshare", 0, NarrowRefusal::Test::AnyBit, static_cast<uint32_t>(new_namespaces) | new_time_namespace},
+    // Its process group is the caller's: the supervisor is in it, and what the shell started beside it.
+    {"setpriority", 0, NarrowRefusal::Test::Equal, PRIO_PGRP},
+    {"ioprio_set", 0, NarrowRefusal::Test::Equal, ioprio_of_group},
     // An executable memory file is a program no rule names, in no directory a mount could hold.
     {"memfd_create", 1, NarrowRefusal::Test::AnyBit, memfd_exec},
     {"memfd_create", 1, NarrowRefusal::Test::NoBit, memfd_noexec_seal},

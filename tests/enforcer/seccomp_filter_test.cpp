@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <netinet/in.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -234,7 +235,7 @@ TEST_CASE("a filter of its own comes with `seccomp` only, in whatever way it is 
 
 TEST_CASE("what no rule would allow is told apart from what one would, as the filter does it", "[enforcer][seccomp]") {
     const Filter filter(listing({"ioctl", "prctl", "seccomp", "unshare", "clone", "socket", "socketpair", "listen", "personality",
-                                 "memfd_create", "read", "ptrace"}));
+                                 "memfd_create", "read", "ptrace", "setpriority", "ioprio_set"}));
     const auto agree = [&](long number, std::vector<uint64_t> arguments) {
         seccomp_data call{};
         std::copy(arguments.begin(), arguments.end(), static_cast<__u64*>(call.args));
@@ -243,7 +244,8 @@ TEST_CASE("what no rule would allow is told apart from what one would, as the fi
     };
     for (const uint64_t high : {uint64_t{0}, uint64_t{1} << 32, uint64_t{0xffffffff} << 32}) {
         for (uint64_t low = 0; low < 300; ++low) {
-            for (const long number : {SYS_ioctl, SYS_prctl, SYS_unshare, SYS_clone, SYS_socketpair, SYS_personality, SYS_read, SYS_ptrace}) {
+            for (const long number : {SYS_ioctl, SYS_prctl, SYS_unshare, SYS_clone, SYS_socketpair, SYS_personality, SYS_read, SYS_ptrace, SYS_setpriority,
+                                      SYS_ioprio_set}) {
                 agree(number, {high | low, high | low});
             }
             if (low != IPPROTO_MPTCP) {
@@ -281,6 +283,16 @@ TEST_CASE("arguments that would undo the sandbox are refused though the call is 
     CHECK(filter(SYS_memfd_create, {0, 0}) == notified); // the supervisor gives a sealed one
     CHECK(filter(SYS_memfd_create, {0, memfd_exec}) == notified);
     CHECK(filter(SYS_memfd_create, {0, memfd_exec | memfd_noexec_seal}) == notified);
+}
+
+TEST_CASE("priorities are its own processes', not the process group's, which is the caller's", "[enforcer][seccomp]") {
+    const Filter filter(listing({"setpriority", "ioprio_set"}));
+    CHECK(filter(SYS_setpriority, {PRIO_PROCESS, 0, 19}) == allowed);
+    CHECK(filter(SYS_setpriority, {PRIO_PGRP, 0, 19}) == notified);
+    CHECK(filter(SYS_setpriority, {PRIO_PGRP | (1ULL << 32), 0, 19}) == notified);
+    CHECK(filter(SYS_setpriority, {PRIO_USER, 0, 19}) == allowed); // of those it can see
+    CHECK(filter(SYS_ioprio_set, {1, 0, 0}) == allowed);
+    CHECK(filter(SYS_ioprio_set, {2, 0, 0}) == notified);
 }
 
 TEST_CASE("a name libseccomp does not know is left out, not an error", "[enforcer][seccomp]") {
