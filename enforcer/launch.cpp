@@ -120,7 +120,7 @@ result<ok> Supervisor::prepare(ChildPlan& child) {
     }
     child.directory = command.directory.c_str();
     child.limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});
-    if (plan_.resources.processes) {
+    if (plan_.resources.processes && !plan_.cgroup_limits.processes) {
         const rlim_t processes = *plan_.resources.processes + (child.isolate_processes ? 1 : 0); // and init
         child.limits.emplace_back(RLIMIT_NPROC, rlimit{processes, processes});
     }
@@ -294,7 +294,7 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
     if (self->plan_.namespaces && !self->plan_.mounts.empty()) {
         self->guards_ = TRY(GuardWatch::start(self->plan_, self->command_));
     }
-    TRY(self->outside_.confine(self->command_));
+    TRY(self->outside_.cgroup().add(self->command_));
     return self;
 }
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -18,6 +19,7 @@
 #include "base/text.h"
 #include "enforcer/missing_defs.h"
 #include "enforcer/plan.h"
+#include "enforcer/run_cgroup.h"
 
 namespace treadline {
 namespace {
@@ -82,36 +84,6 @@ bool memfd_noexec_known() {
     return file.valid();
 }
 
-// The cgroup v2 directory above ours, if we may make another below it: our own holds processes, and only one
-// without any can be divided (Documentation/admin-guide/cgroup-v2.rst, "no internal process constraint").
-std::string delegated_cgroup() {
-    const auto own = sys::read_file("/proc/self/cgroup");
-    const auto mounts = sys::read_file("/proc/self/mountinfo");
-    if (!own || !mounts) {
-        return "";
-    }
-    std::string path;
-    for (const std::string_view line : split(*own, '\n')) {
-        if (line.starts_with("0::")) {
-            path = line.substr(3);
-        }
-    }
-    for (const std::string_view line : split(*mounts, '\n')) {
-        const auto fields = split(line, ' ');
-        if (path.empty() || fields.size() < 5 || line.find(" - cgroup2 ") == std::string_view::npos) {
-            continue;
-        }
-        const std::string directory = normalise_path(std::string(fields[4]) + std::string(parent_path(path)));
-        const auto controllers = sys::read_file(directory + "/cgroup.subtree_control");
-        if (controllers && controllers->find("memory") != std::string::npos &&
-            controllers->find("cpu") != std::string::npos && ::access(directory.c_str(), W_OK) == 0 &&
-            ::access((directory + "/cgroup.procs").c_str(), W_OK) == 0) {
-            return directory;
-        }
-    }
-    return "";
-}
-
 } // namespace
 
 Machine inspect_machine(UserNamespaces namespaces) {
@@ -133,8 +105,9 @@ Machine inspect_machine(UserNamespaces namespaces) {
     machine.seccomp_wait_killable =
         filter_flag_known(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
     machine.memfd_noexec = memfd_noexec_known();
-    machine.cgroup = delegated_cgroup();
-    machine.cgroup_delegated = !machine.cgroup.empty();
+    DelegatedCgroup cgroup = find_delegated_cgroup();
+    machine.cgroup = std::move(cgroup.directory);
+    machine.cgroup_controllers = std::move(cgroup.controllers);
     return machine;
 }
 

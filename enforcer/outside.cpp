@@ -26,14 +26,6 @@ namespace {
 constexpr time_t placeholder_time = 0x54524144;
 constexpr auto longest_wait = std::chrono::seconds(5); // for a run that is just ending
 
-result<ok> write_setting(const std::string& path, const std::string& value) {
-    const unique_fd file = TRY(sys::open(path, O_WRONLY));
-    if (auto written = sys::write_all(file.get(), value); !written) {
-        return fail_code(written.error().code, "cannot write '" + value + "' to '" + path + "'");
-    }
-    return ok{};
-}
-
 // Following no symbolic link on the way: something may have been swapped.
 void remove_empty_directory(const std::string& path) {
     open_how how{};
@@ -71,7 +63,7 @@ bool is_untouched_placeholder(const Placeholder& placeholder) {
 Outside::Outside(Outside&& other) noexcept
     : made_(std::exchange(other.made_, {})), lock_(std::move(other.lock_)),
       janitor_pipe_(std::move(other.janitor_pipe_)), janitor_(std::exchange(other.janitor_, -1)),
-      cgroup_(std::exchange(other.cgroup_, "")) {}
+      cgroup_(std::move(other.cgroup_)) {}
 
 // Shared for the run. Nobody holds it exclusively but a run that is about to end, for as long as it tidies up.
 result<ok> Outside::lock_project(const Plan& plan) {
@@ -153,25 +145,6 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, 
     return ok{};
 }
 
-result<ok> Outside::make_cgroup(const Plan& plan) {
-    cgroup_ = plan.cgroup + "/treadline-" + std::to_string(::getpid());
-    TRY(sys::mkdir(cgroup_, 0755));
-    if (plan.resources.memory_bytes) {
-        TRY(write_setting(cgroup_ + "/memory.max", std::to_string(*plan.resources.memory_bytes)));
-        // Absent where the kernel accounts no swap.
-        if (::access((cgroup_ + "/memory.swap.max").c_str(), W_OK) == 0) {
-            TRY(write_setting(cgroup_ + "/memory.swap.max", "0"));
-        }
-    }
-    if (plan.resources.cpu_percent) {
-        constexpr unsigned period_us = 100'000;
-        TRY(write_setting(cgroup_ + "/cpu.max",
-                          std::to_string(*plan.resources.cpu_percent * (period_us / 100)) + " " +
-                              std::to_string(period_us)));
-    }
-    return ok{};
-}
-
 void Outside::keep_directory(const std::string& path) {
     std::erase_if(made_, [&](const Made& made) { return !made.placeholder && is_within(path, made.what.path); });
 }
@@ -194,20 +167,11 @@ result<Outside> Outside::make(const Plan& plan) {
     for (const Placeholder& placeholder : plan.placeholders) {
         TRY(outside.make_placeholder(placeholder, plan.command.uid, plan.command.gid));
     }
-    if (!outside.made_.empty()) {
+    outside.cgroup_ = TRY(RunCgroup::make(plan));
+    if (!outside.made_.empty() || outside.cgroup_) {
         TRY(outside.start_janitor());
     }
-    if (!plan.cgroup.empty()) {
-        TRY(outside.make_cgroup(plan));
-    }
     return outside;
-}
-
-result<ok> Outside::confine(pid_t pid) const {
-    if (cgroup_.empty()) {
-        return ok{};
-    }
-    return write_setting(cgroup_ + "/cgroup.procs", std::to_string(pid));
 }
 
 // rmdir refuses what is no longer empty by itself.
@@ -248,6 +212,7 @@ result<ok> Outside::start_janitor() {
         char byte = 0;
         while (::read(0, &byte, 1) < 0 && errno == EINTR) {
         }
+        cgroup_.remove();
         remove_made();
         ::_exit(0);
     }
@@ -256,14 +221,12 @@ result<ok> Outside::start_janitor() {
 }
 
 Outside::~Outside() {
+    cgroup_.remove();
     remove_made();
     janitor_pipe_.reset();
     if (janitor_ > 0) {
         while (::waitpid(janitor_, nullptr, 0) < 0 && errno == EINTR) {
         }
-    }
-    if (!cgroup_.empty()) {
-        ::rmdir(cgroup_.c_str());
     }
 }
 

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "enforcer/plan.h"
+#include "enforcer/run_cgroup.h"
 
 namespace treadline {
 
@@ -28,8 +29,7 @@ public:
     Outside& operator=(Outside&&) = delete;
     ~Outside();
 
-    // Puts a process into the run's cgroup, if there is one.
-    result<ok> confine(pid_t pid) const;
+    [[nodiscard]] const RunCgroup& cgroup() const { return cgroup_; }
 
     // The command made this one of the plan's directories itself: it stays, even if it is empty.
     void keep_directory(const std::string& path);
@@ -42,7 +42,6 @@ private:
     [[nodiscard]] bool alone() const;
     result<ok> make_missing_directory(const std::string& path, uid_t uid, gid_t gid);
     result<ok> make_placeholder(const Placeholder& placeholder, uid_t uid, gid_t gid);
-    result<ok> make_cgroup(const Plan& plan);
     result<ok> start_janitor();
     void remove_made() const;
 
@@ -54,10 +53,10 @@ private:
     };
     std::vector<Made> made_; // what lies in another comes after it
     unique_fd lock_;         // the project's directory; none where there is no project or no lock
-    // A process that removes the placeholders when this one is killed: it waits for the pipe to close.
+    // A process that removes placeholders and cgroup when this one is killed: it waits for the pipe to close.
     unique_fd janitor_pipe_;
     pid_t janitor_ = -1;
-    std::string cgroup_;
+    RunCgroup cgroup_;
 };
 
 } // namespace treadline

@@ -23,8 +23,8 @@ struct Machine {
     bool seccomp_notify = false;     // Linux 5.6 (SECCOMP_USER_NOTIF_FLAG_CONTINUE is 5.5, pidfd_getfd 5.6)
     bool seccomp_wait_killable = false; // Linux 5.19
     bool memfd_noexec = false;          // Linux 6.3: a memfd can be sealed against execution
-    bool cgroup_delegated = false;      // `cgroup` is a cgroup v2 directory this user may divide
-    std::string cgroup;
+    std::string cgroup; // a cgroup v2 directory this user may divide; "" if there is none
+    std::vector<std::string> cgroup_controllers; // that parts of it may have
     std::string kernel; // uname -r
     std::string architecture;
 };
@@ -124,6 +124,7 @@ struct Plan {
     bool watch_paths = true;    // judge and report path accesses by user notification
     bool answer_refusals = true; // false: report only, so that tests see what the kernel holds by itself
     std::string cgroup;         // a cgroup of the run's own is made below; "" for none
+    Resources cgroup_limits;    // of `resources`, those it keeps
     // Resolved path -> the path a rule names, where a symbolic link lies between: for the violation reports.
     std::map<std::string, std::string> aliases;
     std::map<std::string, OtherName> other_names; // by path in view

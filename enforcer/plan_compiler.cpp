@@ -16,6 +16,7 @@
 #include "enforcer/landlock_rules.h"
 #include "enforcer/mount_view.h"
 #include "enforcer/plan.h"
+#include "profiles/profile_writer.h"
 
 namespace treadline {
 namespace {
@@ -80,26 +81,50 @@ result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& 
     return ok{};
 }
 
+// By a cgroup where there is one, which keeps count of everything; by rlimits and the supervisor where there is none.
 result<ok> plan_resources(Plan& plan, const Machine& machine, Gaps& gaps) {
     Resources& resources = plan.resources;
-    if (resources.memory_bytes || resources.cpu_percent) {
-        if (machine.cgroup_delegated) {
+    const auto by_cgroup = [&](auto& limit, auto& kept, std::string_view controller) {
+        const auto& known = machine.cgroup_controllers;
+        if (limit && !machine.cgroup.empty() && std::find(known.begin(), known.end(), controller) != known.end()) {
+            kept = limit;
             plan.cgroup = machine.cgroup;
-        } else {
-            const char* what = resources.memory_bytes ? "memory" : "cpu";
-            TRY(gaps.add(
-                "`resources: " + std::string(what) +
-                "` cannot be held: no cgroup v2 directory with that controller is delegated to this user (a "
-                "systemd user session has one)"));
-            resources.memory_bytes.reset();
-            resources.cpu_percent.reset();
         }
+    };
+    by_cgroup(resources.memory_bytes, plan.cgroup_limits.memory_bytes, "memory");
+    by_cgroup(resources.processes, plan.cgroup_limits.processes, "pids");
+    by_cgroup(resources.cpu_percent, plan.cgroup_limits.cpu_percent, "cpu");
+    if (resources.cpu_percent && !plan.cgroup_limits.cpu_percent) {
+        TRY(gaps.add("`resources: cpu` cannot be held: no cgroup v2 directory with that controller is delegated to this "
+                     "user (a systemd user session has one: run inside 'systemd-run --user --scope -p Delegate=yes')"));
+        resources.cpu_percent.reset();
     }
-    if (resources.processes && plan.command.uid == 0) {
+    if (resources.processes && !plan.cgroup_limits.processes && plan.command.uid == 0) {
         TRY(gaps.add("`resources: processes` cannot be held for root, whom the kernel does not count"));
         resources.processes.reset();
     }
     return ok{};
+}
+
+void explain_resources(Plan& plan) {
+    const Resources& limits = plan.resources;
+    const Resources& kept = plan.cgroup_limits;
+    const auto add = [&](const std::string& rule, bool cgroup, const char* otherwise, const char* wider) {
+        plan.enforcement.push_back({"resources: " + rule, cgroup ? "cgroup" : otherwise, cgroup ? "" : wider});
+    };
+    if (limits.memory_bytes) {
+        add("memory: " + memory_text(*limits.memory_bytes), kept.memory_bytes.has_value(), "the supervisor looks and ends the run",
+            "for some milliseconds more can be used; memory files that no process maps are not counted");
+    }
+    if (limits.processes) {
+        add("processes: " + std::to_string(*limits.processes), kept.processes.has_value(), "rlimit", "");
+    }
+    if (limits.cpu_percent) {
+        add("cpu: " + std::to_string(*limits.cpu_percent) + "%", true, "", "");
+    }
+    if (limits.time_seconds) {
+        add("time: " + duration_text(*limits.time_seconds), false, "the supervisor ends the run", "");
+    }
 }
 
 std::string wider_than(const PolicyRule& rule, const HeldRules& held, const MountView& view) {
@@ -204,6 +229,7 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
         TRY(gaps.add(gap));
     }
     explain_rules(plan, *policy, held, view);
+    explain_resources(plan);
     plan.mounts = std::move(view.steps);
     plan.placeholders = std::move(view.placeholders);
     plan.landlock_rules = landlock_rules(held, *policy, machine.landlock_abi);

@@ -19,8 +19,10 @@
 
 namespace treadline {
 
+inline constexpr int exit_limited = 124; // as timeout(1)
+
 struct Outcome {
-    int exit_status = 0; // as a shell says it: 128+N for a signal
+    int exit_status = 0; // as a shell says it: 128+N for a signal; exit_limited where a limit ended the run
     std::vector<Violation> violations;
 };
 

@@ -20,6 +20,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/seccomp_filter.h"
+#include "profiles/profile_writer.h"
 
 namespace treadline {
 namespace {
@@ -134,9 +135,7 @@ result<ok> Supervisor::release() {
     if (::send(socket_.get(), "G", 1, MSG_NOSIGNAL) != 1) {
         return fail_errno("cannot release the command");
     }
-    if (plan_.resources.time_seconds) {
-        deadline_ = std::chrono::steady_clock::now() + std::chrono::seconds(*plan_.resources.time_seconds);
-    }
+    limits_ = TRY(LimitWatch::start(plan_, command_));
     if (filtered_ && plan_.notify) {
         TRY(fetch_listener());
     }
@@ -166,11 +165,11 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
 }
 
 int Supervisor::poll_timeout_ms() const {
-    if (!deadline_) {
+    const auto next = limits_ ? limits_->next() : std::nullopt;
+    if (!next) {
         return -1;
     }
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - std::chrono::steady_clock::now());
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - LimitWatch::Clock::now());
     return static_cast<int>(std::clamp<int64_t>(left.count(), 0, INT_MAX));
 }
 
@@ -188,7 +187,7 @@ result<ok> Supervisor::turn(int exec_pipe) {
     if (ready < 0 && errno != EINTR) {
         return fail_errno("cannot wait for the command");
     }
-    on_time_limit(); // also while calls keep coming in without a pause
+    on_limit(); // also while calls keep coming in without a pause
     if (ready <= 0) {
         return ok{};
     }
@@ -286,6 +285,10 @@ void Supervisor::on_child() {
         status = inner >= 0 && !guard_lost_ ? inner : SIGKILL;
     }
     exit_status_ = shell_status(status);
+    add_cgroup_refusals();
+    if (limit_ended_run_) {
+        exit_status_ = exit_limited;
+    }
 }
 
 // Fail closed: with its guard gone, a replaced file is only what the watch makes of it, and that can be outrun. A
@@ -310,19 +313,30 @@ void Supervisor::on_changed_mounts() {
     log_.record(std::move(violation));
 }
 
-void Supervisor::on_time_limit() {
-    if (!deadline_ || std::chrono::steady_clock::now() < *deadline_) {
+void Supervisor::on_limit() {
+    auto hit = limits_ && !exit_status_ ? limits_->look(LimitWatch::Clock::now()) : std::nullopt;
+    if (!hit) {
         return;
     }
-    deadline_.reset();
-    Violation violation;
-    violation.layer = "limit";
-    violation.operation = "time";
-    violation.object = std::to_string(*plan_.resources.time_seconds) + "s";
-    violation.reason = "the run took longer than the profile's `time` allows";
-    violation.section = "resources";
-    log_.record(std::move(violation));
-    kill_everything();
+    log_.record(std::move(hit->violation));
+    if (hit->ends_run) {
+        limit_ended_run_ = true;
+        kill_everything();
+    }
+}
+
+// The kernel's own count, which no process has to be asked for.
+void Supervisor::add_cgroup_refusals() {
+    const RunCgroup::Refusals refusals = outside_.cgroup().refusals();
+    if (refusals.kills_for_memory != 0) {
+        limit_ended_run_ = exit_status_ == 128 + SIGKILL;
+        log_.record(limit_violation("memory", memory_text(*plan_.cgroup_limits.memory_bytes),
+                                    "the run needed more memory than the profile's `memory` allows, and was ended"));
+    }
+    if (refusals.processes != 0) {
+        log_.record(limit_violation("processes", std::to_string(*plan_.cgroup_limits.processes),
+                                    "no more processes and threads were made than the profile's `processes` allows"));
+    }
 }
 
 } // namespace treadline

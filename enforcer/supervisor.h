@@ -2,7 +2,6 @@
 // limit, and ends everything inside when it goes. One thread, one poll loop.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -15,6 +14,7 @@
 #include "base/unique_fd.h"
 #include "enforcer/child.h"
 #include "enforcer/guard_watch.h"
+#include "enforcer/limit_watch.h"
 #include "enforcer/outside.h"
 #include "enforcer/plan.h"
 #include "enforcer/sandbox.h"
@@ -78,7 +78,8 @@ private:
     void on_signal();
     void on_message();
     void on_child(); // the first child stopped or ended
-    void on_time_limit();
+    void on_limit();
+    void add_cgroup_refusals();
     void on_changed_mounts();
     void kill_everything() const;
     void signal_command(int number) const;
@@ -102,7 +103,8 @@ private:
     std::set<std::string> removed_; // what the watch counted as removed; see Watch::change_mount_point()
     ViolationLog log_;
     std::optional<int> exit_status_;
-    std::optional<std::chrono::steady_clock::time_point> deadline_;
+    std::optional<LimitWatch> limits_;
+    bool limit_ended_run_ = false;
     std::string program_;
 };
 

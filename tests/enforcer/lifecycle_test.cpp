@@ -116,9 +116,11 @@ TEST_CASE("the time limit ends everything and is a violation", "[enforcer][sandb
     const auto before = std::chrono::steady_clock::now();
     const Held held = arena.run("resources: {time: 1s}\n", {"sleep", "30"});
     CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(10));
-    CHECK(held.status == 128 + SIGKILL);
+    CHECK(held.status == exit_limited);
     REQUIRE(held.violations.size() == 1);
     CHECK(held.violations[0].layer == "limit");
+    CHECK(held.violations[0].operation == "time");
+    CHECK(held.violations[0].object == "1s");
 }
 
 TEST_CASE("the command is held until it is released", "[enforcer][sandbox][lifecycle]") {

@@ -231,15 +231,36 @@ TEST_CASE("what the machine lacks is a refusal with a sentence, or a named degra
     CHECK_FALSE(plan_of(arena, "", machine).has_value());
     CHECK(plan_of(arena, "", machine, {true, false}).value().degraded.size() == 1);
 
-    const std::string limited = "resources: {memory: 1G}\n";
+    const std::string limited = "resources: {cpu: 50%}\n";
     CHECK_FALSE(plan_of(arena, limited).has_value());
     const Plan without = plan_of(arena, limited, full_machine(), {true, false}).value();
     CHECK(without.degraded.size() == 1);
-    CHECK_FALSE(without.resources.memory_bytes.has_value());
-    machine = full_machine();
-    machine.cgroup_delegated = true;
+    CHECK_FALSE(without.resources.cpu_percent.has_value());
+}
+
+TEST_CASE("limits are kept by a cgroup where one is delegated, controller by controller, and otherwise without", "[enforcer][plan]") {
+    Arena arena;
+    const std::string limits = "resources: {memory: 1G, processes: 10, cpu: 50%}\n";
+    Machine machine = full_machine();
     machine.cgroup = "/sys/fs/cgroup/user";
-    CHECK(plan_of(arena, limited, machine).value().cgroup == "/sys/fs/cgroup/user");
+    machine.cgroup_controllers = {"cpu", "memory"};
+    Command command = arena.command({"true"});
+    command.uid = 1000;
+    const Plan some = compile(arena.policy(limits), machine, command, {}).value();
+    CHECK(some.cgroup == "/sys/fs/cgroup/user");
+    CHECK(some.cgroup_limits.memory_bytes == 1ULL << 30);
+    CHECK(some.cgroup_limits.cpu_percent == 50U);
+    CHECK_FALSE(some.cgroup_limits.processes.has_value()); // by an rlimit
+    CHECK(some.resources.processes == 10U);
+    command.uid = 0; // whom the kernel's rlimit does not count
+    CHECK_FALSE(compile(arena.policy(limits), machine, command, {}).has_value());
+    machine.cgroup_controllers = {"cpu", "memory", "pids"};
+    CHECK(compile(arena.policy(limits), machine, command, {}).value().cgroup_limits.processes == 10U);
+
+    const Plan none = compile(arena.policy("resources: {memory: 1G}\n"), full_machine(), arena.command({"true"}), {}).value();
+    CHECK(none.cgroup.empty());
+    CHECK(none.degraded.empty());
+    CHECK(none.resources.memory_bytes == 1ULL << 30);
 }
 
 TEST_CASE("scopes and ports follow the Landlock version", "[enforcer][plan]") {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/syscalls.h"
+#include "base/text.h"
 #include "collector/session.h"
 #include "enforcer/plan.h"
 #include "tools/treadline/commands.h"
@@ -69,7 +70,8 @@ result<ok> doctor(const Options& options) {
                                       {"user_namespaces", machine.user_namespaces},
                                       {"user_namespaces_problem", machine.user_namespaces_why},
                                       {"seccomp_notify", machine.seccomp_notify},
-                                      {"cgroup_delegated", machine.cgroup_delegated}};
+                                      {"cgroup_delegated", !machine.cgroup.empty()},
+                                      {"cgroup_controllers", machine.cgroup_controllers}};
         return sys::write_all(STDOUT_FILENO, facts.dump(2) + "\n");
     }
     const auto mark = [](bool good) { return good ? "ok  " : "NO  "; };
@@ -92,10 +94,10 @@ result<ok> doctor(const Options& options) {
                                                      ? "with user notification"
                                                      : "with user notification (before Linux 5.19 signals may interrupt watched calls)")
                                               : "no user notification: needs Linux 5.5");
-    out += fmt::format("  {}memory and cpu   {}\n", machine.cgroup_delegated ? "ok  " : "--  ",
-                       machine.cgroup_delegated ? "cgroup v2, delegated"
-                                                : "no delegated cgroup v2: profiles with resources.memory or cpu are refused; run "
-                                                  "inside 'systemd-run --user --scope -p Delegate=yes'");
+    out += fmt::format("  {}limits           {}\n", machine.cgroup.empty() ? "--  " : "ok  ",
+                       machine.cgroup.empty() ? "no delegated cgroup v2: profiles with resources.cpu are refused, and memory is kept "
+                                                "by looking; run inside 'systemd-run --user --scope -p Delegate=yes'"
+                                              : "cgroup v2, delegated: " + join(machine.cgroup_controllers, ", "));
     out += "  --  network          no gateway yet: profiles with `connect` need --network host\n";
     return sys::write_all(STDOUT_FILENO, out);
 }

@@ -186,7 +186,8 @@ void add_enforce(CLI::App& app, Invocation& invocation) {
         ->type_name("FORMAT:FILE")
         ->allow_extra_args(false);
     command->footer("Needs no privilege. Ends with the command's own status; 125 when Treadline itself failed, 126 when\n"
-                    "the profile was refused or cannot be held here (nothing has run then), 77 with --strict.\n"
+                    "the profile was refused or cannot be held here (nothing has run then), 124 when a limit of the\n"
+                    "profile ended the run, 77 with --strict.\n"
                     "Example:  treadline enforce --report json:denied.json -- npm test");
     command->callback([options, &invocation] {
         if (invocation.command.empty()) {
