@@ -194,13 +194,15 @@ std::string World::write(const std::string& name, const std::string& text, unsig
 }
 
 RunOptions World::options() const {
-    return {project_,
-            {{"HOME", home_},
-             {"TMPDIR", root_ / "tmp"},
-             {"PATH", "/usr/bin:/bin"},
-             {"XDG_STATE_HOME", home_ + "/.local/state"},
-             {"LC_ALL", "C.UTF-8"}},
-            60};
+    RunOptions options{project_,
+                       {{"HOME", home_},
+                        {"TMPDIR", root_ / "tmp"},
+                        {"PATH", "/usr/bin:/bin"},
+                        {"XDG_STATE_HOME", home_ + "/.local/state"},
+                        {"LC_ALL", "C.UTF-8"}},
+                       60};
+    options.environment.insert(environment.begin(), environment.end());
+    return options;
 }
 
 void World::expand(std::vector<std::string>& argv) const {

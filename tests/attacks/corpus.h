@@ -67,6 +67,7 @@ public:
 
     // A process of the same user outside, with these descriptors open and this working directory. One a world.
     pid_t bystander(const std::vector<std::string>& open_files, const std::string& directory);
+    std::map<std::string, std::string> environment; // of the next runs, besides the usual one
     void inherit(const std::string& name); // the next runs have this file open as descriptor 9
     void listen(const std::string& name);  // a UNIX socket of a server of the same user
     [[nodiscard]] std::string handle(const std::string& name) const; // name_to_handle_at(2), as `hostile` takes it

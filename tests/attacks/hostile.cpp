@@ -318,7 +318,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     const Attempts* table = nullptr;
-    for (const Attempts* one : {&basic_attempts(), &file_attempts(), &mount_attempts()}) {
+    for (const Attempts* one : {&basic_attempts(), &file_attempts(), &mount_attempts(), &process_attempts()}) {
         table = one->contains(argv[1]) ? one : table;
     }
     if (table == nullptr) {

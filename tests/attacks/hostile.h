@@ -13,5 +13,7 @@ using Attempts = std::map<std::string, std::function<long(const Words&)>>;
 const Attempts& file_attempts();
 const Attempts& mount_attempts();
 
+const Attempts& process_attempts(); // sections 8 to 13
+
 // Prints what can be read from the descriptor; negative where it is none or nothing can be read.
 long read_from(int fd);
