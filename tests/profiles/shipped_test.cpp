@@ -256,7 +256,7 @@ TEST_CASE("each abstraction opens what its programs read, and not what lies besi
         {"python", Environment, "VIRTUAL_ENV", "PYTHONSTARTUP"},
         {"python", Read, "/usr/local/lib/python3.11/dist-packages/x.pth", "/usr/local/lib/node_modules/x.js"},
         {"npm", Write, "/home/ann/.npm/_logs/a", "/home/ann/.npm/_cacache/a"},
-        {"npm", Write, "/home/ann/.npm/_update-notifier-last-checked", "/home/ann/.npmrc"},
+        {"npm", Create, "/home/ann/.npm/_logs/a", "/home/ann/.npmrc"},
         {"npm", Read, "/home/ann/.npm/_logs/a", "/home/ann/.npm/_cacache/a"},
         {"node", Read, "/etc/nodejs/openssl.cnf", "/home/ann/.npm/_logs/a"},
         {"interactive", Read, "/etc/profile.d/a.sh", "/etc/pam.d/login"},
