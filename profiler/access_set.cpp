@@ -310,6 +310,7 @@ void Collector::add_guarded(RunState& state, const Access& access, const std::st
     entry.access.kind = guard.kind;
     entry.access.what = guard.what;
     entry.access.created = entry.access.created && access.created_by_run;
+    entry.access.refused = entry.access.refused && access.result != 0;
     entry.counter.add(state.subjects.of(access.process), state.run, access.count);
     entry.counter.by(state.run, access.process);
 }

@@ -47,6 +47,7 @@ struct GuardedAccess {
     GuardKind kind = GuardKind::Credential;
     std::string what;
     bool created = true; // in every access: the run itself had made it
+    bool refused = true; // every access failed: a mask or the system kept it from the run
     Evidence evidence;
 };
 

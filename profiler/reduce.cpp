@@ -187,6 +187,7 @@ std::vector<GuardedAccess> with_hooks_folded(const std::vector<GuardedAccess>& g
         GuardedAccess& whole = folded[line->second];
         whole.modes |= access.modes;
         whole.created = whole.created && access.created;
+        whole.refused = whole.refused && access.refused;
         whole.evidence = sum_of(whole.evidence, access.evidence);
     }
     return folded;
@@ -228,8 +229,9 @@ std::vector<ProposedRule> file_rules(const AccessSet& set, const std::vector<Mod
                              {Section::Files, guarded.path + ": " + to_string(modes), guarded.evidence, ""}});
             continue;
         }
-        const std::string risk = guarded.kind == GuardKind::Credential ? "credential: " + guarded.what
-                                                                       : "protected: " + guarded.what;
+        std::string risk = guarded.kind == GuardKind::Credential ? "credential: " + guarded.what
+                                                                 : "protected: " + guarded.what;
+        risk += guarded.refused ? refused_while_learning : "";
         lines.push_back(
             {guarded.path,
              {Section::Files, guarded.path + ": " + to_string(guarded.modes), guarded.evidence, risk}});

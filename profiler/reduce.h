@@ -51,6 +51,10 @@ struct Evidence {
 
 enum class Section : uint8_t { Files, Private, Connect, Listen, Unix, Syscalls, Environment, Include, Deny };
 
+// Ends the reason of a withheld rule whose every access failed while learning: the command got on without it, and
+// that an enforced run refuses it, too, is nothing new.
+inline constexpr std::string_view refused_while_learning = ", refused while learning";
+
 struct ProposedRule {
     Section section = Section::Files;
     std::string text; // the line for its section: "${project}/**: r", "socket", "3000"; not quoted for YAML
