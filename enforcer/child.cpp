@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "enforcer/child_view.h"
+#include "enforcer/self_test.h"
 
 namespace treadline {
 namespace {
@@ -111,7 +112,7 @@ void restrict_with_landlock(const ChildPlan& plan) {
         ::close(beneath.parent_fd);
     }
     for (const uint16_t port : plan.bind_ports) {
-        const landlock::NetPort rule{landlock::bind_tcp, port};
+        const landlock::NetPort rule{plan.port_rights, port};
         if (::syscall(SYS_landlock_add_rule, ruleset, landlock::rule_net_port, &rule, 0) != 0) {
             die(plan, ChildStep::LandlockPort, port);
         }
@@ -122,7 +123,8 @@ void restrict_with_landlock(const ChildPlan& plan) {
     ::close(ruleset);
 }
 
-// After this only a store to the shared page, execve and exit_group may follow: nothing else need be allowed.
+// After this only a store to the shared page, the filter's own test, execve and exit_group may follow: nothing else need
+// be allowed.
 void install_filter(const ChildPlan& plan) {
     if (!plan.filtered) {
         return;
@@ -162,8 +164,10 @@ void install_filter(const ChildPlan& plan) {
     if (TEMP_FAILURE_RETRY(::read(plan.socket, &go, 1)) != 1 || go != 'G') {
         ::_exit(125); // the supervisor gave up
     }
+    test_view(plan); // the host's root has been taken away by now
     ::pthread_sigmask(SIG_SETMASK, &plan.signal_mask, nullptr);
     install_filter(plan);
+    test_filter(plan);
     ::execve(plan.program, plan.argv.data(), plan.environment.data());
     die(plan, ChildStep::Execute);
 }
@@ -221,7 +225,7 @@ void install_filter(const ChildPlan& plan) {
     ::close(plan.peer);
     // setresuid and the new namespaces' credentials clear both of these.
     ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    if (plan.isolate_processes) {
+    if (plan.die_with_supervisor) {
         die_with_supervisor(plan);
     }
     if (plan.namespaces) {
@@ -301,6 +305,8 @@ std::string_view to_string(ChildStep step) {
         return "add the Landlock rule for port";
     case ChildStep::LandlockRestrict:
         return "enforce the Landlock ruleset";
+    case ChildStep::SelfTest:
+        return "trust the sandbox";
     case ChildStep::Report:
         return "report to the supervisor";
     case ChildStep::Seccomp:

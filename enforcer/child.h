@@ -46,6 +46,7 @@ enum class ChildStep : int {
     LandlockRule,
     LandlockPort,
     LandlockRestrict,
+    SelfTest,
     Report,
     Seccomp,
     Execute,
@@ -97,6 +98,7 @@ struct ChildPlan {
     bool namespaces = true;
     bool isolate_processes = true;
     bool own_network = true;
+    bool die_with_supervisor = true;
     const char* uid_map = nullptr;
     const char* gid_map = nullptr;
 
@@ -111,6 +113,10 @@ struct ChildPlan {
     landlock::RulesetAttributes landlock_attributes;
     std::vector<ChildLandlockRule> landlock_rules;
     std::vector<uint16_t> bind_ports;
+    uint64_t port_rights = landlock::bind_tcp;
+
+    const SelfTest* self_test = nullptr;
+    pid_t supervisor = 0;
 
     bool filtered = false; // ChildStatus::filter will be there
     unsigned filter_flags = 0;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "enforcer/held_rules.h"
 #include "enforcer/seccomp_filter.h"
 
 namespace treadline {
@@ -42,6 +43,8 @@ Violation violation_of(const Decision& decision, std::string layer, std::string 
     violation.reason = decision.reason;
     violation.risk = risk_of(decision);
     violation.review = decision.review;
+    const bool own = decision.origin && !decision.origin->source.starts_with("include ");
+    violation.line = own ? decision.origin->at.line : 0;
     return violation;
 }
 
@@ -90,9 +93,15 @@ Violation outside_process(std::string operation, const std::string& path) {
     return violation;
 }
 
-std::string layer_of(const Decision& decision) {
+// Of a path that can be seen. An audit sees all of the host; there it is the layer that would refuse.
+std::string layer_of(const Plan& plan, const Decision& decision, const std::string& path) {
+    if (plan.flat) {
+        return "landlock";
+    }
     const bool masked = decision.guard != nullptr || !decision.rule.empty();
-    return masked ? "mount" : "landlock";
+    const std::string& project = plan.policy->variables().get("project");
+    const bool hidden = plan.audit && starts_hidden(path, *plan.policy) && (project.empty() || !is_within(path, project));
+    return masked || hidden ? "mount" : "landlock";
 }
 
 std::optional<std::string> host_text(const sockaddr_storage& address, uint16_t& port) {
@@ -207,7 +216,7 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
             return;
         }
         denials.push_back(
-            violation_of(decision, outside_only ? "mount" : layer_of(decision), name, inside.path));
+            violation_of(decision, outside_only ? "mount" : layer_of(plan, decision, inside.path), name, inside.path));
     };
     if (!there && !makes && (asked.read || asked.write || asked.execute) && of_process_outside(view, inside.path)) {
         return {outside_process(asked.execute ? "execute" : asked.write ? "write" : "read", inside.path)};
@@ -291,21 +300,25 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
     if (asked.bind) {
         const Decision decision = plan.policy->decide(Operation::Listen, std::to_string(port));
         // Landlock governs TCP only; a datagram socket binds on the sandbox's own loopback.
-        if (decision.allowed || plan.landlock_abi < 4 || socket_type(task, asked.descriptor) != SOCK_STREAM) {
+        if (decision.allowed || (plan.landlock_abi < 4 && !plan.audit) || socket_type(task, asked.descriptor) != SOCK_STREAM) {
             return {};
         }
         return {violation_of(decision, "landlock", "listen", std::to_string(port))};
     }
-    if (plan.network == NetworkMode::Host || is_loopback(address)) {
+    if (!plan.audit && (plan.network == NetworkMode::Host || (is_loopback(address) && !plan.flat))) {
         return {};
     }
     // A datagram socket's connect sends nothing: libc's resolver sorts addresses this way.
-    if (port == 0 || (port == 9 && socket_type(task, asked.descriptor) == SOCK_DGRAM)) {
+    if (!asked.sends && (port == 0 || (port == 9 && socket_type(task, asked.descriptor) == SOCK_DGRAM))) {
         return {};
     }
     const std::string bracketed = address.ss_family == AF_INET6 ? "[" + *host + "]" : *host;
     const std::string object = bracketed + ":" + std::to_string(port);
-    return {violation_of(plan.policy->decide(Operation::Connect, object), "egress", "connect", object)};
+    const Decision decision = plan.policy->decide(Operation::Connect, object);
+    if ((plan.audit || plan.flat) && decision.allowed) {
+        return {};
+    }
+    return {violation_of(decision, "egress", "connect", object)};
 }
 
 namespace {

@@ -76,7 +76,7 @@ void grant_names(Rights& rights, const HeldRule& rule, const Policy& policy) {
 
 } // namespace
 
-std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& policy, int abi) {
+std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& policy, int abi, PrivateDirectories directories) {
     Rights rights(abi);
     for (const HeldRule& rule : held.rules) {
         if (rule.extent == Extent::Names && rule.directory) {
@@ -102,6 +102,9 @@ std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& po
         }
     }
     for (const PolicyEntry& entry : policy.private_directories()) {
+        if (directories == PrivateDirectories::Withhold) {
+            break;
+        }
         Modes modes = Modes(Mode::Read) | Mode::Write | Mode::Create;
         if (held.executable_private.contains(entry.pattern.path)) {
             modes |= Mode::Execute;

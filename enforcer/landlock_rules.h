@@ -9,7 +9,12 @@
 
 namespace treadline {
 
+enum class PrivateDirectories : uint8_t {
+    Grant,
+    Withhold, // no mount makes them private: the host's own would be opened
+};
+
 // Sorted by path; what a directory above grants already is left out.
-std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& policy, int abi);
+std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& policy, int abi, PrivateDirectories directories);
 
 } // namespace treadline

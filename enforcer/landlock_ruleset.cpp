@@ -74,11 +74,11 @@ std::string describe_landlock_rights(uint64_t rights) {
     return text.empty() ? "none" : text;
 }
 
-landlock::RulesetAttributes landlock_attributes(int abi, bool scopes) {
+landlock::RulesetAttributes landlock_attributes(int abi, bool scopes, bool hold_connect) {
     landlock::RulesetAttributes attributes;
     attributes.handled_access_fs = landlock_handled_fs(abi);
     if (abi >= 4) {
-        attributes.handled_access_net = landlock::bind_tcp;
+        attributes.handled_access_net = landlock::bind_tcp | (hold_connect ? landlock::connect_tcp : 0);
     }
     if (abi >= 6 && scopes) {
         attributes.scoped = landlock::scope_abstract_unix_socket | landlock::scope_signal;

@@ -21,6 +21,7 @@
 #include "enforcer/landlock_ruleset.h"
 #include "enforcer/sandbox.h"
 #include "enforcer/seccomp_filter.h"
+#include "enforcer/self_test.h"
 #include "enforcer/supervisor.h"
 
 namespace treadline {
@@ -119,20 +120,26 @@ result<ok> Supervisor::prepare(ChildPlan& child) {
         child.mounts.push_back(TRY(prepare_mount(step)));
     }
     child.directory = command.directory.c_str();
+    child.self_test = &plan_.self_test;
+    child.supervisor = ::getpid();
     child.limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});
     if (plan_.resources.processes && !plan_.cgroup_limits.processes) {
         const rlim_t processes = *plan_.resources.processes + (child.isolate_processes ? 1 : 0); // and init
         child.limits.emplace_back(RLIMIT_NPROC, rlimit{processes, processes});
     }
+    const bool hold_connect = plan_.flat && plan_.network == NetworkMode::None;
+    child.die_with_supervisor = child.isolate_processes || plan_.flat;
     if (plan_.landlock_abi > 0) {
         child.landlock_attributes =
-            landlock_attributes(plan_.landlock_abi, plan_.scope_signals_and_abstract_sockets);
+            landlock_attributes(plan_.landlock_abi, plan_.scope_signals_and_abstract_sockets, hold_connect);
         child.landlock_size = landlock_attributes_size(plan_.landlock_abi);
         for (const LandlockRule& rule : plan_.landlock_rules) {
             child.landlock_rules.push_back({rule.path.c_str(), rule.rights});
         }
         if (plan_.landlock_abi >= 4) {
             child.bind_ports = plan_.bind_ports;
+            // Its own servers, which share the host's loopback.
+            child.port_rights = landlock::bind_tcp | (hold_connect ? landlock::connect_tcp : 0);
         }
     }
     if (plan_.syscalls) {
@@ -149,6 +156,9 @@ error Supervisor::child_error() const {
     const ChildStatus& status = *page_.get();
     const auto step = static_cast<ChildStep>(status.failed_step.load());
     const int index = status.failed_index;
+    if (step == ChildStep::SelfTest) {
+        return {0, self_test_failure(static_cast<SelfTestProbe>(index), plan_.self_test)};
+    }
     std::string what = "cannot " + std::string(to_string(step));
     const auto at = static_cast<size_t>(index);
     if (step == ChildStep::Mount && at < plan_.mounts.size()) {
@@ -180,7 +190,11 @@ result<ok> Supervisor::hand_over_filter() {
     if (!plan_.syscalls) {
         return ok{};
     }
-    const auto filter = TRY(compile_seccomp({*plan_.syscalls, plan_.notify, plan_.watch_paths}));
+    SeccompRules rules{*plan_.syscalls, plan_.notify, plan_.watch_paths, plan_.audit};
+    if (plan_.flat && plan_.network == NetworkMode::None) {
+        rules.flat = FlatSockets{!plan_.policy->unix_sockets().empty(), plan_.landlock_abi >= 4};
+    }
+    const auto filter = TRY(compile_seccomp(rules));
     ChildStatus& status = *page_.get();
     if (filter.empty() || filter.size() > status.filter.size()) {
         return fail("the system call filter has " + std::to_string(filter.size()) + " instructions, more than the kernel takes");
@@ -248,6 +262,9 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
     std::unique_ptr<Supervisor> self(
         new Supervisor(plan, std::move(page), std::move(gate), std::move(outside)));
     TRY(check_inherited(self->plan_));
+    if (self->plan_.adopt_leftovers) {
+        TRY(self->adopt_leftovers());
+    }
     self->program_ = TRY(find_program(self->plan_.command));
     ChildPlan child;
     TRY(self->prepare(child));

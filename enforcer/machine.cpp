@@ -5,10 +5,12 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -79,6 +81,30 @@ bool filter_flag_known(unsigned flags) {
     return errno == EFAULT;
 }
 
+// Under somebody else's filter ours may be refused, and only one in a chain may have a listener (seccomp_unotify(2)).
+// Tried where it can do no harm: in a child that ends at once.
+enum class Filters : uint8_t { None, Plain, Listening };
+Filters filters_work() {
+    if (::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0) {
+        return Filters::Listening;
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+        sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+        const sock_fprog program{1, &allow};
+        ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program) >= 0) {
+            ::_exit(static_cast<int>(Filters::Listening));
+        }
+        const bool plain = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
+        ::_exit(static_cast<int>(plain ? Filters::Plain : Filters::None));
+    }
+    int status = 0;
+    while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return child > 0 && WIFEXITED(status) ? static_cast<Filters>(WEXITSTATUS(status)) : Filters::None;
+}
+
 bool memfd_noexec_known() {
     const unique_fd file(::memfd_create("probe", MFD_CLOEXEC | memfd_noexec_seal));
     return file.valid();
@@ -100,8 +126,10 @@ Machine inspect_machine(UserNamespaces namespaces) {
     int major = 0;
     int minor = 0;
     std::sscanf(names.release, "%d.%d", &major, &minor);
+    const Filters filters = filters_work();
+    machine.seccomp = filters != Filters::None;
     machine.seccomp_notify =
-        action_available(SECCOMP_RET_USER_NOTIF) && (major > 5 || (major == 5 && minor >= 6));
+        filters == Filters::Listening && action_available(SECCOMP_RET_USER_NOTIF) && (major > 5 || (major == 5 && minor >= 6));
     machine.seccomp_wait_killable =
         filter_flag_known(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
     machine.memfd_noexec = memfd_noexec_known();

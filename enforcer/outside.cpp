@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -63,7 +65,7 @@ bool is_untouched_placeholder(const Placeholder& placeholder) {
 Outside::Outside(Outside&& other) noexcept
     : made_(std::exchange(other.made_, {})), lock_(std::move(other.lock_)),
       janitor_pipe_(std::move(other.janitor_pipe_)), janitor_(std::exchange(other.janitor_, -1)),
-      cgroup_(std::move(other.cgroup_)) {}
+      cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
 
 // Shared for the run. Nobody holds it exclusively but a run that is about to end, for as long as it tidies up.
 result<ok> Outside::lock_project(const Plan& plan) {
@@ -168,14 +170,30 @@ result<Outside> Outside::make(const Plan& plan) {
         TRY(outside.make_placeholder(placeholder, plan.command.uid, plan.command.gid));
     }
     outside.cgroup_ = TRY(RunCgroup::make(plan));
-    if (!outside.made_.empty() || outside.cgroup_) {
+    if (!plan.temporary.empty()) {
+        TRY(outside.make_temporary(plan));
+    }
+    if (!outside.made_.empty() || outside.cgroup_ || !outside.temporary_.empty()) {
         TRY(outside.start_janitor());
     }
     return outside;
 }
 
+result<ok> Outside::make_temporary(const Plan& plan) {
+    TRY(sys::mkdir(plan.temporary, 0700));
+    temporary_ = plan.temporary;
+    if (::geteuid() != plan.command.uid && ::lchown(temporary_.c_str(), plan.command.uid, plan.command.gid) != 0) {
+        return fail_errno("cannot give away the directory '" + temporary_ + "'");
+    }
+    return ok{};
+}
+
 // rmdir refuses what is no longer empty by itself.
 void Outside::remove_made() const {
+    if (!temporary_.empty()) {
+        std::error_code left; // what the command made unreadable for itself stays
+        std::filesystem::remove_all(temporary_, left);
+    }
     if (made_.empty() || !alone()) {
         return;
     }

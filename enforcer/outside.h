@@ -1,5 +1,6 @@
 // What a run changes outside the sandbox, and takes back: missing directories that a `c` rule names (where they are
-// still empty), placeholders for guards (where they are still as they were made), a cgroup of the run's own.
+// still empty), placeholders for guards (where they are still as they were made), a cgroup and, without mounts, a temporary
+// directory of the run's own.
 //
 // Overlapping runs of one project share what they make: each holds a shared lock on the project's directory, and only
 // one that is alone takes anything back. What a run finds already made by another, or left by one that was killed, is
@@ -40,6 +41,7 @@ private:
     Outside() = default;
     result<ok> lock_project(const Plan& plan);
     [[nodiscard]] bool alone() const;
+    result<ok> make_temporary(const Plan& plan);
     result<ok> make_missing_directory(const std::string& path, uid_t uid, gid_t gid);
     result<ok> make_placeholder(const Placeholder& placeholder, uid_t uid, gid_t gid);
     result<ok> start_janitor();
@@ -57,6 +59,7 @@ private:
     unique_fd janitor_pipe_;
     pid_t janitor_ = -1;
     RunCgroup cgroup_;
+    std::string temporary_; // removed with what is in it
 };
 
 } // namespace treadline

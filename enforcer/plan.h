@@ -20,7 +20,8 @@ struct Machine {
     int landlock_abi = 0;            // 0: not there
     bool user_namespaces = false;    // an unprivileged process may make one and mount in it
     std::string user_namespaces_why; // a sentence with the remedy when it may not
-    bool seccomp_notify = false;     // Linux 5.6 (SECCOMP_USER_NOTIF_FLAG_CONTINUE is 5.5, pidfd_getfd 5.6)
+    bool seccomp = true;             // a filter can be installed
+    bool seccomp_notify = false;     // with a listener; Linux 5.6 (SECCOMP_USER_NOTIF_FLAG_CONTINUE is 5.5, pidfd_getfd 5.6)
     bool seccomp_wait_killable = false; // Linux 5.19
     bool memfd_noexec = false;          // Linux 6.3: a memfd can be sealed against execution
     std::string cgroup; // a cgroup v2 directory this user may divide; "" if there is none
@@ -104,6 +105,17 @@ struct Enforcement {
     bool operator==(const Enforcement&) const = default;
 };
 
+// What the command's own process tries in the finished sandbox, just before it becomes the command; one that succeeds is a
+// refusal to start (self_test.h).
+struct SelfTest {
+    std::string secret;         // an existing path that must not open for reading; "" if there is none to try
+    std::string sealed;         // one that must not open for writing; "" likewise
+    bool unlisted_call = false; // unshare(2), which without arguments succeeds everywhere but under a filter
+    bool contact = false;       // a datagram socket that finds a route to another machine; nothing is sent
+    bool signal = false;        // whether the supervisor can be signalled
+    bool operator==(const SelfTest&) const = default;
+};
+
 struct Plan {
     Command command;               // environment: what the command will see
     bool namespaces = true;        // user and mount namespaces, and with them the next two
@@ -116,13 +128,18 @@ struct Plan {
     int landlock_abi = 0;                      // 0: no Landlock
     std::vector<LandlockRule> landlock_rules;
     std::vector<uint16_t> bind_ports; // TCP ports that may be bound
+    bool flat = false;          // no namespaces: Landlock and the filter hold the network, too (machine_gaps.h)
+    std::string temporary;      // made outside for the run, and removed with what is in it: instead of a private ${tmp}
+    bool adopt_leftovers = false; // no pid namespace ends what the command leaves behind: the supervisor does
     bool scope_signals_and_abstract_sockets = false;
     std::optional<std::vector<std::string>> syscalls; // names allowed; none: no filter
     bool notify = true;         // unlisted calls are reported; else they just fail with EPERM
     bool wait_killable = false; // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
     bool memfd_noexec = true;   // memfd_create is given, sealed against execution; else refused
     bool watch_paths = true;    // judge and report path accesses by user notification
+    bool audit = false;         // what the policy refuses is reported and let through
     bool answer_refusals = true; // false: report only, so that tests see what the kernel holds by itself
+    SelfTest self_test;
     std::string cgroup;         // a cgroup of the run's own is made below; "" for none
     Resources cgroup_limits;    // of `resources`, those it keeps
     // Resolved path -> the path a rule names, where a symbolic link lies between: for the violation reports.
@@ -145,6 +162,12 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
 // `allow_credentials` leaves them readable.
 result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
                               bool allow_credentials);
+
+// Auditing: everything goes on as without Treadline, and what the policy would refuse is reported. Existing credentials
+// that no rule opens are masked as while learning, which is the one thing an audit refuses; `allow_credentials` leaves
+// them readable and reports each access.
+result<Plan> compile_audit(std::shared_ptr<const Policy> policy, const Machine& machine, const Command& command,
+                           bool allow_credentials);
 
 // Text for `explain`: the profile's own rules and what holds them, with Detail::All every step of the plan, too.
 enum class Detail : uint8_t { OwnRules, All };

@@ -1,27 +1,29 @@
 // Policy + machine -> plan. Decides nothing itself: it asks the policy, and says what cannot be held.
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <set>
 #include <string>
 #include <utility>
 
-#include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
-#include "enforcer/guard_scan.h"
+#include "enforcer/flat_rules.h"
 #include "enforcer/held_rules.h"
 #include "enforcer/landlock_rules.h"
+#include "enforcer/landlock_ruleset.h"
+#include "enforcer/machine_gaps.h"
 #include "enforcer/mount_view.h"
 #include "enforcer/plan.h"
+#include "enforcer/self_test.h"
 #include "profiles/profile_writer.h"
 
 namespace treadline {
 namespace {
-
-constexpr int oldest_landlock = 1; // Linux 5.13
 
 class Gaps {
 public:
@@ -103,6 +105,15 @@ result<ok> plan_resources(Plan& plan, const Machine& machine, Gaps& gaps) {
         TRY(gaps.add("`resources: processes` cannot be held for root, whom the kernel does not count"));
         resources.processes.reset();
     }
+    // Without a pid namespace the run's processes are not to be told from the user's others.
+    if (plan.flat && resources.processes && !plan.cgroup_limits.processes) {
+        TRY(gaps.add("`resources: processes` cannot be held: there is neither a pid namespace nor a delegated cgroup to count in"));
+        resources.processes.reset();
+    }
+    if (plan.flat && resources.memory_bytes && !plan.cgroup_limits.memory_bytes) {
+        TRY(gaps.add("`resources: memory` cannot be held: there is neither a pid namespace nor a delegated cgroup to count in"));
+        resources.memory_bytes.reset();
+    }
     return ok{};
 }
 
@@ -162,35 +173,124 @@ std::vector<std::string> with_missing_parents(const std::vector<std::string>& di
 }
 
 void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, const MountView& view) {
+    const std::string beside = plan.flat ? "the supervisor's answers" : "mount";
     for (const PolicyRule& rule : policy.files()) {
         const bool writes = rule.modes.has(Mode::Write) || rule.modes.has(Mode::Create);
+        std::string wider = wider_than(rule, held, view);
+        constexpr std::string_view not_held = "not held: ";
+        if (wider.starts_with(not_held)) {
+            plan.enforcement.push_back({rule.text, "not held", wider.substr(not_held.size())});
+            continue;
+        }
         plan.enforcement.push_back({rule.text,
-                                    writes ? "landlock, writable mount" : "landlock, read-only mount",
-                                    wider_than(rule, held, view)});
+                                    plan.flat ? "landlock" : writes ? "landlock, writable mount" : "landlock, read-only mount",
+                                    std::move(wider)});
     }
     for (const PolicyEntry& entry : policy.private_directories()) {
-        plan.enforcement.push_back({"private: " + entry.text, "empty mount, landlock", ""});
+        const bool temporary = entry.pattern.path == policy.variables().get("tmp");
+        plan.enforcement.push_back({"private: " + entry.text, plan.flat ? "landlock" : "empty mount, landlock",
+                                    !plan.flat    ? ""
+                                    : temporary ? "TMPDIR names a directory of the run's own instead"
+                                                : "the directory is closed instead"});
     }
     for (const PolicyEntry& entry : policy.deny()) {
         const bool glob = entry.pattern.extent == Extent::Glob;
         plan.enforcement.push_back(
-            {"deny: " + entry.text, "mount", glob ? "names made during the run are not covered" : ""});
+            {"deny: " + entry.text, plan.flat ? "landlock, the supervisor's answers" : "mount", glob ? "names made during the run are not covered" : ""});
     }
     for (const PolicyPort& port : policy.listen()) {
         plan.enforcement.push_back(
             {"listen: " + std::to_string(port.port),
-             plan.landlock_abi >= 4 ? "landlock, network namespace" : "network namespace",
-             plan.landlock_abi >= 4 ? "" : "any port can be bound inside (Landlock before ABI 4)"});
+             plan.flat                ? "landlock"
+             : plan.landlock_abi >= 4 ? "landlock, network namespace"
+                                      : "network namespace",
+             plan.landlock_abi >= 4 || plan.flat ? "" : "any port can be bound inside (Landlock before ABI 4)"});
     }
     for (const PolicyEntry& entry : policy.unix_sockets()) {
-        plan.enforcement.push_back({"unix: " + entry.text, "mount", ""});
+        plan.enforcement.push_back({"unix: " + entry.text, beside, plan.flat ? "a program can race them" : ""});
     }
     const std::string calls = std::to_string(policy.syscalls().size());
     plan.enforcement.push_back({"syscalls: " + calls + " calls", "seccomp", ""});
     plan.enforcement.push_back({"environment", "the command starts with the named variables only", ""});
     plan.enforcement.push_back(
         {plan.network == NetworkMode::None ? "network: none" : "network: host",
-         plan.network == NetworkMode::None ? "network namespace without any way out" : "not held", ""});
+         plan.network != NetworkMode::None ? "not held"
+         : plan.flat                       ? "seccomp (no datagram socket), landlock (no TCP connection)"
+                                           : "network namespace without any way out",
+         ""});
+}
+
+// Terminals of other sessions and other programs' shared memory lie beside the command's own.
+bool is_everybodys(const std::string& path) {
+    return is_within(path, "/dev/pts") || is_within(path, "/dev/shm");
+}
+
+// In place of the private temporary directory, which only a mount could make: one of the run's own, named to the command.
+std::string own_temporary(const std::string& tmp) {
+    uint64_t number = 0;
+    if (::getrandom(&number, sizeof number, 0) != sizeof number) {
+        return "";
+    }
+    std::array<char, 17> text{};
+    std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(number));
+    return join_path(tmp, "treadline-" + std::string(text.data()));
+}
+
+// Without namespaces: Landlock goes around what mounts would lie over, and the filter makes no socket that Landlock does
+// not see.
+result<ok> plan_flat(Plan& plan, const HeldRules& held, const MountView& view, Gaps& gaps) {
+    const Policy& policy = *plan.policy;
+    plan.namespaces = false;
+    plan.isolate_processes = false;
+    plan.new_root = false;
+    plan.adopt_leftovers = true;
+    std::vector<std::string> masked;
+    std::vector<std::string> sealed;
+    for (const MountStep& step : view.steps) {
+        const bool mask = step.kind == MountStep::Kind::MaskFile || step.kind == MountStep::Kind::MaskDirectory;
+        if (mask) {
+            masked.push_back(step.target);
+        } else if (step.kind == MountStep::Kind::Bind && !step.writable) {
+            sealed.push_back(step.target);
+        }
+    }
+    FlatRules flat = flatten(landlock_rules(held, policy, plan.landlock_abi, PrivateDirectories::Withhold), masked, sealed);
+    std::erase_if(flat.rules, [](const LandlockRule& rule) { return is_everybodys(rule.path); });
+    for (std::string& gap : flat.gaps) {
+        TRY(gaps.add(std::move(gap)));
+    }
+    for (const Placeholder& placeholder : view.placeholders) {
+        TRY(gaps.add("'" + printable(placeholder.path) + "' (" + printable(placeholder.why) +
+                     ") can be made: only a mount could keep its name"));
+        break; // the rest are the same sentence about other names
+    }
+    const std::string& tmp = policy.variables().get("tmp");
+    for (const PolicyEntry& entry : policy.private_directories()) {
+        if (entry.pattern.path != tmp) {
+            TRY(gaps.add("`private: " + entry.text + "` cannot be made without mounts; the directory is closed instead"));
+            continue;
+        }
+        TRY(gaps.add("`private: " + entry.text + "` cannot be made without mounts; TMPDIR names a directory of the run's own instead"));
+        plan.temporary = own_temporary(tmp);
+        const uint64_t rights = landlock_rights(Modes(Mode::Read) | Mode::Write | Mode::Create, LandlockObject::Directory, plan.landlock_abi);
+        flat.rules.push_back({plan.temporary, rights, "private: " + entry.text});
+        for (const char* name : {"TMPDIR", "TMP", "TEMP"}) {
+            plan.command.environment[name] = plan.temporary;
+        }
+    }
+    if (plan.network == NetworkMode::None) {
+        if (!policy.unix_sockets().empty()) {
+            TRY(gaps.add("`unix` (" + policy.unix_sockets().front().text +
+                         ") is held by the supervisor's answers alone, which a program can race"));
+        }
+        if (!plan.bind_ports.empty()) {
+            TRY(gaps.add(plan.landlock_abi >= 4
+                             ? "the host's loopback is the command's, too: what listens there on the ports of `listen` can be reached"
+                             : "`listen` cannot be used: Landlock before ABI 4 (Linux 6.7) holds no port, so no internet socket is given"));
+        }
+    }
+    plan.landlock_rules = std::move(flat.rules);
+    return ok{};
 }
 
 } // namespace
@@ -198,22 +298,18 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
 result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machine, const Command& command,
                      const CompileOptions& options) {
     Gaps gaps(options.allow_degraded);
-    if (!machine.user_namespaces) {
-        return fail("cannot hold any rule here: " + machine.user_namespaces_why);
-    }
-    if (machine.landlock_abi < oldest_landlock) {
-        TRY(gaps.add("`files` cannot be held exactly: this kernel (" + machine.kernel +
-                     ") has no Landlock; boot with `lsm=landlock,…` or use Linux 5.13 or later"));
-    }
-    if (!machine.seccomp_notify) {
-        TRY(gaps.add("denials cannot be reported: this kernel (" + machine.kernel +
-                     ") has no seccomp notifications (Linux 5.6)"));
+    for (const MachineGap& gap : machine_gaps(machine)) {
+        if (gap.fatal) {
+            return fail(gap.sentence);
+        }
+        TRY(gaps.add(gap.sentence));
     }
     Plan plan;
     plan.policy = policy;
     plan.command = command;
     plan.command.environment = allowed_environment(*policy, command);
     plan.landlock_abi = machine.landlock_abi;
+    plan.flat = !machine.user_namespaces;
     plan.scope_signals_and_abstract_sockets = machine.landlock_abi >= 6;
     plan.notify = machine.seccomp_notify;
     plan.wait_killable = machine.seccomp_wait_killable;
@@ -230,105 +326,19 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     }
     explain_rules(plan, *policy, held, view);
     explain_resources(plan);
-    plan.mounts = std::move(view.steps);
-    plan.placeholders = std::move(view.placeholders);
-    plan.landlock_rules = landlock_rules(held, *policy, machine.landlock_abi);
-    held.make_directories.insert(held.make_directories.end(), view.make_directories.begin(), view.make_directories.end());
+    if (plan.flat) {
+        TRY(plan_flat(plan, held, view, gaps));
+    } else {
+        plan.mounts = std::move(view.steps);
+        plan.placeholders = std::move(view.placeholders);
+        plan.landlock_rules = landlock_rules(held, *policy, machine.landlock_abi, PrivateDirectories::Grant);
+        held.make_directories.insert(held.make_directories.end(), view.make_directories.begin(), view.make_directories.end());
+    }
     plan.make_directories = with_missing_parents(held.make_directories);
     plan.aliases = std::move(held.aliases);
     plan.other_names = std::move(view.other_names);
+    plan.self_test = self_test_for(plan);
     plan.degraded.insert(plan.degraded.end(), gaps.sentences.begin(), gaps.sentences.end());
-    return plan;
-}
-
-namespace {
-
-// Whether the user can get to a path. Root in a user namespace of its own has no rights over other users' directories,
-// so what lies in them can be neither read nor masked by it.
-bool reachable_by(unsigned uid, const std::string& path) {
-    for (std::string at(parent_path(path)); at != "/"; at = std::string(parent_path(at))) {
-        struct stat status {};
-        if (::stat(at.c_str(), &status) != 0 || (status.st_uid != uid && (status.st_mode & (S_IXGRP | S_IXOTH)) == 0)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// The files below a directory; false if they are many, or not all can be seen or masked one by one.
-bool list_files(const std::string& directory, std::vector<std::string>& files) {
-    constexpr size_t most = 64;
-    if (!sys::open(directory, O_RDONLY | O_DIRECTORY)) {
-        return false;
-    }
-    for (const DirectoryEntry& entry : list_directory(directory)) {
-        const std::string path = join_path(directory, entry.name);
-        if (entry.symlink || files.size() == most || (entry.directory && !list_files(path, files))) {
-            return false;
-        }
-        if (!entry.directory) {
-            files.push_back(path);
-        }
-    }
-    return true;
-}
-
-} // namespace
-
-result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
-                              bool allow_credentials) {
-    Plan plan;
-    plan.command = command;
-    plan.isolate_processes = false;
-    plan.network = NetworkMode::Host;
-    plan.new_root = false;
-    plan.notify = false;
-    plan.watch_paths = false;
-    if (allow_credentials) {
-        plan.namespaces = false;
-        return plan;
-    }
-    if (!machine.user_namespaces) {
-        return fail("cannot mask credentials for the learning run: " + machine.user_namespaces_why +
-                    "; or learn with --allow-credentials, which leaves them readable");
-    }
-    Profile nothing;
-    const Policy policy = TRY(Policy::build(nothing, "learning", variables, [](const std::string& name) {
-        return result<Profile>(fail("no abstraction '" + name + "'"));
-    }));
-    GuardScanInput input;
-    input.policy = &policy;
-    input.visible = [](const std::string& path) {
-        return !is_within(path, "/proc") && !is_within(path, "/dev");
-    };
-    input.writable = [](const std::string&) { return false; };
-    if (const std::string& project = variables.get("project"); !project.empty() && project != "/") {
-        input.roots.push_back(project);
-    }
-    const GuardScan scan = scan_guards(input);
-    for (const GuardedPath& guarded : scan.guarded) {
-        if (guarded.holding != GuardedPath::Holding::Mask || !reachable_by(command.uid, guarded.path)) {
-            continue;
-        }
-        // File by file where they are few, so that a program may look at their names, as it may without Treadline.
-        std::vector<std::string> files;
-        if (guarded.directory && !list_files(guarded.path, files)) {
-            plan.mounts.push_back({MountStep::Kind::MaskDirectory, "", guarded.path, false, false, guarded.why});
-            continue;
-        }
-        if (!guarded.directory) {
-            files.push_back(guarded.path);
-        }
-        for (const std::string& file : files) {
-            plan.mounts.push_back({MountStep::Kind::MaskFile, "", file, false, false, guarded.why});
-        }
-    }
-    // What a person wrote in the profile must not be the command's to change before it is extended.
-    const std::string folder = join_path(variables.get("project"), ".treadline");
-    struct stat status {};
-    if (::lstat(folder.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-        plan.mounts.push_back({MountStep::Kind::Bind, folder, folder, false, true, "the profile"});
-    }
     return plan;
 }
 

@@ -51,10 +51,13 @@ std::string describe_mount(const MountStep& step) {
 
 // What the run changes outside, and what this machine cannot hold.
 void describe_outside(std::string& out, const Plan& plan) {
-    if (!plan.placeholders.empty() || !plan.make_directories.empty()) {
+    if (!plan.placeholders.empty() || !plan.make_directories.empty() || !plan.temporary.empty()) {
         out += "Made on the host for the run\n";
         for (const std::string& path : plan.make_directories) {
             line(out, "directory " + printable(path) + "   # removed afterwards if empty");
+        }
+        if (!plan.temporary.empty()) {
+            line(out, "directory " + printable(plan.temporary) + "   # TMPDIR; removed afterwards with what is in it");
         }
         for (const Placeholder& placeholder : plan.placeholders) {
             line(out, "placeholder " + printable(placeholder.path) + "   # " + printable(placeholder.why) +

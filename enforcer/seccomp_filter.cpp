@@ -42,6 +42,8 @@ constexpr std::array watched = {
     "fsetxattr", "setxattrat",   "removexattr",  "lremovexattr",  "fremovexattr", "removexattrat",
     "file_setattr", "connect",   "bind",
 };
+// Their addresses lie behind a pointer, so the filter cannot tell the calls without one, which are many.
+constexpr std::array watched_in_audits = {"sendmsg", "sendmmsg"};
 
 // They change a file's attributes through a descriptor that only reads it.
 constexpr std::array watched_ioctls = {static_cast<uint32_t>(FS_IOC_SETFLAGS), static_cast<uint32_t>(FS_IOC_FSSETXATTR)};
@@ -100,24 +102,34 @@ constexpr std::array narrow_refusals = std::to_array<NarrowRefusal>({
     {"memfd_create", 1, NarrowRefusal::Test::NoBit, memfd_noexec_seal},
 });
 
+// Where no network namespace holds it: TCP's fast open contacts somebody without a connect that Landlock would see.
+constexpr std::array flat_refusals = std::to_array<NarrowRefusal>({
+    {"sendto", 3, NarrowRefusal::Test::AnyBit, MSG_FASTOPEN},
+    {"sendmsg", 2, NarrowRefusal::Test::AnyBit, MSG_FASTOPEN},
+    {"sendmmsg", 3, NarrowRefusal::Test::AnyBit, MSG_FASTOPEN},
+});
+
 bool lists(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 // Runs before libseccomp's program, which checks the architecture itself; a foreign one skips this.
-std::vector<sock_filter> narrow_program(uint32_t refusal, const std::vector<std::string>& allowed, bool watch_ioctls) {
+std::vector<sock_filter> narrow_program(uint32_t refusal, const SeccompRules& rules) {
     std::vector<sock_filter> program = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, native_architecture, 0, 0), // patched: else to the end
     };
-    std::vector<NarrowRefusal> rules(narrow_refusals.begin(), narrow_refusals.end());
+    std::vector<NarrowRefusal> refusals(narrow_refusals.begin(), narrow_refusals.end());
+    if (rules.flat) {
+        refusals.insert(refusals.end(), flat_refusals.begin(), flat_refusals.end());
+    }
     for (const uint32_t request : watched_ioctls) {
-        if (watch_ioctls) { // no refusals, but to be judged: the supervisor sees them in the same way
-            rules.push_back({"ioctl", 1, NarrowRefusal::Test::Equal, request});
+        if (rules.notify && rules.watch_paths) { // no refusals, but to be judged: the supervisor sees them in the same way
+            refusals.push_back({"ioctl", 1, NarrowRefusal::Test::Equal, request});
         }
     }
-    for (const NarrowRefusal& rule : rules) {
-        if (rule.unless != nullptr && lists(allowed, rule.unless)) {
+    for (const NarrowRefusal& rule : refusals) {
+        if (rule.unless != nullptr && lists(rules.allowed, rule.unless)) {
             continue;
         }
         // Little-endian on every architecture here: the low half comes first.
@@ -203,7 +215,31 @@ bool fits(const Shape& shape, const seccomp_data& data) {
     });
 }
 
-result<ok> allow(const Filter& filter, const std::string& name, int number, bool internet) {
+// Datagrams go where no Landlock rule looks; the kernel takes a type's lowest four bits.
+result<ok> allow_flat_sockets(const Filter& filter, int number, const FlatSockets& sockets, bool internet) {
+    const scmp_arg_cmp stream{1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM};
+    if (sockets.unix_streams) {
+        TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_UNIX), stream}));
+    }
+    if (!internet || !sockets.tcp) {
+        return ok{};
+    }
+    for (const uint64_t family : {AF_INET, AF_INET6}) {
+        for (const uint64_t protocol : {0, static_cast<int>(IPPROTO_TCP)}) {
+            TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, family), stream, equal(2, protocol)}));
+        }
+    }
+    return add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
+}
+
+result<ok> allow(const Filter& filter, const std::string& name, int number, const SeccompRules& rules) {
+    const bool internet = allows_internet_sockets(rules.allowed);
+    if (name == "socket" && rules.flat) {
+        return allow_flat_sockets(filter, number, *rules.flat, internet);
+    }
+    if (name == "sendto" && rules.notify && rules.watch_paths) { // with an address it contacts somebody, as connect does
+        return add(filter, SCMP_ACT_ALLOW, number, {equal(4, 0)});
+    }
     if (name == "socket" && internet) {
         // Some runtimes ask for MPTCP first and take TCP where the kernel has none, as here.
         for (const uint64_t family : {AF_INET, AF_INET6}) {
@@ -251,6 +287,14 @@ bool is_watched_ioctl(uint64_t request) {
     return std::find(watched_ioctls.begin(), watched_ioctls.end(), static_cast<uint32_t>(request)) != watched_ioctls.end();
 }
 
+bool is_watched_in_audits(std::string_view name) {
+    return std::find(watched_in_audits.begin(), watched_in_audits.end(), name) != watched_in_audits.end();
+}
+
+bool is_native(uint32_t architecture) {
+    return architecture == native_architecture;
+}
+
 bool allows_internet_sockets(const std::vector<std::string>& allowed) {
     return lists(allowed, "listen");
 }
@@ -280,7 +324,8 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules) {
     if (filter == nullptr) {
         return fail("cannot make a system call filter");
     }
-    if (::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)) != 0) {
+    if (::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH,
+                           rules.audit ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS)) != 0) {
         return fail("cannot set the answer to foreign system calls");
     }
     // The kernel remembers which numbers are allowed whatever their arguments (Linux 5.11), so the order of
@@ -288,16 +333,17 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules) {
     for (const auto* names : {&indispensable_syscalls(), &rules.allowed}) {
         for (const std::string& name : *names) {
             const int number = syscall_number(name);
-            const bool notified = rules.notify && rules.watch_paths && is_watched_syscall(name);
+            const bool notified = rules.notify && rules.watch_paths &&
+                                  (is_watched_syscall(name) || (rules.audit && is_watched_in_audits(name)));
             if (number < 0 || notified || name == "clone3") {
                 continue;
             }
-            TRY(allow(filter, name, number, allows_internet_sockets(rules.allowed)));
+            TRY(allow(filter, name, number, rules));
         }
     }
     // libc falls back to clone, whose flags can be seen.
     TRY(add(filter, SCMP_ACT_ERRNO(ENOSYS), syscall_number("clone3")));
-    std::vector<sock_filter> program = narrow_program(refusal, rules.allowed, rules.notify && rules.watch_paths);
+    std::vector<sock_filter> program = narrow_program(refusal, rules);
     const std::vector<sock_filter> rest = TRY(exported(filter));
     program.insert(program.end(), rest.begin(), rest.end());
     return program;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,20 +20,32 @@
 
 namespace treadline {
 
+// What sockets may be made where no network namespace holds them: none whose contacts Landlock does not see.
+struct FlatSockets {
+    bool unix_streams = false; // for the profile's `unix`
+    bool tcp = false;          // if the profile lists @network and Landlock holds connect (ABI 4)
+    bool operator==(const FlatSockets&) const = default;
+};
+
 struct SeccompRules {
     std::vector<std::string>
         allowed;        // names; ones libseccomp does not know cannot be allowed and are left out
     bool notify = true; // false: what would be a notification is EPERM
     bool watch_paths = true;
+    bool audit = false; // everything that is not allowed is a notification, to be let through: foreign calls, too
+    std::optional<FlatSockets> flat = std::nullopt;
     bool operator==(const SeccompRules&) const = default;
 };
 
 result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules);
 
-// Whether a listed call is handed to the supervisor because it names a path or an address.
+// Whether a listed call is handed to the supervisor because it names a path or an address; of `sendto` only the
+// calls with an address.
 bool is_watched_syscall(std::string_view name);
 // Of `ioctl` only these are, by their request.
 bool is_watched_ioctl(uint64_t request);
+bool is_watched_in_audits(std::string_view name); // those besides: too many to be looked at in enforced runs
+bool is_native(uint32_t architecture);            // AUDIT_ARCH_*
 
 // `socket` is in @base for UNIX sockets; the other families come with @network, of which `listen` is the sign.
 bool allows_internet_sockets(const std::vector<std::string>& allowed);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <new>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -38,6 +40,17 @@ sigset_t gated_set() {
 
 bool send_signal(int pidfd, int number) {
     return ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) == 0;
+}
+
+std::vector<pid_t> children_here() {
+    std::vector<pid_t> children;
+    const auto list = sys::read_file("/proc/thread-self/children");
+    for (const std::string_view word : split(list.value_or(""), ' ')) {
+        if (const pid_t child = std::atoi(std::string(word).c_str()); child > 0) {
+            children.push_back(child);
+        }
+    }
+    return children;
 }
 
 bool has_terminal() {
@@ -88,6 +101,14 @@ SignalGate::~SignalGate() {
 Supervisor::Supervisor(const Plan& plan, StatusPage page, SignalGate gate, Outside outside)
     : plan_(plan), page_(std::move(page)), gate_(std::move(gate)), outside_(std::move(outside)) {}
 
+result<ok> Supervisor::adopt_leftovers() {
+    not_ours_ = children_here();
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+        return fail_errno("cannot adopt what the command leaves behind");
+    }
+    return ok{};
+}
+
 Supervisor::~Supervisor() {
     if (first_ > 0 && !exit_status_) {
         kill_everything();
@@ -98,6 +119,24 @@ Supervisor::~Supervisor() {
 
 void Supervisor::kill_everything() const {
     ::kill(first_, SIGKILL); // our own child, not yet reaped: the number is its
+}
+
+// Where no pid namespace ends with the command. What outlives it became a child of ours (a subreaper), and
+// could make no watched call any more once the listener is gone.
+void Supervisor::end_leftovers() const {
+    for (;;) {
+        bool any = false;
+        for (const pid_t child : children_here()) {
+            if (std::find(not_ours_.begin(), not_ours_.end(), child) == not_ours_.end()) {
+                any = true;
+                ::kill(child, SIGKILL);
+                ::waitpid(child, nullptr, 0);
+            }
+        }
+        if (!any) {
+            return;
+        }
+    }
 }
 
 void Supervisor::signal_command(int number) const {
@@ -123,6 +162,9 @@ result<ok> Supervisor::fetch_listener() {
         }
     }
     const long listener = ::syscall(SYS_pidfd_getfd, command_pidfd_.get(), number, 0);
+    if (listener < 0 && page_.get()->failed_step != 0) {
+        return failure(child_error()); // it has ended meanwhile
+    }
     if (listener < 0) {
         return fail_errno(
             "cannot take over the system call filter's listener (does Yama forbid all tracing?)");
@@ -156,6 +198,9 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
             }
         }
         if (exit_status_) {
+            if (plan_.adopt_leftovers) {
+                end_leftovers();
+            }
             watch_ended();
             outside_.remove_directories(removed_);
             return Outcome{*exit_status_, log_.all()};
@@ -317,6 +362,11 @@ void Supervisor::on_limit() {
     auto hit = limits_ && !exit_status_ ? limits_->look(LimitWatch::Clock::now()) : std::nullopt;
     if (!hit) {
         return;
+    }
+    if (plan_.audit) {
+        hit->violation.reason = "the run took longer than the profile's `time` allows";
+        hit->violation.denied = false;
+        hit->ends_run = false;
     }
     log_.record(std::move(hit->violation));
     if (hit->ends_run) {

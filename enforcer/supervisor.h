@@ -82,6 +82,8 @@ private:
     void add_cgroup_refusals();
     void on_changed_mounts();
     void kill_everything() const;
+    result<ok> adopt_leftovers();
+    void end_leftovers() const;
     void signal_command(int number) const;
     static void stop_with_command();
     [[nodiscard]] int poll_timeout_ms() const;
@@ -106,6 +108,7 @@ private:
     std::optional<LimitWatch> limits_;
     bool limit_ended_run_ = false;
     std::string program_;
+    std::vector<pid_t> not_ours_; // children from before the run, where leftovers are adopted
 };
 
 // As a shell says it: 128+N for a signal.

@@ -19,6 +19,11 @@ struct Violation {
     std::string reason;  // why it is refused, a sentence
     std::string risk;    // what allowing it would risk; "" if nothing special
     std::string review;  // the rule under `review:` that would allow it; "" if none waits there
+    std::string opens;   // what else that rule would open, a phrase with a number; "" if there is no rule
+    int line = 0;        // of the profile: what refuses it, would allow it, or where the rule belongs; 0 if unknown
+    bool denied = true;  // false: an audit let it through
+    // Learning saw the same access refused, and its profile withholds it as a comment: nothing new is wrong.
+    bool expected = false;
     uint64_t count = 1;
 };
 

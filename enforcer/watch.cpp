@@ -37,10 +37,12 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
     std::unique_ptr<Watch> watch(new Watch(plan, TRY(InsideView::open(command))));
     watch->listener_ = std::move(listener);
     watch->command_ = command;
+    watch->self_testing_ = plan.self_test.unlisted_call;
     watch->watched_.resize(max_syscall_number);
     for (const std::string& name : plan.syscalls.value_or(std::vector<std::string>{})) {
         const int number = syscall_number(name);
-        if (number >= 0 && number < max_syscall_number && plan.watch_paths && is_watched_syscall(name)) {
+        const bool looked_at = is_watched_syscall(name) || name == "sendto" || (plan.audit && is_watched_in_audits(name));
+        if (number >= 0 && number < max_syscall_number && plan.watch_paths && looked_at) {
             watch->watched_[static_cast<size_t>(number)] = name;
         }
         watch->ioctl_listed_ = watch->ioctl_listed_ || (plan.watch_paths && name == "ioctl");
@@ -76,16 +78,25 @@ result<ok> Watch::serve(ViolationLog& log) {
         return errno == ENOENT || errno == EINTR ? result<ok>(ok{})
                                                  : fail_errno("cannot receive a system call notification");
     }
-    // The launch is the first call of the filter's first task: whatever comes after is the command's.
+    // The self-test's call and the launch are the first ones of the filter's first task: whatever comes after is the
+    // command's. A filter above ours may have answered the self-test's already.
+    if (launching_ && std::exchange(self_testing_, false) && call.data.nr == SYS_unshare) {
+        answer(call.id, EPERM, 0);
+        return ok{};
+    }
     const bool launch = std::exchange(launching_, false) && static_cast<pid_t>(call.pid) == command_;
-    const auto number = static_cast<size_t>(call.data.nr);
     if (launch && call.data.nr == SYS_execve) {
         answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
-    const bool listed_ioctl = call.data.nr == SYS_ioctl && ioctl_listed_ && is_watched_ioctl(call.data.args[1]);
-    if (listed_ioctl || (number < watched_.size() && !watched_[number].empty())) {
-        const std::optional<int> verdict = look(call, listed_ioctl ? "ioctl" : watched_[number], log);
+    if (plan_.audit) {
+        audit(call, log);
+        answer(call.id, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        return ok{};
+    }
+    const std::string looked_at = looked_at_as(call);
+    if (!looked_at.empty()) {
+        const std::optional<int> verdict = look(call, looked_at, log);
         answer(call.id, verdict.value_or(0), verdict ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE);
         return ok{};
     }
@@ -102,13 +113,40 @@ result<ok> Watch::serve(ViolationLog& log) {
     return ok{};
 }
 
+// The name of a listed call that names a path or an address; "" for the others.
+std::string Watch::looked_at_as(const seccomp_notif& call) const {
+    const auto number = static_cast<size_t>(call.data.nr);
+    if (call.data.nr == SYS_ioctl && ioctl_listed_ && is_watched_ioctl(call.data.args[1])) {
+        return "ioctl";
+    }
+    return number < watched_.size() ? watched_[number] : "";
+}
+
+// What an enforced run would look at or refuse, reported and let through.
+void Watch::audit(const seccomp_notif& call, ViolationLog& log) {
+    const bool native = is_native(call.data.arch);
+    if (const std::string looked_at = native ? looked_at_as(call) : ""; !looked_at.empty()) {
+        look(call, looked_at, log);
+        return;
+    }
+    const std::string name = native ? syscall_name(call.data.nr) : "";
+    if (name == "memfd_create" && gets_sealed_memfd(call)) {
+        return;
+    }
+    report_refused(call, name.empty() ? "call " + std::to_string(call.data.nr) : name, log);
+}
+
+bool Watch::gets_sealed_memfd(const seccomp_notif& call) const {
+    const auto flags = static_cast<unsigned>(call.data.args[1]);
+    return plan_.memfd_noexec && (flags & ~static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING)) == 0 && plan_.syscalls &&
+           std::find(plan_.syscalls->begin(), plan_.syscalls->end(), "memfd_create") != plan_.syscalls->end();
+}
+
 // A program that says nothing about execution gets a memory file that cannot be executed, made here and
 // handed over.
 bool Watch::give_sealed_memfd(const seccomp_notif& call) const {
     const auto flags = static_cast<unsigned>(call.data.args[1]);
-    if (!plan_.memfd_noexec || (flags & ~static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING)) != 0 ||
-        !plan_.syscalls ||
-        std::find(plan_.syscalls->begin(), plan_.syscalls->end(), "memfd_create") == plan_.syscalls->end()) {
+    if (!gets_sealed_memfd(call)) {
         return false;
     }
     const auto label = read_string(static_cast<pid_t>(call.pid), call.data.args[0]);
@@ -130,6 +168,7 @@ void Watch::report_refused(const seccomp_notif& call, const std::string& name, V
     InsideProcess process = describe_process(static_cast<pid_t>(call.pid));
     // A caller that was killed meanwhile is not described: its number may be another's by now.
     add_process(violation, still_waiting(call.id) ? std::move(process) : InsideProcess{});
+    violation.denied = !plan_.audit;
     log.record(std::move(violation));
 }
 
@@ -150,6 +189,7 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
             return; // what was read of a task that has gone since may be another's
         }
         add_process(violation, std::move(process));
+        violation.denied = !plan_.audit || held_in_audit(violation);
         log.record(std::move(violation));
         if (!kernel_refuses && plan_.answer_refusals) {
             verdict = EACCES;
@@ -215,9 +255,10 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
     if (name.starts_with("rename") && resolved.size() == 2 && !verdict) {
         judge_rename(call, name, resolved, refuse);
     }
-    if (seen.address) {
-        for (const Violation& violation : address_denials(plan_, view_, task, *seen.address)) {
-            refuse(violation, violation.layer != "seccomp"); // mounts and Landlock have no say in connecting to a socket in view
+    for (const WatchedAddress& address : seen.addresses) {
+        for (const Violation& violation : address_denials(plan_, view_, task, address)) {
+            // Mounts and Landlock have no say in connecting to a socket in view.
+            refuse(violation, !plan_.flat && violation.layer != "seccomp");
         }
     }
     return verdict;
@@ -238,6 +279,15 @@ void Watch::judge_rename(const seccomp_notif& call, const std::string& name, con
             }
         }
     }
+}
+
+// What an audit refuses all the same: masked credentials, and changes to the profile.
+bool Watch::held_in_audit(const Violation& violation) const {
+    const bool reads = violation.operation == "read" || violation.operation == "list" || violation.operation == "execute";
+    return std::any_of(plan_.mounts.begin(), plan_.mounts.end(), [&](const MountStep& step) {
+        const bool read_only = step.kind == MountStep::Kind::Bind && !step.writable;
+        return !(read_only && reads) && is_within(violation.object, step.target);
+    });
 }
 
 // `${project}/build/**: rwc` lets the command remove `build` itself, as `rm -rf build` and `make clean` do, but a mount

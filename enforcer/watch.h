@@ -46,6 +46,10 @@ private:
     std::optional<int> look(const seccomp_notif& call, const std::string& name, ViolationLog& log);
     using Refuse = std::function<void(Violation, bool kernel_refuses)>;
     void judge_rename(const seccomp_notif& call, const std::string& name, const std::vector<InsidePath>& paths, const Refuse& refuse) const;
+    [[nodiscard]] std::string looked_at_as(const seccomp_notif& call) const;
+    void audit(const seccomp_notif& call, ViolationLog& log);
+    [[nodiscard]] bool held_in_audit(const Violation& violation) const;
+    [[nodiscard]] bool gets_sealed_memfd(const seccomp_notif& call) const;
     std::optional<int> change_mount_point(const WatchedPath& asked, const InsidePath& inside);
     void report_refused(const seccomp_notif& call, const std::string& name, ViolationLog& log) const;
     [[nodiscard]] bool still_waiting(uint64_t id) const;
@@ -55,6 +59,7 @@ private:
     unique_fd listener_;
     InsideView view_;
     pid_t command_ = 0;
+    bool self_testing_ = false; // its one call is still to come (self_test.h)
     bool launching_ = true; // the first execve is the launch itself, whether or not a rule allows programs more
     std::vector<std::string> watched_;               // by number, the names of those listed and looked at
     bool ioctl_listed_ = false;

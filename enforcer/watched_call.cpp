@@ -154,6 +154,37 @@ std::optional<WatchedPath> opened_path(pid_t task, const std::string& name, cons
     return path;
 }
 
+enum class AddressUse : uint8_t { Connect, Bind, Send };
+
+void add_address(pid_t task, AddressUse use, int descriptor, uint64_t at, uint64_t size, WatchedCall& seen) {
+    WatchedAddress address;
+    address.bind = use == AddressUse::Bind;
+    address.sends = use == AddressUse::Send;
+    address.descriptor = descriptor;
+    address.bytes.resize(std::min<size_t>(size, sizeof(sockaddr_storage)));
+    if (at != 0 && size != 0 && read_bytes(task, at, address.bytes.data(), address.bytes.size())) {
+        seen.addresses.push_back(std::move(address));
+    }
+}
+
+void read_addresses(pid_t task, const std::string& name, const seccomp_data& data, WatchedCall& seen) {
+    const auto descriptor = static_cast<int>(data.args[0]);
+    if (name == "connect" || name == "bind") {
+        add_address(task, name == "bind" ? AddressUse::Bind : AddressUse::Connect, descriptor, data.args[1], data.args[2], seen);
+    } else if (name == "sendto") {
+        add_address(task, AddressUse::Send, descriptor, data.args[4], data.args[5], seen);
+    } else if (name == "sendmsg" || name == "sendmmsg") {
+        constexpr uint64_t most = 16; // of one call; the rest go where these do, as a rule
+        const uint64_t count = name == "sendmsg" ? 1 : std::min<uint64_t>(data.args[2], most);
+        for (uint64_t i = 0; i < count; ++i) {
+            msghdr header{};
+            if (read_bytes(task, data.args[1] + i * sizeof(mmsghdr), &header, sizeof header)) {
+                add_address(task, AddressUse::Send, descriptor, reinterpret_cast<uint64_t>(header.msg_name), header.msg_namelen, seen);
+            }
+        }
+    }
+}
+
 } // namespace
 
 bool is_dynamic_loader(std::string_view file_name) {
@@ -222,16 +253,7 @@ std::optional<WatchedPath> program_of_loader(pid_t task, const std::string& name
 
 WatchedCall read_call(pid_t task, const std::string& name, const seccomp_data& data) {
     WatchedCall seen;
-    if (name == "connect" || name == "bind") {
-        WatchedAddress address;
-        address.bind = name == "bind";
-        address.descriptor = static_cast<int>(data.args[0]);
-        address.bytes.resize(std::min<size_t>(data.args[2], sizeof(sockaddr_storage)));
-        if (read_bytes(task, data.args[1], address.bytes.data(), address.bytes.size())) {
-            seen.address = std::move(address);
-        }
-        return seen;
-    }
+    read_addresses(task, name, data, seen);
     if (name == "open" || name == "openat" || name == "openat2" || name == "creat") {
         if (auto path = opened_path(task, name, data)) {
             seen.paths.push_back(std::move(*path));

@@ -37,14 +37,15 @@ struct WatchedPath {
 };
 
 struct WatchedAddress {
-    bool bind = false; // else connect
+    bool bind = false; // else connect, or a datagram sent there
+    bool sends = false; // a datagram goes there now
     int descriptor = -1;
     std::string bytes; // the sockaddr
 };
 
 struct WatchedCall {
     std::vector<WatchedPath> paths;
-    std::optional<WatchedAddress> address;
+    std::vector<WatchedAddress> addresses;
 };
 
 // Whether a program of this name is a dynamic loader, as `ld-linux-x86-64.so.2` and `ld-musl-x86_64.so.1` are.

@@ -48,6 +48,26 @@ long read_from(int fd) {
 
 namespace {
 
+// One byte by datagram, to an IPv4 address and port.
+long send_to(const Words& words, const std::string& call) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(std::atoi(words[1].c_str())));
+    ::inet_pton(AF_INET, words[0].c_str(), &address.sin_addr);
+    const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    char byte = 'x';
+    if (call == "sendto") {
+        return ::sendto(socket, &byte, 1, 0, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    }
+    iovec part{&byte, 1};
+    mmsghdr message{};
+    message.msg_hdr.msg_name = &address;
+    message.msg_hdr.msg_namelen = sizeof address;
+    message.msg_hdr.msg_iov = &part;
+    message.msg_hdr.msg_iovlen = 1;
+    return call == "sendmsg" ? ::sendmsg(socket, &message.msg_hdr, 0) : ::sendmmsg(socket, &message, 1, 0);
+}
+
 long connect_to(const Words& words, int type) {
     sockaddr_storage storage{};
     socklen_t size = sizeof(sockaddr_in);
@@ -272,6 +292,9 @@ const Attempts& basic_attempts() {
         {"unknown-call", [](const Words&) { return ::syscall(999); }},
         {"connect", [](const Words& w) { return connect_to(w, SOCK_STREAM); }},
         {"connect-udp", [](const Words& w) { return connect_to(w, SOCK_DGRAM); }},
+        {"sendto", [](const Words& w) { return send_to(w, "sendto"); }},
+        {"sendmsg", [](const Words& w) { return send_to(w, "sendmsg"); }},
+        {"sendmmsg", [](const Words& w) { return send_to(w, "sendmmsg"); }},
         {"unix-connect", [](const Words& w) { return unix_connect(w[0]); }},
         {"bind", [](const Words& w) { return bind_port(w[0]); }},
         {"socket",

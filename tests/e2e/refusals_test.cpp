@@ -56,7 +56,7 @@ TEST_CASE("a report that cannot be written is a refusal before the run", "[e2e][
     const Loop loop;
     loop.write(".treadline/profile.yaml", minimal);
     check_refused(loop, {"--report", "json:missing-folder/x.json"}, 126, "missing-folder");
-    check_refused(loop, {"--report", "pdf:x"}, 126, "json or text");
+    check_refused(loop, {"--report", "pdf:x"}, 126, "json, text, junit, sarif or github");
 }
 
 TEST_CASE("a strict run refuses a profile whose learning run was not complete", "[e2e][refusal]") {

@@ -224,6 +224,8 @@ TEST_CASE("what the machine lacks is a refusal with a sentence, or a named degra
     machine.user_namespaces = false;
     machine.user_namespaces_why = "user namespaces are switched off";
     CHECK(plan_of(arena, "", machine).error().what.find("switched off") != std::string::npos);
+    CHECK(plan_of(arena, "", machine, {true, false}).value().flat); // flat_test.cpp
+    machine.landlock_abi = 0; // and nothing to hold files with
     CHECK_FALSE(plan_of(arena, "", machine, {true, false}).has_value());
 
     machine = full_machine();

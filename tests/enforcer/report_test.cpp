@@ -47,6 +47,11 @@ TEST_CASE("the JSON report has the contracted shape", "[enforcer][report]") {
     CHECK(violation["rule"] == "${home}/.ssh/id_ed25519: r");
     CHECK(violation["risk"] == "gives away SSH keys");
     CHECK(violation["count"] == 2);
+    CHECK(violation["denied"] == true);
+    CHECK(violation["expected"] == false);
+    CHECK(violation["opens"].is_null());
+    CHECK(json["audit"] == false);
+    CHECK(json["unseen"].empty());
 }
 
 TEST_CASE("a denial that a rule under review would lift names that rule", "[enforcer][report]") {

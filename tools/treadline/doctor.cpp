@@ -6,6 +6,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "collector/session.h"
+#include "enforcer/machine_gaps.h"
 #include "enforcer/plan.h"
 #include "tools/treadline/commands.h"
 
@@ -49,12 +50,45 @@ std::string landlock_text(int abi) {
     return text;
 }
 
+const char* name_of(Standing standing) {
+    switch (standing) {
+    case Standing::Full:
+        return "full";
+    case Standing::Degraded:
+        return "degraded";
+    case Standing::Refused:
+        break;
+    }
+    return "refused";
+}
+
+std::string enforce_text(Standing standing) {
+    switch (standing) {
+    case Standing::Full:
+        return "without privilege";
+    case Standing::Degraded:
+        return "refused here (exit 126), unless you add --allow-degraded, which goes on without";
+    case Standing::Refused:
+        break;
+    }
+    return "refused here (exit 126)";
+}
+
+std::vector<std::string> sentences(const std::vector<MachineGap>& gaps) {
+    std::vector<std::string> texts;
+    for (const MachineGap& gap : gaps) {
+        texts.push_back(printable(gap.sentence));
+    }
+    return texts;
+}
+
 result<ok> doctor(const Options& options) {
     const Machine machine = inspect_machine();
     const CollectorAccess collector = find_collector();
     const bool can_trace = collector.problem.empty() && collector.privilege != CollectorAccess::Privilege::None;
     const ProbesHere probes = can_trace ? probes_here(collector) : ProbesHere{};
-    const bool can_enforce = machine.landlock_abi > 0 && machine.user_namespaces && machine.seccomp_notify;
+    const std::vector<MachineGap> gaps = machine_gaps(machine);
+    const Standing standing = standing_of(gaps);
     if (options.json) {
         const nlohmann::json facts = {{"version", TREADLINE_VERSION},
                                       {"kernel", machine.kernel},
@@ -65,7 +99,9 @@ result<ok> doctor(const Options& options) {
                                       {"collector", collector.program},
                                       {"collector_privilege", privilege_text(collector.privilege)},
                                       {"tracing_problem", collector.problem},
-                                      {"can_enforce", can_enforce},
+                                      {"can_enforce", standing == Standing::Full},
+                                      {"enforce", name_of(standing)},
+                                      {"gaps", sentences(gaps)},
                                       {"landlock_abi", machine.landlock_abi},
                                       {"user_namespaces", machine.user_namespaces},
                                       {"user_namespaces_problem", machine.user_namespaces_why},
@@ -83,8 +119,10 @@ result<ok> doctor(const Options& options) {
         out += fmt::format("    probes    {}{}{}\n", probes.set == "lsm" ? "lsm: system calls and security hooks" : "tracepoint: system calls",
                            probes.because.empty() ? "" : "; ", probes.because);
     }
-    out += fmt::format("{}enforce   {}\n", mark(can_enforce),
-                       can_enforce ? "without privilege" : "refused here (exit 126); see below");
+    out += fmt::format("{}enforce   {}\n", mark(standing == Standing::Full), enforce_text(standing));
+    for (const MachineGap& gap : gaps) {
+        out += fmt::format("    {} {}\n", gap.fatal ? "refused:  " : "not held: ", printable(gap.sentence));
+    }
     out += "\nwhat enforcing rests on\n";
     out += fmt::format("  {}landlock         {}\n", mark(machine.landlock_abi > 0), landlock_text(machine.landlock_abi));
     out += fmt::format("  {}user namespaces  {}\n", mark(machine.user_namespaces),

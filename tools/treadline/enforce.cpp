@@ -1,84 +1,35 @@
 // `treadline enforce`: hold a command to the profile.
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
-#include "enforcer/held_rules.h"
+#include "enforcer/opened_besides.h"
 #include "enforcer/report.h"
 #include "enforcer/sandbox.h"
+#include "enforcer/unseen.h"
 #include "profiles/profile_reader.h"
 #include "tools/treadline/commands.h"
+#include "tools/treadline/known_denials.h"
 #include "tools/treadline/last_run.h"
+#include "tools/treadline/report_files.h"
 
 namespace treadline {
 namespace {
 
-// What a person sees of the denials while the command runs: never more than about a screen.
-constexpr size_t shown_denials = 20;
+constexpr size_t shown_lines = 20;
 
 struct EnforceOptions : Options {
     bool strict = false;
+    bool audit = false;
+    bool allow_credentials = false;
     bool allow_degraded = false;
     std::string network;
     std::vector<std::string> reports;
 };
-
-struct ReportTarget {
-    enum class Format { Json, Text } format = Format::Json;
-    std::string file;
-    unique_fd directory;
-    unique_fd fd; // opened before the command starts: a report that cannot be written is a refusal
-};
-
-// The command may have removed the report's file, or put one of its own in its place.
-bool still_in_place(const ReportTarget& target) {
-    struct stat opened {};
-    struct stat named {};
-    return ::fstat(target.fd.get(), &opened) == 0 &&
-           ::fstatat(target.directory.get(), std::string(file_name(target.file)).c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
-}
-
-result<ok> write_report(ReportTarget& target, const std::string& text) {
-    const std::string name(file_name(target.file));
-    if (!still_in_place(target)) {
-        say("the command removed or replaced the report " + printable(target.file) + "; it is written anew");
-        ::unlinkat(target.directory.get(), name.c_str(), 0);
-        target.fd = TRY(sys::openat(target.directory.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
-    }
-    if (::ftruncate(target.fd.get(), 0) != 0 && errno != EINVAL) { // EINVAL: a pipe or a device
-        return fail_errno("cannot empty the file");
-    }
-    return sys::write_all(target.fd.get(), text);
-}
-
-result<std::vector<ReportTarget>> open_reports(const EnforceOptions& options, const Context& context, const Policy& policy) {
-    std::vector<ReportTarget> targets;
-    for (const std::string& text : options.reports) {
-        const size_t colon = text.find(':');
-        const std::string format = text.substr(0, colon);
-        if (colon == std::string::npos || colon + 1 == text.size() || (format != "json" && format != "text")) {
-            return fail(fmt::format("--report wants FORMAT:FILE with json or text, as in json:denied.json; got '{}'",
-                                    printable(text)));
-        }
-        ReportTarget target;
-        target.format = format == "json" ? ReportTarget::Format::Json : ReportTarget::Format::Text;
-        target.file = join_path(context.directory, text.substr(colon + 1));
-        if (const std::string link = makeable_link(target.file, policy); !link.empty()) {
-            return fail(fmt::format("the report's path leads through '{}', a link that the command may have made; name another file",
-                                    printable(link)));
-        }
-        target.directory = TRY(sys::open(std::string(parent_path(target.file)), O_PATH | O_DIRECTORY));
-        target.fd = TRY(sys::open(target.file, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644));
-        targets.push_back(std::move(target));
-    }
-    return targets;
-}
 
 // --strict trusts a learned profile only with a good certificate; one written by hand has a person behind it.
 result<ok> check_certificate(const Profile& profile, const std::string& path) {
@@ -90,30 +41,71 @@ result<ok> check_certificate(const Profile& profile, const std::string& path) {
                             path));
 }
 
-void show(const Violation& violation) {
-    const std::string what = fmt::format("denied {} {} ({}, {})", violation.operation, printable(violation.object),
-                                         violation.layer, printable(file_name(violation.exe)));
-    if (violation.rule.empty()) {
-        say(what + (violation.reason.empty() ? "" : "; " + printable(violation.reason)));
-    } else if (!violation.review.empty()) {
-        say(fmt::format("{}; to allow it, move up from 'review:'   {}", what, printable(violation.review)));
-    } else {
-        say(fmt::format("{}; to allow it, add under '{}:'   {}{}", what, violation.section, violation.rule,
-                        violation.risk.empty() ? "" : "   # risky: " + printable(violation.risk)));
+// What a person sees while the command runs: the first lines, and in the end how many there were besides.
+class Screen {
+public:
+    void show(const std::string& line) {
+        if (lines_++ < shown_lines) {
+            say(line);
+        }
     }
+    void show(const Violation& violation) {
+        const bool explained = violation.rule.empty() && violation.review.empty() && !violation.reason.empty();
+        show(printable(headline(violation)) + "; " + (explained ? printable(violation.reason) : remedy_sentence(violation)) +
+             (violation.risk.empty() ? "" : "   # risky: " + printable(violation.risk)));
+    }
+    // One line about what was not shown, if there was anything.
+    void close(size_t expected) {
+        const size_t hidden = lines_ - std::min(lines_, shown_lines);
+        std::string more = hidden > 0 ? fmt::format("and {} more", hidden) : "";
+        if (expected > 0) {
+            more += fmt::format("{}{} denied as while learning", more.empty() ? "" : ", ", expected);
+        }
+        if (!more.empty()) {
+            say(more + "; 'treadline explain --last' lists all");
+        }
+    }
+
+private:
+    size_t lines_ = 0;
+};
+
+result<Plan> plan_for(const EnforceOptions& options, const std::shared_ptr<const Policy>& policy, const Command& command,
+                      const Machine& machine) {
+    if (options.audit) {
+        return compile_audit(policy, machine, command, options.allow_credentials);
+    }
+    CompileOptions compile_options;
+    compile_options.allow_degraded = options.allow_degraded;
+    compile_options.network_host = options.network == "host";
+    return compile(policy, machine, command, compile_options);
+}
+
+int strict_status(const RunReport& report, int status) {
+    const size_t count = count_unexpected(report);
+    if (status != exit_ok || count == 0) {
+        return status;
+    }
+    say(fmt::format("the command succeeded, but {} {} {}denied (--strict)", count, count == 1 ? "access" : "accesses",
+                    report.audit ? "would be " : count == 1 ? "was " : "were "));
+    return exit_denied;
 }
 
 result<int> enforce(const EnforceOptions& options, const Invocation& invocation) {
     if (!options.network.empty() && options.network != "host") {
         return fail("--network knows only 'host'; without it the command gets what the profile allows");
     }
+    if (options.allow_credentials && !options.audit) {
+        return fail("--allow-credentials goes with --audit; a rule that names a credential opens it in an enforced run");
+    }
     const Context context = TRY(make_context(options));
     auto policy = std::make_shared<const Policy>(TRY(load_context_policy(context)));
+    const std::string text = TRY(sys::read_file(context.profile));
     if (options.strict) {
-        const std::string text = TRY(sys::read_file(context.profile));
         const Profile profile = TRY(read_profile(text, context.profile));
         TRY(check_certificate(profile, context.profile));
     }
+    const KnownDenials known = TRY(KnownDenials::read(text, context.profile, context.variables));
 
     Command command;
     command.argv = invocation.command;
@@ -121,53 +113,57 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     command.environment = context.environment;
     command.uid = context.user.uid;
     command.gid = context.user.gid;
-    CompileOptions compile_options;
-    compile_options.allow_degraded = options.allow_degraded;
-    compile_options.network_host = options.network == "host";
-    Plan plan = TRY(compile(policy, inspect_machine(UserNamespaces::Assume), command, compile_options));
-    for (const std::string& gap : plan.degraded) {
-        say("degraded: " + gap);
-    }
-
-    std::vector<ReportTarget> reports = TRY(open_reports(options, context, *policy));
+    Plan plan = TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume)));
+    ReportFiles files = TRY(ReportFiles::open(options.reports, context, *policy));
     auto started = Sandbox::start(plan);
     if (const Machine machine = started ? Machine{} : inspect_machine(); !started && !machine.user_namespaces) {
-        plan = TRY(compile(policy, machine, command, compile_options)); // says why, or goes on without
+        plan = TRY(plan_for(options, policy, command, machine)); // says why, or goes on without
         started = Sandbox::start(plan);
     }
     Sandbox sandbox = TRY(std::move(started));
+    Screen screen;
+    for (const std::string& gap : plan.degraded) {
+        screen.show("degraded: " + gap);
+    }
+
     TRY(sandbox.release());
-    size_t denied = 0;
     auto outcome = sandbox.wait([&](const Violation& violation) {
-        if (++denied <= shown_denials) {
-            show(violation);
+        Violation noted = violation;
+        known.note(noted);
+        if (!noted.expected) {
+            screen.show(noted);
         }
     });
     if (!outcome) {
         return complain(outcome.error(), exit_failed);
     }
-    if (denied > shown_denials) {
-        say(fmt::format("and {} more; 'treadline explain --last' shows all", denied - shown_denials));
+    for (Violation& violation : outcome->violations) {
+        known.note(violation);
+        violation.opens = opened_besides(*policy, violation);
     }
+    RunReport report;
+    report.command = invocation.command;
+    report.profile = context.profile;
+    report.project = context.project;
+    report.outcome = std::move(*outcome);
+    report.degraded = plan.degraded;
+    report.unseen = unseen_denials(plan);
+    report.audit = options.audit;
+    screen.close(report.outcome.violations.size() - count_unexpected(report));
 
-    const RunReport report{invocation.command, context.profile, *outcome, plan.degraded};
-    const std::string as_json = to_json(report);
-    int status = outcome->exit_status;
-    for (ReportTarget& target : reports) {
-        const std::string text = target.format == ReportTarget::Format::Json ? as_json : to_text(report);
-        const auto written = write_report(target, text);
-        if (!written) {
-            status = complain(error{written.error().code, "cannot write the report " + target.file}, exit_failed);
-        }
+    int status = report.outcome.exit_status;
+    for (const error& problem : files.write(report)) {
+        status = complain(problem, exit_failed);
     }
-    if (const auto kept = remember_last_run(context, as_json); !kept) {
+    if (const auto kept = remember_last_run(context, to_json(report)); !kept) {
         say("'explain --last' will not know this run: " + printable(kept.error().message()));
     }
-    if (options.strict && status == exit_ok && !outcome->violations.empty()) {
-        say(fmt::format("the command succeeded, but {} {} denied (--strict)", denied, denied == 1 ? "access was" : "accesses were"));
-        return exit_denied;
+    if (options.audit) {
+        const size_t count = count_unexpected(report) - count_denied(report);
+        say(fmt::format("audit: nothing was held but masked credentials and the profile; {} would be denied",
+                        count == 0 ? "nothing more" : count == 1 ? "1 access" : fmt::format("{} accesses", count)));
     }
-    return status;
+    return options.strict ? strict_status(report, status) : status;
 }
 
 } // namespace
@@ -178,11 +174,16 @@ void add_enforce(CLI::App& app, Invocation& invocation) {
     add_profile_option(command, *options);
     command->add_flag("--strict", options->strict,
                       "end in 77 if anything was denied; refuse a profile whose learning run was not complete");
+    command->add_flag("--audit", options->audit,
+                      "hold nothing and report what would be denied; credentials that no rule opens stay masked, as while learning");
+    command->add_flag("--allow-credentials", options->allow_credentials, "with --audit: leave credentials readable, and report that");
     command->add_flag("--allow-degraded", options->allow_degraded,
                       "go on where this machine cannot hold a rule, naming the gaps");
     command->add_option("--network", options->network, "'host' gives the command the host's whole network (a degradation)")
         ->type_name("host");
-    command->add_option("--report", options->reports, "write what was denied, json:FILE or text:FILE; may be repeated")
+    command->add_option("--report", options->reports,
+                        "write what was denied: json, text, junit, sarif or github, and where ('-' is standard output); may be "
+                        "repeated")
         ->type_name("FORMAT:FILE")
         ->allow_extra_args(false);
     command->footer("Needs no privilege. Ends with the command's own status; 125 when Treadline itself failed, 126 when\n"

@@ -35,6 +35,37 @@ result<std::string> explain_plan(const Context& context, Detail detail) {
     return describe(plan, detail);
 }
 
+// Fields that reports of older versions do not have may be missing.
+std::string explain_violation(const nlohmann::json& violation) {
+    const auto text = [&](const char* field) {
+        const auto found = violation.find(field);
+        return found != violation.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    const uint64_t count = violation.at("count");
+    std::string out = fmt::format("\n{} {}  ({}, {} by {})\n", violation.at("operation").get<std::string>(),
+                                  violation.at("object").get<std::string>(), violation.at("layer").get<std::string>(),
+                                  count == 1 ? "once" : fmt::format("{} times", count),
+                                  violation.at("process").at("exe").get<std::string>());
+    const auto line = [&](const char* title, const std::string& what) {
+        out += what.empty() ? "" : fmt::format("  {}: {}\n", title, what);
+    };
+    if (violation.value("expected", false)) {
+        line("expected", "learning saw it refused, too, and the profile withholds the rule");
+    }
+    line("why", text("reason"));
+    if (const std::string review = text("review"); !review.empty()) {
+        out += fmt::format("  to allow it, move up from 'review:'\n    {}\n", review);
+    } else if (const std::string rule = text("rule"); !rule.empty()) {
+        const std::string section = text("section");
+        out += fmt::format("  to allow it, add under '{}:'\n    {}\n", section.empty() ? "files" : section, rule);
+    } else {
+        out += "  no rule can allow it\n";
+    }
+    line("that would also open", text("opens"));
+    line("risk", text("risk"));
+    return out;
+}
+
 result<std::string> explain_last(const Context& context) {
     const std::string text = TRY(last_run(context));
     const auto report = nlohmann::json::parse(text, nullptr, false);
@@ -43,28 +74,21 @@ result<std::string> explain_last(const Context& context) {
     }
     try {
         const auto& violations = report.at("violations");
-        std::string out = fmt::format("{}\nended with {}; {}\n", shell_quoted(report.at("command").get<std::vector<std::string>>()),
-                                      report.at("exit_status").get<int>(),
-                                      violations.empty() ? "nothing was denied" : fmt::format("{} denied:", violations.size()));
+        const bool audit = report.value("audit", false);
+        std::string out = fmt::format("{}\nended with {}{}; {}\n",
+                                      shell_quoted(report.at("command").get<std::vector<std::string>>()),
+                                      report.at("exit_status").get<int>(), audit ? " (audit: nothing was held)" : "",
+                                      violations.empty() ? audit ? "nothing would be denied" : "nothing was denied"
+                                      : audit            ? fmt::format("{} would be denied:", violations.size())
+                                                         : fmt::format("{} denied:", violations.size()));
         for (const auto& violation : violations) {
-            const auto& rule = violation.at("rule");
-            out += fmt::format("\n{} {}  ({}, {} times, by {})\n", violation.at("operation").get<std::string>(),
-                               violation.at("object").get<std::string>(), violation.at("layer").get<std::string>(),
-                               violation.at("count").get<uint64_t>(), violation.at("process").at("exe").get<std::string>());
-            const std::string reason = violation.value("reason", "");
-            if (!reason.empty()) {
-                out += fmt::format("  why: {}\n", reason);
-            }
-            const auto review = violation.find("review"); // not in reports of older versions
-            out += review != violation.end() && review->is_string()
-                       ? fmt::format("  to allow it, move up from 'review:'\n    {}\n", review->get<std::string>())
-                   : rule.is_string() ? fmt::format("  to allow it, add under '{}:'\n    {}\n", violation.value("section", "files"),
-                                                  rule.get<std::string>())
-                                    : std::string("  no rule can allow it\n");
-            const auto& risk = violation.at("risk");
-            if (risk.is_string() && !risk.get<std::string>().empty()) {
-                out += fmt::format("  risk: {}\n", risk.get<std::string>());
-            }
+            out += explain_violation(violation);
+        }
+        for (const auto& gap : report.value("degraded", nlohmann::json::array())) {
+            out += fmt::format("\nnot held here: {}\n", gap.get<std::string>());
+        }
+        for (const auto& gap : report.value("unseen", nlohmann::json::array())) {
+            out += fmt::format("\nnot listed, if there were any: {}\n", gap.get<std::string>());
         }
         return out;
     } catch (const nlohmann::json::exception&) {

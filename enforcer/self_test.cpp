@@ -1,0 +1,138 @@
+#include "enforcer/self_test.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "base/text.h"
+#include "enforcer/child_view.h"
+#include "enforcer/missing_defs.h"
+
+namespace treadline {
+namespace {
+
+// An existing credential that the policy refuses; opening a pipe or a device could have effects.
+std::string existing_secret(const Policy& policy) {
+    const Guards& guards = policy.guards();
+    for (const Guards::Place& place : guards.places()) {
+        struct stat status {};
+        if (guards.all()[place.guard].kind == GuardKind::Credential && place.floating.empty() && !place.glob &&
+            ::lstat(place.path.c_str(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) &&
+            ::access(place.path.c_str(), R_OK) == 0 && !policy.decide(Operation::Read, place.path).allowed) {
+            return place.path;
+        }
+    }
+    return "";
+}
+
+[[noreturn]] void refuse(const ChildPlan& plan, SelfTestProbe probe) {
+    errno = 0;
+    die(plan, ChildStep::SelfTest, static_cast<int>(probe));
+}
+
+bool opens(const std::string& path, int flags) {
+    const int fd = path.empty() ? -1 : ::open(path.c_str(), flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return fd >= 0;
+}
+
+// Connecting a datagram socket looks for a route and sends nothing. 192.0.2.1 is nobody's (RFC 5737).
+bool finds_route() {
+    const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) {
+        return false;
+    }
+    sockaddr_in nobody{};
+    nobody.sin_family = AF_INET;
+    nobody.sin_port = htons(9);
+    nobody.sin_addr.s_addr = htonl(0xC0000201);
+    const bool found = ::connect(socket, reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody) == 0;
+    ::close(socket);
+    return found;
+}
+
+// Without mounts, what lies in a directory that the command may fill is in Landlock's reach (flat_rules.h says so).
+bool in_reach(const Plan& plan, const std::string& path, uint64_t rights) {
+    return plan.flat && std::any_of(plan.landlock_rules.begin(), plan.landlock_rules.end(), [&](const LandlockRule& rule) {
+               return (rule.rights & rights) != 0 && is_within(path, rule.path);
+           });
+}
+
+} // namespace
+
+SelfTest self_test_for(const Plan& plan) {
+    SelfTest test;
+    test.secret = existing_secret(*plan.policy);
+    if (in_reach(plan, test.secret, landlock::read_file | landlock::read_dir)) {
+        test.secret.clear();
+    }
+    const std::string& profile = plan.policy->variables().get("profile");
+    if (!profile.empty() && ::access(profile.c_str(), W_OK) == 0 && !in_reach(plan, profile, landlock::write_file)) {
+        test.sealed = profile;
+    }
+    test.unlisted_call =
+        plan.syscalls && std::find(plan.syscalls->begin(), plan.syscalls->end(), "unshare") == plan.syscalls->end();
+    // Without a namespace it is the filter that lets no such socket be made, and this is tried before it.
+    test.contact = plan.namespaces && plan.network == NetworkMode::None;
+    test.signal = (plan.namespaces && plan.isolate_processes) || plan.scope_signals_and_abstract_sockets;
+    return test;
+}
+
+// In a pid namespace the supervisor's number is nobody's, unless it is one of the first two, which are ours.
+void test_view(const ChildPlan& plan) {
+    const SelfTest& test = *plan.self_test;
+    if (opens(test.secret, O_RDONLY)) {
+        refuse(plan, SelfTestProbe::Secret);
+    }
+    if (opens(test.sealed, O_WRONLY)) {
+        refuse(plan, SelfTestProbe::Sealed);
+    }
+    if (test.contact && finds_route()) {
+        refuse(plan, SelfTestProbe::Contact);
+    }
+    if (test.signal && plan.supervisor > 2 && ::kill(plan.supervisor, 0) == 0) {
+        refuse(plan, SelfTestProbe::Signal);
+    }
+}
+
+void test_filter(const ChildPlan& plan) {
+    if (plan.self_test->unlisted_call && ::syscall(SYS_unshare, 0) == 0) {
+        refuse(plan, SelfTestProbe::Call);
+    }
+}
+
+std::string self_test_failure(SelfTestProbe probe, const SelfTest& test) {
+    std::string what;
+    switch (probe) {
+    case SelfTestProbe::Secret:
+        what = "read '" + printable(test.secret) + "'";
+        break;
+    case SelfTestProbe::Sealed:
+        what = "write '" + printable(test.sealed) + "'";
+        break;
+    case SelfTestProbe::Contact:
+        what = "reach another machine";
+        break;
+    case SelfTestProbe::Signal:
+        what = "signal a process outside";
+        break;
+    case SelfTestProbe::Call:
+        what = "make a system call that the profile does not list";
+        break;
+    }
+    return "the sandbox does not hold: its self-test could " + what +
+           "; the command was not run. Please report this with the output of 'treadline doctor'";
+}
+
+} // namespace treadline
