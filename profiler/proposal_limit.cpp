@@ -12,11 +12,12 @@
 namespace treadline {
 namespace {
 
-constexpr size_t around_a_rule = 48; // indentation, "#", "- ", the blanks before its comment
-constexpr size_t around_all = 4096;  // keys, the certificate
+constexpr size_t around_all = 4096; // keys, the certificate
 
+// Of a file rule to the byte, so that a profile is filled; of others no less than that.
 size_t size_of(const ProposedRule& rule) {
-    return yaml_line(rule).size() + rule_comment(rule).size() + around_a_rule;
+    const bool plain = rule.section == Section::Files && rule.stands();
+    return with_comment((plain ? "  " : "#     - ") + yaml_line(rule), rule_comment(rule)).size();
 }
 
 size_t size_of(const std::vector<std::string>& command) {
@@ -64,7 +65,7 @@ private:
 
 } // namespace
 
-void limit_proposal(Proposal& proposal, size_t room) {
+void limit_proposal(Proposal& proposal, size_t room, size_t waiting) {
     const std::vector<ProposedRule>& rules = proposal.rules;
     size_t size = around_all + size_of(proposal.learned.command);
     std::vector<size_t> ranked;
@@ -84,7 +85,7 @@ void limit_proposal(Proposal& proposal, size_t room) {
     std::vector<bool> left_out(rules.size(), false);
     LeftOut missing;
     LeftOut undecided;
-    size_t to_decide = 0;
+    size_t to_decide = waiting;
     for (const size_t i : ranked) {
         to_decide += rules[i].stands() ? 0 : 1;
         size += size_of(rules[i]);

@@ -17,7 +17,8 @@ constexpr size_t most_to_decide = 1000;
 // first, then the ones that the fewest runs and accesses need. What is left out can only be denied later;
 // `deny`, includes and system calls stay whatever their number, since without a `deny` the others allow more.
 // Where something is left out, a warning says what is missing and what to do; without a rule that would stand
-// the proposal is no complete one any more.
-void limit_proposal(Proposal& proposal, size_t room);
+// the proposal is no complete one any more. `waiting`: what the profile there is has to decide on already.
+// What fills a new profile leaves no room in it, so learning the same again adds nothing.
+void limit_proposal(Proposal& proposal, size_t room, size_t waiting = 0);
 
 } // namespace treadline

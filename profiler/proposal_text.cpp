@@ -14,19 +14,7 @@
 namespace treadline {
 namespace {
 
-constexpr size_t comment_column = 36; // where comments stand, if the rule leaves room
-constexpr size_t longest_line = 100;  // of a list in brackets
-
-std::string with_comment(std::string line, const std::string& comment) {
-    if (comment.empty()) {
-        return line + "\n";
-    }
-    // Columns are characters, not bytes: count what is no UTF-8 continuation byte.
-    const size_t width = static_cast<size_t>(std::count_if(
-        line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-    line.append(width + 2 > comment_column ? 2 : comment_column - width, ' ');
-    return line + "# " + comment + "\n";
-}
+constexpr size_t longest_line = 100; // of a list in brackets
 
 // A project's folder may be called anything; what nobody could see is written out.
 std::string legible(const std::string& name) {

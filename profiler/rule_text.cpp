@@ -1,5 +1,6 @@
 #include "profiler/rule_text.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -8,6 +9,7 @@
 namespace treadline {
 namespace {
 constexpr size_t programs_in_a_comment = 2;
+constexpr size_t comment_column = 36; // where comments stand, if the rule leaves room
 
 struct SectionNames {
     std::string_view key;
@@ -80,6 +82,17 @@ std::string rule_comment(const ProposedRule& rule) {
     const std::string evidence = rule.section == Section::Environment ? "" : short_evidence(rule.evidence);
     const std::string& reason = rule.review.empty() ? rule.withheld : rule.review;
     return printable(reason) + (reason.empty() || evidence.empty() ? "" : "; ") + evidence;
+}
+
+std::string with_comment(std::string line, const std::string& comment) {
+    if (comment.empty()) {
+        return line + "\n";
+    }
+    // Columns are characters, not bytes: count what is no UTF-8 continuation byte.
+    const size_t width = static_cast<size_t>(std::count_if(
+        line.begin(), line.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+    line.append(width + 2 > comment_column ? 2 : comment_column - width, ' ');
+    return line + "# " + comment + "\n";
 }
 
 Insertion insertion_of(const ProposedRule& rule) {

@@ -26,6 +26,9 @@ std::string short_evidence(const Evidence& evidence);
 // What stands behind the rule: why it waits, if it does, and its evidence.
 std::string rule_comment(const ProposedRule& rule);
 
+// A line of a new profile: `line`, and its comment where comments stand.
+std::string with_comment(std::string line, const std::string& comment);
+
 // For the editor: the rule where it belongs, with its comment.
 Insertion insertion_of(const ProposedRule& rule);
 

@@ -1,6 +1,7 @@
 #include "profiler/proposal_limit.h"
 
 #include <algorithm>
+#include <set>
 
 #include <catch2/matchers/catch_matchers_string.hpp>
 
@@ -68,6 +69,23 @@ TEST_CASE("of a proposal no profile can hold the best supported rules are writte
     CHECK_FALSE(read_profile(*text, "x").value().learned->complete);
 }
 
+TEST_CASE("learning again adds nothing to a profile that was full", "[profiler][limit]") {
+    const Proposal all = with_files_in_home(20'000);
+    Proposal first = all;
+    limit_proposal(first, max_yaml_bytes);
+    const std::string text = proposal_text(first, "x").value();
+    CHECK(text.size() > max_yaml_bytes - 8192);
+    std::set<std::string> written;
+    for (const ProposedRule& rule : first.rules) {
+        written.insert(rule.text);
+    }
+    Proposal rest = all;
+    std::erase_if(rest.rules, [&](const ProposedRule& rule) { return written.count(rule.text) != 0; });
+    REQUIRE(rest.rules.size() > 1000);
+    limit_proposal(rest, max_yaml_bytes - text.size());
+    CHECK(rest.rules.empty());
+}
+
 TEST_CASE("comments to accept give way to rules that stand, and no deny gives way", "[profiler][limit]") {
     Proposal proposal = with_files_in_home(3);
     for (int i = 0; i < 100; ++i) {
@@ -76,7 +94,7 @@ TEST_CASE("comments to accept give way to rules that stand, and no deny gives wa
         proposal.rules.push_back(rule);
         proposal.rules.push_back({Section::Deny, "${project}/key-" + std::to_string(i), {}, ""});
     }
-    limit_proposal(proposal, 16'000);
+    limit_proposal(proposal, 12'000);
     CHECK(proposal.learned.complete);
     REQUIRE(proposal.warnings.size() == 1);
     CHECK_THAT(proposal.warnings[0], ContainsSubstring("that would wait for you"));
@@ -103,6 +121,9 @@ TEST_CASE("nobody is asked to decide on more rules than anybody reads", "[profil
     CHECK_FALSE(has(proposal, "/home/bob/999: r"));
     CHECK(proposal.learned.complete);
     REQUIRE(proposal.warnings.size() == 1);
+    Proposal again = proposal;
+    limit_proposal(again, max_yaml_bytes, most_to_decide - 1);
+    CHECK(again.rules.size() == 1 + 4 + 1);
     CHECK_THAT(proposal.warnings[0],
                ContainsSubstring("without 1000 rules") && ContainsSubstring("most are in /home/bob,"));
 }

@@ -16,6 +16,7 @@
 #include "profiler/confidence.h"
 #include "profiler/proposal_limit.h"
 #include "profiler/proposal_text.h"
+#include "profiler/review.h"
 #include "profiler/rule_text.h"
 #include "profiler/superseded.h"
 #include "profiles/profile_editor.h"
@@ -186,8 +187,14 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces,
     if (policy) {
         before = TRY(sys::read_file(context.profile));
         proposal = missing_from(proposal, *policy, before);
+        const Profile there = TRY(load_profile(context.profile));
+        // What is inserted has a blank more before its comment than what is written anew.
+        const size_t taken = std::min(before.size() + proposal.rules.size(), max_yaml_bytes);
+        limit_proposal(proposal, max_yaml_bytes - taken,
+                       withheld_in(before).size() + under_review(there.review, before).size());
+    } else {
+        limit_proposal(proposal, max_yaml_bytes);
     }
-    limit_proposal(proposal, max_yaml_bytes - std::min(before.size(), max_yaml_bytes));
     for (const std::string& warning : proposal.warnings) {
         say(printable(warning));
     }
