@@ -196,8 +196,12 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
     // What is there outside is not made but written, once a rule brings it in.
     const bool makes = asked.create || (asked.create_if_missing && ((!there && !outside_only) || placeholder));
     std::vector<Violation> denials;
+    // Empty, and there only for us: git looks into every directory it does not know.
+    const bool own_directory = std::any_of(plan.placeholders.begin(), plan.placeholders.end(), [&](const Placeholder& one) {
+        return one.directory && one.path == inside.path;
+    });
     const auto check = [&](bool wanted, Operation operation, const char* name) {
-        if (!wanted || !denials.empty()) {
+        if (!wanted || !denials.empty() || (operation == Operation::Read && own_directory)) {
             return;
         }
         // Judged by the guarded file, where the guard lies over it, too.
@@ -208,6 +212,9 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
             return;
         }
         if (inside.path.starts_with("/memfd:")) { // what it is called in /proc; no file system has it
+            if (operation != Operation::Execute) {
+                return; // the program's own memory
+            }
             decision = {};
             decision.reason = "a file in memory has no path that a rule could name";
         }

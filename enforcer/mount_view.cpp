@@ -270,15 +270,26 @@ private:
             return base == Base::Bound && binds_.at(at).writable;
         };
         input.changes = std::any_of(binds_.begin(), binds_.end(), [](const auto& bound) { return bound.second.writable; });
+        // Guards that float lie in the project and the home; what else there is above them is nobody's to search.
+        const auto search = [&](const std::string& path) {
+            if (std::none_of(input.roots.begin(), input.roots.end(),
+                             [&](const std::string& root) { return is_within(path, root); })) {
+                input.roots.push_back(path);
+            }
+        };
         for (const auto& bound : binds_) {
             const std::string& path = bound.first; // clang 14 cannot capture a structured binding
-            const bool ours = is_within(path, project_) || is_within(path, home_) || is_within(home_, path) ||
-                              is_within(project_, path);
-            const bool inside_another =
-                std::any_of(input.roots.begin(), input.roots.end(),
-                            [&](const std::string& root) { return is_within(path, root); });
-            if (ours && !inside_another && starts_hidden(path, policy_)) {
-                input.roots.push_back(path);
+            if (!starts_hidden(path, policy_)) {
+                continue;
+            }
+            if (is_within(path, project_) || is_within(path, home_)) {
+                search(path);
+                continue;
+            }
+            for (const std::string& root : {home_, project_}) {
+                if (!root.empty() && is_within(root, path)) {
+                    search(root);
+                }
             }
         }
         for (const std::string& root : {project_, home_}) {

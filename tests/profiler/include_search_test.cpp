@@ -255,7 +255,7 @@ TEST_CASE("no set of includes is cheaper, with the rules beside it, than the one
           "[profiler][include]") {
     std::mt19937 random(11);
     std::map<size_t, int> sizes;
-    for (int round = 0; round < 250; ++round) {
+    for (int round = 0; round < 50; ++round) {
         const World world = random_world(random);
         const Judge judge(world);
         const IncludeChoice choice = judge.choose();
@@ -281,7 +281,7 @@ TEST_CASE("where the search for includes is cut short, no single step betters wh
           "[profiler][include]") {
     std::mt19937 random(12);
     int cut = 0;
-    for (int round = 0; round < 60; ++round) {
+    for (int round = 0; round < 25; ++round) {
         const World world = random_world(random);
         const Judge judge(world);
         const IncludeChoice choice = judge.choose(1);
