@@ -71,7 +71,13 @@ std::string resolve_missing(const std::string& path) {
 
 class Holder {
 public:
-    explicit Holder(const Policy& policy) : policy_(policy) {}
+    explicit Holder(const Policy& policy) : policy_(policy) {
+        for (const PolicyRule& rule : policy.files()) {
+            if (rule.pattern.extent == Extent::Subtree && rule.modes.has(Mode::Create)) {
+                filled_.push_back(rule.pattern.path);
+            }
+        }
+    }
 
     result<ok> hold(const PolicyRule& rule) {
         const Pattern& pattern = rule.pattern;
@@ -122,6 +128,22 @@ private:
     }
 
     void note(const PolicyRule& rule, std::string text) { held_.notes[rule.text] = std::move(text); }
+
+    // A program that the command makes or replaces itself, where a wider rule lets it: Landlock can let it run only with
+    // its directory. Nothing is gained there by running another: the command decides what is in this one.
+    bool hold_made_program(const PolicyRule& rule, const std::string& path, Extent extent) {
+        HeldRule program{path, extent, rule.modes | Mode::Create, false, false, rule.text};
+        const bool fills = std::any_of(filled_.begin(), filled_.end(),
+                                       [&](const std::string& tree) { return path != tree && is_within(path, tree); });
+        const auto directory = look(std::string(parent_path(path)));
+        if (!fills || extent != Extent::Exact || !rule.modes.has(Mode::Execute) || !directory || !S_ISDIR(directory->st_mode) ||
+            !creates_beside(program, policy_) || !policy_.decide(Operation::Create, path).allowed) {
+            return false;
+        }
+        note(rule, "a program that races the supervisor can run others in the same directory, too");
+        held_.rules.push_back(std::move(program));
+        return true;
+    }
 
     void add(const PolicyRule& rule, std::string path, Extent extent, bool directory, bool device = false) {
         held_.rules.push_back({std::move(path), extent, rule.modes, directory, device, rule.text});
@@ -203,6 +225,9 @@ private:
             note(rule, "is no directory; held as the file itself");
             extent = Extent::Exact;
         }
+        if (status && S_ISREG(status->st_mode) && !rule.modes.has(Mode::Create) && hold_made_program(rule, *real, extent)) {
+            return;
+        }
         add(rule, *real, extent, directory, status && S_ISCHR(status->st_mode));
     }
 
@@ -221,12 +246,18 @@ private:
 
     void hold_missing(const PolicyRule& rule, const std::string& written, Extent extent) {
         const std::string path = resolve_missing(written);
-        if (!rule.modes.has(Mode::Create)) {
+        if (!rule.modes.has(Mode::Create) && !rule.modes.has(Mode::Execute)) {
             note(rule, "does not exist");
             return;
         }
         if (const std::string link = makeable_link(written, policy_); !link.empty()) {
             note(rule, "not held: '" + link + "' is a symbolic link that the command may have made");
+            return;
+        }
+        if (!rule.modes.has(Mode::Create)) {
+            if (!hold_made_program(rule, path, extent)) {
+                note(rule, "does not exist");
+            }
             return;
         }
         for (const PolicyEntry& entry : policy_.private_directories()) {
@@ -265,6 +296,7 @@ private:
 
     const Policy& policy_;
     HeldRules held_;
+    std::vector<std::string> filled_; // trees in which the command makes what it likes
     std::map<std::string, std::string> resolved_parents_;
 };
 

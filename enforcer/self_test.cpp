@@ -20,13 +20,23 @@
 namespace treadline {
 namespace {
 
+// Of a directory that leads to something in view the names on the way can be listed: an empty mount, or the directory
+// itself with the rest masked.
+bool leads_on(const Plan& plan, const std::string& directory) {
+    return std::any_of(plan.mounts.begin(), plan.mounts.end(), [&](const MountStep& step) {
+        const bool mask = step.kind == MountStep::Kind::MaskFile || step.kind == MountStep::Kind::MaskDirectory;
+        return !mask && is_within(step.target, directory);
+    });
+}
+
 // An existing credential that the policy refuses; opening a pipe or a device could have effects.
-std::string existing_secret(const Policy& policy) {
+std::string existing_secret(const Plan& plan) {
+    const Policy& policy = *plan.policy;
     const Guards& guards = policy.guards();
     for (const Guards::Place& place : guards.places()) {
         struct stat status {};
         if (guards.all()[place.guard].kind == GuardKind::Credential && place.floating.empty() && !place.glob &&
-            ::lstat(place.path.c_str(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) &&
+            ::lstat(place.path.c_str(), &status) == 0 && (S_ISREG(status.st_mode) || (S_ISDIR(status.st_mode) && !leads_on(plan, place.path))) &&
             ::access(place.path.c_str(), R_OK) == 0 && !policy.decide(Operation::Read, place.path).allowed) {
             return place.path;
         }
@@ -73,7 +83,7 @@ bool in_reach(const Plan& plan, const std::string& path, uint64_t rights) {
 
 SelfTest self_test_for(const Plan& plan) {
     SelfTest test;
-    test.secret = existing_secret(*plan.policy);
+    test.secret = existing_secret(plan);
     if (in_reach(plan, test.secret, landlock::read_file | landlock::read_dir)) {
         test.secret.clear();
     }

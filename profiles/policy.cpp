@@ -300,9 +300,13 @@ Decision Policy::decide_file(Operation operation, std::string_view object) const
     if (guard == nullptr && own_modes.empty() && suggest_private(operation, path, decision)) {
         return decision;
     }
+    Modes remedy = own_modes | wanted.remedy;
+    // What must not be read is masked, and a mask is not written, either.
+    if (operation == Operation::Write && guards_.find(path, false) != nullptr && !decide_file(Operation::Read, path).allowed) {
+        remedy |= Mode::Read;
+    }
     decision.section = "files";
-    decision.remedy = yaml_scalar(variables_.shorten(path), YamlContext::Block) + ": " +
-                      to_string(own_modes | wanted.remedy);
+    decision.remedy = yaml_scalar(variables_.shorten(path), YamlContext::Block) + ": " + to_string(remedy);
     return decision;
 }
 

@@ -61,7 +61,7 @@ long open_handle(const std::string& hex) {
     for (size_t at = 0; at < handle->handle_bytes; ++at) {
         handle->f_handle[at] = byte(at + 1);
     }
-    return ::open_by_handle_at(::open("/", O_RDONLY | O_DIRECTORY), handle, O_RDONLY);
+    return ::open_by_handle_at(::open(".", O_RDONLY | O_DIRECTORY), handle, O_RDONLY);
 }
 
 // What opening the name again and again, for a fifth of a second, gets to read at the best: the attempt is a race that

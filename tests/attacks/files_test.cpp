@@ -145,7 +145,10 @@ TEST_CASE("no variant of opening opens more", "[attack][files]") {
     hold({"while no descriptor is left", {"hostile", "exhaust-descriptors", "~/.ssh/id_ed25519"}, prints_a_secret(), {key}});
     Attack script{"a key among a script's words", {"sh", "-c", "exec sh ~/.ssh/id_ed25519"}, [](const World&, const Finished& run) { return run.err.find("SECRET: not found") != std::string::npos; }, {key}};
     hold(script);
+}
 
+// For root alone it is an attack: without the right to pass over permissions the kernel opens no file so (EPERM).
+TEST_CASE("a file handle opens nothing", "[attack][files][root]") {
     Attack handle{"by a file handle", {"hostile", "read-handle"}, prints_a_secret(),
                   {{"seccomp", "open_by_handle_at", "open_by_handle_at", "syscalls"}, {"seccomp", "unshare", std::nullopt, ""}}};
     handle.prepare = [](World& world) { return std::vector<std::string>{world.handle("~/.ssh/id_ed25519")}; };

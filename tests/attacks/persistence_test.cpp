@@ -41,10 +41,12 @@ TEST_CASE("an agent that may fill the project leaves nothing in it that runs lat
                                    "./.git/objects/info/alternates", "./.git/info/attributes", "./CLAUDE.md", "./AGENTS.md", "./.pre-commit-config.yaml", "./.gdbinit", "./.exrc"}) {
         not_written({path, c(path)}, agent_rules());
     }
-    for (const std::string path : {"./.git/config", "./.git/hooks/post-merge", "./.envrc", "./.vscode/settings.json", "./.git/modules/sub/config", "./.git/modules/sub/hooks/pre-commit",
+    for (const std::string path : {"./.git/config", "./.git/hooks/post-merge", "./.vscode/settings.json", "./.git/modules/sub/config", "./.git/modules/sub/hooks/pre-commit",
                                    "./.git/worktrees/w/config.worktree", "./sub/.git/hooks/pre-commit", "./sub/.git/config", "./sub/.vscode/tasks.json", "./sub/.git"}) {
         not_written({path, w(path), "# mine\n"}, agent_rules());
     }
+    // A credential, too: it is masked for as long as it may not be read.
+    not_written({"./.envrc", "${project}/.envrc: rw", "# mine\n"}, agent_rules());
 }
 
 TEST_CASE("a worktree's way to its repository is not turned elsewhere", "[attack][files]") {

@@ -39,6 +39,27 @@ TEST_CASE("a program copied into a writable directory does not run", "[enforcer]
     CHECK(arena.run("files:\n  ${project}/**: rwcx\n", {hostile, "exec", copied}).status == 0);
 }
 
+TEST_CASE("a program that a rule names runs when the command has made or replaced it, another beside it does not",
+          "[enforcer][sandbox][programs]") {
+    REQUIRE_NAMESPACES();
+    Arena arena;
+    arena.answer_refusals = true;
+    const std::string named = "files:\n  ${project}/**: rwc\n  ${project}/made: rx\n  /usr/bin/true: r\n";
+    const std::string make = "rm -f made other; cp /usr/bin/true made && cp made other && ./made && ";
+    for (const char* state : {"missing", "there"}) {
+        INFO(state);
+        CHECK(arena.run(writable, {"sh", "-c", make + "true"}).about(arena.project("made")).size() == 1);
+        std::filesystem::remove(arena.project("made"));
+        if (state == std::string("there")) {
+            arena.write("project/made", "old", 0755);
+        }
+        CHECK(arena.run(named, {"sh", "-c", make + "true"}).status == 0);
+        const Held beside = arena.run(named, {"sh", "-c", make + "./other"});
+        CHECK(beside.status == 126);
+        CHECK(beside.about(arena.project("other")).size() == 1);
+    }
+}
+
 TEST_CASE("the dynamic loader does not run it either", "[enforcer][sandbox][programs]") {
     REQUIRE_NAMESPACES();
     const Arena arena;

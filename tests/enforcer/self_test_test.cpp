@@ -56,6 +56,20 @@ TEST_CASE("a sandbox that holds passes its self-test, which is no violation", "[
     CHECK(held.violations.empty());
 }
 
+TEST_CASE("a directory of credentials that leads to one that a rule opens is not tried", "[enforcer][sandbox][self-test]") {
+    REQUIRE_NAMESPACES();
+    const Arena arena;
+    arena.write(".ssh/id_ed25519", "opened\n", 0600);
+    const std::string token = arena.write(".netrc", "SECRET\n", 0600);
+    const Plan plan = compile(arena.policy("files:\n  ${home}/**: rwc\n  ${home}/.ssh/id_ed25519: r\n"), inspect_machine(),
+                              arena.command({"sh", "-c", "cat ~/.ssh/id_ed25519"}), {})
+                          .value();
+    CHECK(plan.self_test.secret == token);
+    const Held held = arena.run_plan(plan);
+    CHECK(held.error.empty());
+    CHECK(held.out == "opened\n");
+}
+
 TEST_CASE("a credential that can be read after all is a refusal to start", "[enforcer][sandbox][self-test]") {
     REQUIRE_NAMESPACES();
     Prepared prepared;

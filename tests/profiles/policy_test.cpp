@@ -165,6 +165,8 @@ TEST_CASE("a credential is refused under every wide rule and opened by naming it
         REQUIRE(decision.guard);
         CHECK(decision.guard->kind == GuardKind::Credential);
         CHECK(decision.remedy == "${home}/.ssh/id_ed25519: r");
+        // What must not be read is masked: a rule to write it alone could not be held.
+        CHECK(rules.decide(Write, "/home/ann/.ssh/id_ed25519").remedy == "${home}/.ssh/id_ed25519: rw");
     }
     const Policy named = policy("files: {\"${home}/.ssh/id_ed25519\": r}\n");
     const Decision opened = named.decide(Read, "/home/ann/.ssh/id_ed25519");
