@@ -54,7 +54,7 @@ std::string to_json(const RunReport& report) {
     }
     out["degraded"] = printable_list(report.degraded);
     out["unseen"] = printable_list(report.unseen);
-    return out.dump(2) + "\n";
+    return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 } // namespace treadline

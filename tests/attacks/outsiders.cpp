@@ -53,7 +53,10 @@ std::function<std::vector<std::string>(World&)> Victim::number_and_descriptor() 
 Success Victim::stopped_or_killed() const {
     return [pid = pid_](const World&, const Finished&) {
         siginfo_t info{};
-        ::waitid(P_PID, static_cast<id_t>(*pid), &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT);
+        for (int i = 0; i < 50 && info.si_pid == 0; ++i) { // a signal takes effect when its process gets a processor
+            ::waitid(P_PID, static_cast<id_t>(*pid), &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT);
+            ::usleep(info.si_pid == 0 ? 10'000 : 0);
+        }
         return info.si_pid == *pid;
     };
 }
