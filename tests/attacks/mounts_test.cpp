@@ -84,6 +84,7 @@ TEST_CASE("root's own devices and the kernel's knobs are out of reach of a root 
     std::vector<Knob> knobs = {{"/proc/sys/kernel/core_pattern"}, {"/proc/sys/kernel/modprobe"}, {"/proc/sys/vm/swappiness"}, {"/proc/sysrq-trigger", true}, {"/sys/kernel/mm/transparent_hugepage/enabled", true},
                                {"/dev/kvm", true},                {"/dev/fuse", true},           {"/dev/net/tun", true},      {"/dev/loop-control", true},    {"/dev/kmsg", true},
                                {"/dev/vda", true},                {"/dev/sda", true},            {"/dev/mem", true}};
+    int tried = 0;
     for (const Knob& knob : knobs) {
         if (::access(knob.path.c_str(), F_OK) != 0) {
             continue; // not on this machine
@@ -92,7 +93,10 @@ TEST_CASE("root's own devices and the kernel's knobs are out of reach of a root 
         CAPTURE(knob.path);
         // Opened for writing, nothing is written.
         const std::vector<std::string> argv = {"hostile", "read-device", knob.path};
-        REQUIRE(world.run(argv).out == "ok\n");
+        if (world.run(argv).out != "ok\n") {
+            continue; // the kernel lets nobody do it, as with a disk that is mounted
+        }
+        ++tried;
         world.write("./.treadline/profile.yaml", tests_rules().yaml());
         const Enforced held = world.enforce(tests_rules(), argv);
         INFO(held.run.out << held.run.err);
@@ -100,6 +104,7 @@ TEST_CASE("root's own devices and the kernel's knobs are out of reach of a root 
         REQUIRE(held.denials.size() == 1);
         CHECK(held.denials[0].object == knob.path);
     }
+    CHECK(tried >= 3);
     const World world;
     world.write("./.treadline/profile.yaml", agent_rules().yaml());
     REQUIRE(world.run({"hostile", "make-block-device", "out/disk"}).out == "ok\n");
