@@ -15,9 +15,7 @@ void append_escaped(std::string& out, unsigned char byte) {
     out += buffer;
 }
 
-} // namespace
-
-std::string printable(std::string_view text) {
+std::string printable(std::string_view text, std::string_view backslash) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
@@ -33,13 +31,23 @@ std::string printable(std::string_view text) {
                 append_escaped(out, static_cast<unsigned char>(byte));
             }
         } else if (character == "\\") {
-            out += "\\\\";
+            out += backslash;
         } else {
             out += character;
         }
         text.remove_prefix(length);
     }
     return out;
+}
+
+} // namespace
+
+std::string printable(std::string_view text) {
+    return printable(text, "\\\\");
+}
+
+std::string printable_escaped(std::string_view text) {
+    return printable(text, "\\");
 }
 
 std::string shell_quoted(const std::vector<std::string>& argv) {

@@ -12,6 +12,9 @@ namespace treadline {
 // as \\: safe to print on a terminal or in a report, whatever a hostile program named its files.
 std::string printable(std::string_view text);
 
+// The same for text whose backslashes are escapes already, as a rule's are: they stay as they are.
+std::string printable_escaped(std::string_view text);
+
 // A command as a person could paste it into a shell; also printable().
 std::string shell_quoted(const std::vector<std::string>& argv);
 

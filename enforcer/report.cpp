@@ -50,7 +50,7 @@ std::string remedy_sentence(const Violation& violation) {
     if (violation.rule.empty()) {
         return "no rule can allow it";
     }
-    return "to allow it, add under '" + violation.section + ":'   " + violation.rule;
+    return "to allow it, add under '" + violation.section + ":'   " + printable_escaped(violation.rule);
 }
 
 std::string profile_name(const RunReport& report) {

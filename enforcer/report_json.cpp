@@ -28,7 +28,7 @@ Json json_of(const Violation& violation) {
     out["process"] = {
         {"pid", violation.pid}, {"exe", printable(violation.exe)}, {"argv", printable_list(violation.argv)}};
     out["section"] = text_or_null(violation.section);
-    out["rule"] = violation.rule.empty() ? Json() : Json(violation.rule); // rules carry their own escapes
+    out["rule"] = violation.rule.empty() ? Json() : Json(printable_escaped(violation.rule));
     out["reason"] = printable(violation.reason);
     out["review"] = text_or_null(violation.review);
     out["opens"] = text_or_null(violation.opens);

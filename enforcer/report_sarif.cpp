@@ -104,7 +104,7 @@ Json result_of(const RunReport& report, const Violation& violation, Rules& rules
     result["occurrenceCount"] = violation.count;
     result["properties"] = {{"object", printable(violation.object)},
                             {"exe", printable(violation.exe)},
-                            {"rule", violation.rule.empty() ? Json() : Json(violation.rule)}};
+                            {"rule", violation.rule.empty() ? Json() : Json(printable_escaped(violation.rule))}};
     if (violation.expected) {
         result["suppressions"] =
             Json::array({{{"kind", "external"}, {"justification", "learning saw it refused, and the profile withholds it"}}});

@@ -20,7 +20,7 @@ std::string described(const Violation& violation) {
     if (!violation.review.empty()) {
         out += "    to allow it, move up from review: " + printable(violation.review) + "\n";
     } else if (!violation.rule.empty()) {
-        out += "    to allow it, under " + violation.section + ": " + violation.rule + "\n";
+        out += "    to allow it, under " + violation.section + ": " + printable_escaped(violation.rule) + "\n";
     }
     if (!violation.opens.empty()) {
         out += "    that would also open: " + printable(violation.opens) + "\n";

@@ -196,6 +196,14 @@ TEST_CASE("a SARIF report with hostile names keeps its structure and has no link
     ask({"python3", "-c", "import json, sys; json.load(open(sys.argv[1]))"}, text);
 }
 
+TEST_CASE("a JSON report with hostile names is UTF-8, and a rule's own escapes stay as they are", "[enforcer][report][hostile]") {
+    RunReport run = hostile_report();
+    run.outcome.violations[1].rule = "\"/tmp/\\xFF\": r";
+    const auto violations = nlohmann::json::parse(to_json(run)).at("violations");
+    CHECK(violations.at(0).at("rule").get<std::string>().find("\\xFF\\xE2\\x80\\xAE") != std::string::npos);
+    CHECK(violations.at(1).at("rule") == run.outcome.violations[1].rule);
+}
+
 TEST_CASE("GitHub's annotations stand one a line at the profile's line", "[enforcer][report][github]") {
     CHECK(to_github_annotations(report()) ==
           "::error file=.treadline/profile.yaml,line=12,title=treadline%3A read denied::denied read /home/ann/.ssh/id (mount, "
