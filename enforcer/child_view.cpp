@@ -289,11 +289,11 @@ int detach_host(void* plan) {
 }
 
 // umount2 takes the mount out of sight at once, and then waits, for milliseconds, until no processor can still be looking at
-// it. Another task of ours does that waiting; the directory can be removed from the moment on that nothing lies on it.
+// it. Another thread of init does that waiting: being init, nobody inside can signal or trace it. The directory can be removed
+// from the moment on that nothing lies on it.
 bool detach_aside(const ChildPlan& plan) {
     alignas(16) static char stack[16 * 1024];
-    // Without an exit signal: init takes note of its end, and nobody else.
-    if (::clone(detach_host, stack + sizeof stack, CLONE_VM, const_cast<ChildPlan*>(&plan)) < 0) {
+    if (::clone(detach_host, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, const_cast<ChildPlan*>(&plan)) < 0) {
         return false;
     }
     for (unsigned turns = 0; ::rmdir(host_root) != 0; ++turns) {
