@@ -51,7 +51,7 @@ std::vector<MachineGap> machine_gaps(const Machine& machine) {
                         "seccomp notifications are not to be had (Linux " +
                             machine.kernel +
                             "; they need 5.6, and that Treadline does not itself run under a supervisor that uses them, as inside "
-                            "another 'treadline enforce')",
+                            "another 'treadline enforce': run Treadline outside of it)",
                         false});
     }
     return gaps;
