@@ -4,13 +4,17 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,44 +44,44 @@ void remove_empty_directory(const std::string& path) {
     }
 }
 
+// But for its time.
+bool looks_made(const Placeholder& placeholder, const struct stat& status) {
+    if (placeholder.directory) {
+        return S_ISDIR(status.st_mode) && (status.st_mode & 0077U) == 0;
+    }
+    return placeholder.content
+               ? S_ISREG(status.st_mode) && static_cast<size_t>(status.st_size) <= placeholder.content->size()
+               : S_ISSOCK(status.st_mode);
+}
+
 } // namespace
 
 bool is_untouched_placeholder(const Placeholder& placeholder) {
     struct stat status {};
-    // What another run is just making gets its time a moment after its name.
-    for (int waited_ms = 0; ::lstat(placeholder.path.c_str(), &status) == 0 && status.st_mtime != placeholder_time; ++waited_ms) {
-        if (waited_ms == 50 || ::time(nullptr) - status.st_ctime > 1) {
+    // What another run is just making gets its time a moment after its name; on a busy machine that moment is long.
+    for (int waited_ms = 0; ::lstat(placeholder.path.c_str(), &status) == 0 && looks_made(placeholder, status); ++waited_ms) {
+        if (status.st_mtime == placeholder_time) {
+            return !placeholder.content || static_cast<size_t>(status.st_size) == placeholder.content->size();
+        }
+        if (waited_ms == 500 || ::time(nullptr) - status.st_ctime > 1) {
             return false;
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    if (status.st_mtime != placeholder_time) {
-        return false; // not there
-    }
-    if (placeholder.directory) {
-        return S_ISDIR(status.st_mode);
-    }
-    return placeholder.content
-               ? S_ISREG(status.st_mode) && static_cast<size_t>(status.st_size) == placeholder.content->size()
-               : S_ISSOCK(status.st_mode);
+    return false;
 }
 
 Outside::Outside(Outside&& other) noexcept
-    : made_(std::exchange(other.made_, {})), lock_(std::move(other.lock_)),
-      janitor_pipe_(std::move(other.janitor_pipe_)), janitor_(std::exchange(other.janitor_, -1)),
+    : items_(std::exchange(other.items_, {})), made_(std::exchange(other.made_, {})), lock_(std::move(other.lock_)),
+      janitor_socket_(std::move(other.janitor_socket_)), janitor_(std::exchange(other.janitor_, -1)),
       cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
 
 // Shared for the run. Nobody holds it exclusively but a run that is about to end, for as long as it tidies up.
-result<ok> Outside::lock_project(const Plan& plan) {
-    if (plan.policy == nullptr || plan.policy->variables().get("project").empty()) {
-        return ok{};
-    }
-    const std::string& project = plan.policy->variables().get("project");
-    lock_ = unique_fd(::open(project.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+result<ok> Outside::lock_project(const std::string& project) {
     const auto until = std::chrono::steady_clock::now() + longest_wait;
     while (lock_ && ::flock(lock_.get(), LOCK_SH | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) {
-            lock_.reset(); // a file system without locks
+            return ok{}; // a file system without locks
         } else if (std::chrono::steady_clock::now() > until) {
             return fail("cannot start: another process keeps '" + project + "' locked (flock)");
         } else {
@@ -89,10 +93,10 @@ result<ok> Outside::lock_project(const Plan& plan) {
 
 // Gives the shared lock up where others hold it: asked at the end only.
 bool Outside::alone() const {
-    return !lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0;
+    return !lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
-result<ok> Outside::make_missing_directory(const std::string& path, uid_t uid, gid_t gid) {
+result<ok> Outside::make_missing_directory(const std::string& path, Made& made, uid_t uid, gid_t gid) {
     if (::mkdir(path.c_str(), 0755) != 0) {
         return errno == EEXIST ? result<ok>(ok{}) : fail_errno("cannot make the directory '" + path + "'");
     }
@@ -100,45 +104,45 @@ result<ok> Outside::make_missing_directory(const std::string& path, uid_t uid, g
     if (::lstat(path.c_str(), &status) != 0) {
         return fail_errno("cannot look at the directory '" + path + "'");
     }
-    made_.push_back({{path, true, "", {}}, false, status.st_dev, status.st_ino});
+    made = {status.st_dev, status.st_ino, true, true};
     if (status.st_uid != uid && ::lchown(path.c_str(), uid, gid) != 0) {
         return fail_errno("cannot give away the directory '" + path + "'");
     }
     return ok{};
 }
 
-result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, gid_t gid) {
+result<ok> Outside::make_placeholder(const Placeholder& placeholder, Made& made, uid_t uid, gid_t gid) {
     const std::string& path = placeholder.path;
-    bool made = false;
+    bool is_new = false;
     if (placeholder.directory) {
-        made = ::mkdir(path.c_str(), 0700) == 0;
+        is_new = ::mkdir(path.c_str(), 0700) == 0;
     } else if (placeholder.content) {
         // What git expects is for all who use the repository; another's content may be private.
         const mode_t mode = path.find("/.git/") == std::string::npos ? 0600 : 0644;
         const unique_fd file(
             ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-        made = file.valid();
-        if (made) {
+        is_new = file.valid();
+        if (is_new) {
             TRY(sys::write_all(file.get(), *placeholder.content));
         }
     } else {
         // A socket that nobody listens on: git, and most of what walks a tree, passes over one, so a run that
         // adds all files to a commit does not add placeholders.
-        made = ::mknod(path.c_str(), S_IFSOCK | 0600, 0) == 0;
+        is_new = ::mknod(path.c_str(), S_IFSOCK | 0600, 0) == 0;
     }
-    if (!made && errno != EEXIST) {
+    if (!is_new && errno != EEXIST) {
         return fail_errno("cannot make the placeholder '" + path + "'");
     }
-    if (!made && !is_untouched_placeholder(placeholder)) {
+    if (!is_new && !is_untouched_placeholder(placeholder)) {
         return ok{}; // somebody's own by now
     }
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         return fail_errno("cannot look at the placeholder '" + path + "'");
     }
-    made_.push_back({placeholder, true, status.st_dev, status.st_ino});
+    made = {status.st_dev, status.st_ino, true, is_new};
     const std::array<timespec, 2> times = {timespec{placeholder_time, 0}, timespec{placeholder_time, 0}};
-    if (made && ::utimensat(AT_FDCWD, path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
+    if (is_new && ::utimensat(AT_FDCWD, path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_errno("cannot mark the placeholder '" + path + "'");
     }
     if (status.st_uid != uid && ::lchown(path.c_str(), uid, gid) != 0) {
@@ -148,7 +152,9 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, uid_t uid, 
 }
 
 void Outside::keep_directory(const std::string& path) {
-    std::erase_if(made_, [&](const Made& made) { return !made.placeholder && is_within(path, made.what.path); });
+    for (size_t i = 0; i < made_.size(); ++i) {
+        made_[i].ours = made_[i].ours && (items_[i].placeholder || !is_within(path, items_[i].what.path));
+    }
 }
 
 void Outside::remove_directories(const std::set<std::string>& paths) {
@@ -162,21 +168,31 @@ void Outside::remove_directories(const std::set<std::string>& paths) {
 
 result<Outside> Outside::make(const Plan& plan) {
     Outside outside;
-    TRY(outside.lock_project(plan));
     for (const std::string& directory : plan.make_directories) {
-        TRY(outside.make_missing_directory(directory, plan.command.uid, plan.command.gid));
+        outside.items_.push_back({{directory, true, "", {}}, false});
     }
     for (const Placeholder& placeholder : plan.placeholders) {
-        TRY(outside.make_placeholder(placeholder, plan.command.uid, plan.command.gid));
+        outside.items_.push_back({placeholder, true});
     }
     outside.cgroup_ = TRY(RunCgroup::make(plan));
-    if (!plan.temporary.empty()) {
-        TRY(outside.make_temporary(plan));
-    }
-    if (!outside.made_.empty() || outside.cgroup_ || !outside.temporary_.empty()) {
-        TRY(outside.start_janitor());
+    if (!outside.items_.empty() || outside.cgroup_ || !plan.temporary.empty()) {
+        TRY(outside.start_janitor(plan));
+        TRY(outside.await_janitor());
+        outside.temporary_ = plan.temporary;
     }
     return outside;
+}
+
+result<ok> Outside::make_all(const Plan& plan) {
+    if (lock_) {
+        TRY(lock_project(plan.policy->variables().get("project")));
+    }
+    for (size_t i = 0; i < items_.size(); ++i) {
+        const Placeholder& what = items_[i].what;
+        TRY(items_[i].placeholder ? make_placeholder(what, made_[i], plan.command.uid, plan.command.gid)
+                                  : make_missing_directory(what.path, made_[i], plan.command.uid, plan.command.gid));
+    }
+    return plan.temporary.empty() ? result<ok>(ok{}) : make_temporary(plan);
 }
 
 result<ok> Outside::make_temporary(const Plan& plan) {
@@ -188,63 +204,115 @@ result<ok> Outside::make_temporary(const Plan& plan) {
     return ok{};
 }
 
+bool Outside::made_remains() const {
+    for (size_t i = 0; i < made_.size(); ++i) {
+        struct stat now {};
+        if (made_[i].ours && made_[i].is_new && ::lstat(items_[i].what.path.c_str(), &now) == 0 && now.st_ino == made_[i].inode) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // rmdir refuses what is no longer empty by itself.
-void Outside::remove_made() const {
+bool Outside::remove_made() const {
     if (!temporary_.empty()) {
         std::error_code left; // what the command made unreadable for itself stays
         std::filesystem::remove_all(temporary_, left);
     }
-    if (made_.empty() || !alone()) {
-        return;
+    if (made_.empty()) {
+        return true;
     }
-    for (auto made = made_.rbegin(); made != made_.rend(); ++made) {
-        const char* path = made->what.path.c_str();
+    if (!alone()) {
+        return false;
+    }
+    for (size_t i = made_.size(); i-- > 0;) {
+        const Placeholder& what = items_[i].what;
+        const char* path = what.path.c_str();
         struct stat now {};
-        if (::lstat(path, &now) != 0 || now.st_dev != made->device || now.st_ino != made->inode ||
-            (made->placeholder && !is_untouched_placeholder(made->what))) {
+        if (!made_[i].ours || ::lstat(path, &now) != 0 || now.st_dev != made_[i].device || now.st_ino != made_[i].inode ||
+            (items_[i].placeholder && !is_untouched_placeholder(what))) {
             continue;
         }
-        if (made->what.directory) {
+        if (what.directory) {
             ::rmdir(path);
         } else {
             ::unlink(path);
         }
     }
+    return true;
 }
 
-result<ok> Outside::start_janitor() {
-    auto pipe = TRY(sys::pipe());
-    janitor_ = ::fork();
-    if (janitor_ < 0) {
-        return fail_errno("cannot start the process that removes placeholders");
-    }
-    if (janitor_ == 0) {
-        ::setsid(); // signals of the terminal are not for it
-        // Only the pipe's reading end and the lock are kept: as 0 and 1.
-        const int lock = lock_ ? ::fcntl(lock_.get(), F_DUPFD_CLOEXEC, 2) : -1;
-        const int ended = ::fcntl(pipe.first.get(), F_DUPFD_CLOEXEC, 2);
-        ::dup2(ended, 0);
-        ::dup2(lock >= 0 ? lock : ended, 1);
-        ::syscall(SYS_close_range, 2U, ~0U, 0U);
-        lock_ = unique_fd(lock >= 0 ? 1 : -1);
-        char byte = 0;
-        while (::read(0, &byte, 1) < 0 && errno == EINTR) {
+result<ok> Outside::start_janitor(const Plan& plan) {
+    if (!items_.empty()) {
+        void* page = ::mmap(nullptr, items_.size() * sizeof(Made), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED) {
+            return fail_errno("cannot map memory to share with the process that makes placeholders");
         }
-        cgroup_.remove();
-        remove_made();
-        ::_exit(0);
+        made_ = {new (page) Made[items_.size()], items_.size()};
+        // Locked by the janitor, with which we share it: a lock of ours would keep other runs from tidying up, and end
+        // with us before anybody did that for them.
+        if (plan.policy != nullptr && !plan.policy->variables().get("project").empty()) {
+            lock_ = unique_fd(::open(plan.policy->variables().get("project").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        }
     }
-    janitor_pipe_ = std::move(pipe.second);
+    auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before); // signals are not for it
+    janitor_ = ::fork();
+    if (janitor_ == 0) {
+        be_janitor(plan, sockets.second.get());
+    }
+    const int code = errno;
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (janitor_ < 0) {
+        return fail_code(code, "cannot start the process that makes and removes placeholders");
+    }
+    janitor_socket_ = std::move(sockets.first);
     return ok{};
+}
+
+void Outside::be_janitor(const Plan& plan, int socket) {
+    ::setsid();
+    // Only the socket and the lock are kept: as 0 and 1.
+    const int lock = lock_ ? ::fcntl(lock_.get(), F_DUPFD_CLOEXEC, 2) : -1;
+    const int supervisor = ::fcntl(socket, F_DUPFD_CLOEXEC, 2);
+    ::dup2(supervisor, 0);
+    ::dup2(lock >= 0 ? lock : supervisor, 1);
+    ::syscall(SYS_close_range, 2U, ~0U, 0U);
+    lock_ = unique_fd(lock >= 0 ? 1 : -1);
+    const auto made = make_all(plan);
+    const std::string answer = made ? "+" : "-" + made.error().message();
+    ::send(0, answer.data(), answer.size(), MSG_NOSIGNAL);
+    char byte = 0;
+    while (::read(0, &byte, 1) < 0 && errno == EINTR) {
+    }
+    cgroup_.remove();
+    while (!remove_made() && made_remains() && (::flock(lock_.get(), LOCK_EX) == 0 || errno == EINTR)) {
+    }
+    ::_exit(0);
+}
+
+result<ok> Outside::await_janitor() {
+    const auto answer = sys::receive_fds(janitor_socket_.get());
+    if (!answer || answer->bytes.empty()) {
+        return fail("the process that makes placeholders was killed");
+    }
+    return answer->bytes[0] == '+' ? result<ok>(ok{}) : fail(answer->bytes.substr(1));
 }
 
 Outside::~Outside() {
     cgroup_.remove();
-    remove_made();
-    janitor_pipe_.reset();
-    if (janitor_ > 0) {
+    const bool removed = remove_made();
+    janitor_socket_.reset();
+    if (janitor_ > 0 && removed) { // else it may wait for other runs, and we do not
         while (::waitpid(janitor_, nullptr, 0) < 0 && errno == EINTR) {
         }
+    }
+    if (!made_.empty()) {
+        ::munmap(made_.data(), made_.size_bytes());
     }
 }
 

@@ -5,9 +5,14 @@
 // Overlapping runs of one project share what they make: each holds a shared lock on the project's directory, and only
 // one that is alone takes anything back. What a run finds already made by another, or left by one that was killed, is
 // its own, too.
+//
+// A process of its own, the janitor, makes all that and outlives the supervisor: at whatever moment that one is killed,
+// somebody knows what there is to take back. Where other runs last, the janitor of one that made something new waits for
+// their end: they need not know of a directory that they found.
 #pragma once
 
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,24 +44,34 @@ public:
 
 private:
     Outside() = default;
-    result<ok> lock_project(const Plan& plan);
+    result<ok> lock_project(const std::string& project);
+    [[nodiscard]] result<ok> make_all(const Plan& plan); // by the janitor
     [[nodiscard]] bool alone() const;
     result<ok> make_temporary(const Plan& plan);
-    result<ok> make_missing_directory(const std::string& path, uid_t uid, gid_t gid);
-    result<ok> make_placeholder(const Placeholder& placeholder, uid_t uid, gid_t gid);
-    result<ok> start_janitor();
-    void remove_made() const;
-
-    struct Made {
+    struct Item {
         Placeholder what;
         bool placeholder = false; // else a directory that a rule names
+    };
+    // In memory that the janitor shares with us; of the item at the same place.
+    struct Made {
         dev_t device = 0;
         ino_t inode = 0;
+        bool ours = false;
+        bool is_new = false; // not found already made
     };
-    std::vector<Made> made_; // what lies in another comes after it
-    unique_fd lock_;         // the project's directory; none where there is no project or no lock
-    // A process that removes placeholders and cgroup when this one is killed: it waits for the pipe to close.
-    unique_fd janitor_pipe_;
+    result<ok> make_missing_directory(const std::string& path, Made& made, uid_t uid, gid_t gid);
+    result<ok> make_placeholder(const Placeholder& placeholder, Made& made, uid_t uid, gid_t gid);
+    result<ok> start_janitor(const Plan& plan);
+    [[noreturn]] void be_janitor(const Plan& plan, int socket);
+    result<ok> await_janitor();
+    [[nodiscard]] bool made_remains() const;
+    bool remove_made() const; // false: not alone
+
+    std::vector<Item> items_; // what lies in another comes after it
+    std::span<Made> made_;
+    unique_fd lock_; // the project's directory; none where there is no project
+    // The janitor says when it has made everything, or why it could not, and then waits for the other end to close.
+    unique_fd janitor_socket_;
     pid_t janitor_ = -1;
     RunCgroup cgroup_;
     std::string temporary_; // removed with what is in it
