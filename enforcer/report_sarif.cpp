@@ -144,7 +144,7 @@ std::string to_sarif(const RunReport& report) {
     log["$schema"] = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
     log["version"] = "2.1.0";
     log["runs"] = Json::array({run});
-    return log.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; // a rule stands as it is, whatever its bytes
+    return log.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 } // namespace treadline
