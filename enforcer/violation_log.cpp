@@ -13,6 +13,13 @@ bool ViolationLog::record(Violation violation) {
     }
     std::string key =
         violation.layer + '\n' + violation.operation + '\n' + violation.exe + '\n' + violation.object;
+    // A process that is being killed cannot be named any more; what it asked is no other denial for that.
+    const std::string unnamed = violation.layer + '\n' + violation.operation + "\n\n" + violation.object;
+    const auto [first, is_first] = first_.try_emplace(unnamed, all_.size());
+    if (!is_first && violation.exe.empty()) {
+        all_[first->second].count += violation.count;
+        return false;
+    }
     const auto [found, inserted] = index_.try_emplace(std::move(key), all_.size());
     if (!inserted) {
         all_[found->second].count += violation.count;

@@ -15,7 +15,8 @@ class ViolationLog {
 public:
     static constexpr size_t max_distinct = 10'000;
 
-    // The same program refused the same thing is one violation with a count. True if it is new. Beyond
+    // The same program refused the same thing is one violation with a count; one that died before it could be named
+    // counts with the first that was refused the same. True if it is new. Beyond
     // max_distinct everything further is counted in one last entry for its layer.
     bool record(Violation violation);
 
@@ -26,6 +27,7 @@ public:
 private:
     std::vector<Violation> all_;
     std::unordered_map<std::string, size_t> index_;
+    std::unordered_map<std::string, size_t> first_; // whoever was refused it first
     size_t taken_ = 0;
 };
 

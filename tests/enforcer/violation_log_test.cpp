@@ -26,6 +26,16 @@ TEST_CASE("the same denial again is counted, not listed again", "[enforcer][viol
     CHECK(log.all()[1].count == 1);
 }
 
+TEST_CASE("what asked and died unnamed is counted with the first that was refused the same", "[enforcer][violations]") {
+    ViolationLog log;
+    CHECK(log.record(denial("/a")));
+    CHECK_FALSE(log.record(denial("/a", "")));
+    CHECK(log.record(denial("/b", ""))); // nobody else was
+    REQUIRE(log.all().size() == 2);
+    CHECK(log.all()[0].count == 2);
+    CHECK(log.all()[0].exe == "/usr/bin/cat");
+}
+
 TEST_CASE("each violation is handed out as new exactly once", "[enforcer][violations]") {
     ViolationLog log;
     log.record(denial("/a"));
