@@ -174,7 +174,7 @@ result<Outside> Outside::make(const Plan& plan) {
     for (const Placeholder& placeholder : plan.placeholders) {
         outside.items_.push_back({placeholder, true});
     }
-    outside.cgroup_ = TRY(RunCgroup::make(plan));
+    outside.cgroup_ = RunCgroup::of(plan);
     if (!outside.items_.empty() || outside.cgroup_ || !plan.temporary.empty()) {
         TRY(outside.start_janitor(plan));
         TRY(outside.await_janitor());
@@ -192,6 +192,7 @@ result<ok> Outside::make_all(const Plan& plan) {
         TRY(items_[i].placeholder ? make_placeholder(what, made_[i], plan.command.uid, plan.command.gid)
                                   : make_missing_directory(what.path, made_[i], plan.command.uid, plan.command.gid));
     }
+    TRY(cgroup_.make(plan));
     return plan.temporary.empty() ? result<ok>(ok{}) : make_temporary(plan);
 }
 

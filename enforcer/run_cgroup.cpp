@@ -54,13 +54,17 @@ void remove_left_over(const std::string& parent) {
 
 } // namespace
 
-result<RunCgroup> RunCgroup::make(const Plan& plan) {
-    if (plan.cgroup.empty()) {
-        return RunCgroup();
+RunCgroup RunCgroup::of(const Plan& plan) {
+    return plan.cgroup.empty() ? RunCgroup()
+                               : RunCgroup(join_path(plan.cgroup, std::string(prefix) + std::to_string(::getpid())));
+}
+
+result<ok> RunCgroup::make(const Plan& plan) const {
+    if (directory_.empty()) {
+        return ok{};
     }
     remove_left_over(plan.cgroup);
-    RunCgroup cgroup(join_path(plan.cgroup, std::string(prefix) + std::to_string(::getpid())));
-    const std::string& directory = cgroup.directory_;
+    const std::string& directory = directory_;
     ::rmdir(directory.c_str()); // of a run that had this number
     TRY(sys::mkdir(directory, 0755));
     const Resources& limits = plan.cgroup_limits;
@@ -81,7 +85,7 @@ result<RunCgroup> RunCgroup::make(const Plan& plan) {
         TRY(write_setting(directory + "/cpu.max", std::to_string(*limits.cpu_percent * (period_us / 100)) + " " +
                                                       std::to_string(period_us)));
     }
-    return cgroup;
+    return ok{};
 }
 
 result<ok> RunCgroup::add(pid_t pid) const {

@@ -16,8 +16,10 @@ namespace treadline {
 
 class RunCgroup {
 public:
-    // Nothing is made where the plan has none.
-    static result<RunCgroup> make(const Plan& plan);
+    // The one of this process's run, not made yet; none where the plan has none.
+    static RunCgroup of(const Plan& plan);
+    // In the process that will remove it, whatever becomes of the one that asked.
+    result<ok> make(const Plan& plan) const;
     RunCgroup() = default;
     RunCgroup(RunCgroup&& other) noexcept : directory_(std::exchange(other.directory_, "")) {}
     RunCgroup& operator=(RunCgroup&& other) noexcept {
