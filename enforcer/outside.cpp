@@ -5,6 +5,8 @@
 #include <chrono>
 #include <filesystem>
 #include <new>
+#include <set>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -42,6 +44,15 @@ void remove_empty_directory(const std::string& path) {
     if (directory) {
         ::unlinkat(directory.get(), std::string(file_name(path)).c_str(), AT_REMOVEDIR);
     }
+}
+
+// Below the project or the home, not what leads to them.
+bool may_be_made(const Plan& plan, std::string_view directory) {
+    const auto above = [&](const char* variable) {
+        const std::string place = plan.policy->variables().get(variable);
+        return place.empty() || is_within(place, directory);
+    };
+    return plan.policy != nullptr && directory != "/" && !above("project") && !above("home");
 }
 
 // But for its time.
@@ -168,7 +179,14 @@ void Outside::remove_directories(const std::set<std::string>& paths) {
 
 result<Outside> Outside::make(const Plan& plan) {
     Outside outside;
-    for (const std::string& directory : plan.make_directories) {
+    std::set<std::string> directories(plan.make_directories.begin(), plan.make_directories.end());
+    for (const Placeholder& placeholder : plan.placeholders) {
+        // What was there for the plan may be another run's, which removes it before we have the lock.
+        for (std::string_view at = parent_path(placeholder.path); may_be_made(plan, at); at = parent_path(at)) {
+            directories.emplace(at);
+        }
+    }
+    for (const std::string& directory : directories) { // sorted: what holds another comes first
         outside.items_.push_back({{directory, true, "", {}}, false});
     }
     for (const Placeholder& placeholder : plan.placeholders) {
