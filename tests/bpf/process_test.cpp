@@ -180,7 +180,7 @@ TEST_CASE("the memory that processes hold at one time is added up, of those that
     CHECK(two >= one + 90);
 }
 
-TEST_CASE("who computes is known to have used more of a processor than who sleeps", "[bpf][process]") {
+TEST_CASE("who computes is known to have used more of a processor than who sleeps", "[bpf][process][processors]") {
     const auto peak = [](const std::string& script) {
         const Traced run = traced({"/bin/sh", "-c", script});
         CHECK(run.status == 0);

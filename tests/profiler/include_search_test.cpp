@@ -255,7 +255,7 @@ TEST_CASE("no set of includes is cheaper, with the rules beside it, than the one
           "[profiler][include]") {
     std::mt19937 random(11);
     std::map<size_t, int> sizes;
-    for (int round = 0; round < 50; ++round) {
+    for (int round = 0; round < 25; ++round) {
         const World world = random_world(random);
         const Judge judge(world);
         const IncludeChoice choice = judge.choose();
