@@ -93,8 +93,14 @@ result<bool> extend(const Context& context, const std::string& before, const Pro
 }
 
 // What the written profile is worth: a line or two on stderr. Of runs of other commands the next one is no sample.
-result<ok> say_confidence(const Context& context, const ReduceInput& input) {
+// `allows_all`: the profile is new and all of it stands, so it denies nothing of these runs, and of a single one there is
+// nothing to find out by replaying it.
+result<ok> say_confidence(const Context& context, const ReduceInput& input, bool allows_all) {
     const auto& traces = input.traces;
+    if (traces.size() == 1 && allows_all) {
+        say(unseen_sentence({1, {}, {}, {}}));
+        return ok{};
+    }
     if (std::any_of(traces.begin(), traces.end(),
                     [&](const Trace& trace) { return trace.run.command != traces.back().run.command; })) {
         return ok{};
@@ -183,6 +189,7 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces,
         reduction.input.existing = &*policy;
     }
     Proposal proposal = TRY(reduce(reduction.input));
+    const size_t needed = proposal.rules.size();
     std::string before;
     if (policy) {
         before = TRY(sys::read_file(context.profile));
@@ -229,7 +236,7 @@ result<ok> write_profile_from(const Context& context, std::vector<Trace> traces,
                         waiting == 1 ? "1 rule waits" : fmt::format("{} rules wait", waiting),
                         waiting == 1 ? "it" : "them", waiting == 1 ? "it allows" : "they allow"));
     }
-    return say_confidence(context, reduction.input);
+    return say_confidence(context, reduction.input, !policy && proposal.rules.size() == needed && withheld + waiting == 0);
 }
 
 } // namespace treadline
