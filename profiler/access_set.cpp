@@ -1,15 +1,14 @@
 #include "profiler/access_set.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <numeric>
 #include <unordered_map>
 
 #include "base/path.h"
 #include "base/text.h"
+#include "profiler/run_paths.h"
 #include "profiles/guards.h"
-#include "profiles/pattern.h"
 
 namespace treadline {
 namespace {
@@ -34,84 +33,6 @@ Modes modes_of(AccessKind kind) {
     }
     return Modes::none();
 }
-
-bool is_number(std::string_view text) {
-    return !text.empty() &&
-           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// /proc/4711/maps and /proc/4711/task/4712/comm: the same file for every process, so one name for all of
-// them.
-std::string without_process_ids(std::string_view path, std::string_view instead) {
-    std::string text;
-    for (const std::string_view name : path_components(path)) {
-        text += '/';
-        text += is_number(name) ? instead : name;
-    }
-    return text;
-}
-
-// A file name as rules write it. Most need no escape; those that may are asked about.
-bool needs_no_escape(std::string_view name) {
-    static constexpr auto plain = [] {
-        std::array<bool, 256> characters{};
-        for (int c = 0x21; c < 0x7F; ++c) {
-            characters[static_cast<size_t>(c)] = c != '*' && c != '\\' && c != '$';
-        }
-        return characters;
-    }();
-    bool all = true;
-    for (const char c : name) {
-        all &= plain[static_cast<unsigned char>(c)];
-    }
-    return all;
-}
-
-// Absolute, and normal already.
-bool is_plain(std::string_view path) {
-    if (path.size() < 2 || path.front() != '/' || path.back() == '/') {
-        return false;
-    }
-    for (size_t at = path.find("/."); at != std::string_view::npos; at = path.find("/.", at + 1)) {
-        const std::string_view rest = path.substr(at + 2);
-        if (rest.empty() || rest[0] == '/' || rest == "." || rest.starts_with("./")) {
-            return false;
-        }
-    }
-    return path.find("//") == std::string_view::npos;
-}
-
-bool is_name(std::string_view text) {
-    return !text.empty() && text != "." && text != ".." && text.find('/') == std::string_view::npos;
-}
-
-// By any of its names.
-bool may_be_guarded(const Guards& guards, std::string_view path) {
-    for (; path.size() > 1; path = parent_path(path)) {
-        if (guards.may_reach(path)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct TextHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
-template <class Value>
-using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
-
-// What is known of the rows of Trace::paths, filled in as accesses come to them: a row nothing succeeded at
-// stays out of the trie.
-struct RowFacts {
-    PathTrie::Node node = PathTrie::none;
-    bool known = false;
-    bool by_text = false;        // what lies below it is not simply below its node
-    bool may_guard = false;      // a guard may concern it
-    bool may_be_missing = false; // in a fresh checkout or with cold caches
-    bool tells_users = false;    // names in it do, see Variables
-};
 
 // Of what turned out to be the same path.
 void add_facts(NodeFacts& facts, const NodeFacts& more) {
@@ -141,21 +62,15 @@ private:
         const Variables& variables;
         Guards guards;
         size_t run;
-        const PathRows& paths;
-        TextMap<PathTrie::Node> directories; // absolute parent path -> node
-        std::vector<std::string> variable_values;
+        RunPaths paths;
         Subjects subjects;
         std::unordered_map<int64_t, uint16_t> subject_of; // by process image: index into AccessSet::subjects
-        std::vector<RowFacts> rows;                       // by number
-        std::vector<uint32_t> way;                        // scratch
         int64_t process = -1;                             // of the last access: neighbours are mostly of one,
         uint16_t subject = 0;                             // who is this
 
-        // Whether a file the run wrote to belongs to the project or the user, not to the system.
-        [[nodiscard]] bool may_be_missing(std::string_view path) const {
-            return is_within(path, variables.get("project")) || is_within(path, variables.get("home")) ||
-                   is_within(path, variables.get("cache"));
-        }
+        RunState(AccessSet& set, const Trace& trace, const Variables& its, size_t number)
+            : variables(its), guards(its), run(number), paths(set.trie, its, guards, trace.paths, number == 0),
+              subjects(trace) {}
     };
     struct Draft {
         NodeFacts facts;
@@ -164,10 +79,7 @@ private:
     };
 
     uint16_t number_of(const Subject& subject);
-    PathTrie::Node node_of(RunState& state, std::string_view path);
     uint16_t subject_of(RunState& state, int64_t process);
-    const RowFacts& row(RunState& state, uint32_t number);
-    RowFacts facts_of_row(RunState& state, uint32_t number);
     Draft& draft(PathTrie::Node node);
     // `access`: a FileAccess or an AccessRow. `locate` and `text` give its place and its path; the text of
     // most is never asked for.
@@ -206,34 +118,6 @@ uint16_t Collector::number_of(const Subject& subject) {
     return at->second;
 }
 
-PathTrie::Node Collector::node_of(RunState& state, std::string_view path) {
-    std::string cleaned;
-    if (!is_plain(path)) {
-        cleaned = normalise_path(path);
-        path = cleaned;
-    }
-    if (path.substr(0, 6) == "/proc/") {
-        return set_.trie.insert(escape_path(without_process_ids(path, "self")));
-    }
-    const bool is_value = std::find(state.variable_values.begin(), state.variable_values.end(), path) !=
-                          state.variable_values.end();
-    const std::string_view parent = parent_path(path);
-    if (is_value || path == "/") {
-        return set_.trie.insert(state.variables.shorten(path));
-    }
-    auto at = state.directories.find(parent);
-    if (at == state.directories.end()) {
-        const PathTrie::Node node = set_.trie.insert(state.variables.shorten(parent));
-        at = state.directories.emplace(std::string(parent), node).first;
-    }
-    const std::string_view name = file_name(path);
-    if (state.variables.names_tell_users(parent)) {
-        return set_.trie.insert_child(at->second, state.variables.portable_name(name));
-    }
-    return needs_no_escape(name) ? set_.trie.insert_child(at->second, name)
-                                 : set_.trie.insert_child(at->second, escape_path(name));
-}
-
 uint16_t Collector::subject_of(RunState& state, int64_t process) {
     if (state.process != process) {
         const auto subject = state.subject_of.find(process);
@@ -248,53 +132,6 @@ Collector::Draft& Collector::draft(PathTrie::Node node) {
         drafts_.emplace_back();
     }
     return drafts_[node];
-}
-
-// Almost every row lies in its directory's node, and is the only one there of its name. Where a variable's
-// folder begins, and below /proc, the text decides.
-RowFacts Collector::facts_of_row(RunState& state, uint32_t number) {
-    RowFacts row;
-    row.known = true;
-    const uint32_t parent = state.paths.parent(number);
-    const std::string_view name = state.paths.name(number);
-    const RowFacts& above = state.rows[parent];
-    if (parent != 0 && !above.by_text && is_name(name)) {
-        const auto child = [&](std::string_view written) {
-            return state.run == 0 ? set_.trie.append_child(above.node, written)
-                                  : set_.trie.insert_child(above.node, written);
-        };
-        row.tells_users = above.tells_users;
-        row.node = row.tells_users         ? child(state.variables.portable_name(name))
-                   : needs_no_escape(name) ? child(name)
-                                           : child(escape_path(name));
-        row.may_guard = above.may_guard ||
-                        (state.guards.may_name(name) && state.guards.may_reach(state.paths.text(number)));
-        row.may_be_missing = above.may_be_missing;
-        return row;
-    }
-    const std::string text = state.paths.text(number);
-    row.may_guard = (parent != 0 && above.may_guard) || may_be_guarded(state.guards, text);
-    row.may_be_missing = state.may_be_missing(text);
-    row.by_text =
-        !is_plain(text) || is_within(text, "/proc") ||
-        std::any_of(state.variable_values.begin(), state.variable_values.end(),
-                    [&](const std::string& value) { return value != text && is_within(value, text); });
-    if (!text.empty() && text.front() == '/') {
-        row.node = node_of(state, text);
-        row.tells_users = state.variables.names_tell_users(text);
-    }
-    return row;
-}
-
-const RowFacts& Collector::row(RunState& state, uint32_t number) {
-    state.way.clear();
-    for (uint32_t at = number; at != 0 && !state.rows[at].known; at = state.paths.parent(at)) {
-        state.way.push_back(at);
-    }
-    for (auto at = state.way.rbegin(); at != state.way.rend(); ++at) {
-        state.rows[*at] = facts_of_row(state, *at);
-    }
-    return state.rows[number];
 }
 
 template <class Access>
@@ -355,7 +192,7 @@ void Collector::add_access(RunState& state, const Access& access, Locate locate,
         }
         return;
     }
-    const RowFacts where = locate();
+    const RunPaths::Place where = locate();
     if (where.node == PathTrie::none) {
         return; // no object of the file system
     }
@@ -388,27 +225,12 @@ void Collector::add_access(RunState& state, const Access& access, Locate locate,
 }
 
 void Collector::add_file(RunState& state, const FileAccess& access) {
-    const bool is_path = !access.path.empty() && access.path.front() == '/';
     add_access(
-        state, access,
-        [&] {
-            RowFacts row;
-            row.node = is_path ? node_of(state, access.path) : PathTrie::none;
-            row.may_guard = true;
-            row.may_be_missing = access.would_create && state.may_be_missing(access.path);
-            return row;
-        },
-        [&] { return access.path; });
+        state, access, [&] { return state.paths.place(access.path); }, [&] { return access.path; });
 }
 
 void Collector::add(const Trace& trace, const Variables& variables, size_t run) {
-    RunState state{variables, Guards(variables), run, trace.paths, {}, {}, Subjects(trace), {}, {}, {}};
-    state.rows.resize(size_t{trace.paths.size()} + 1);
-    for (const char* name : {"project", "home", "tmp", "cache", "config", "data", "state", "runtime"}) {
-        if (!variables.get(name).empty()) {
-            state.variable_values.push_back(variables.get(name));
-        }
-    }
+    RunState state(set_, trace, variables, run);
     for (const ProcessImage& image : trace.processes) {
         state.subject_of[image.id] = number_of(state.subjects.of(image.id));
     }
@@ -424,7 +246,7 @@ void Collector::add(const Trace& trace, const Variables& variables, size_t run) 
     }
     for (const AccessRow& access : trace.rows) {
         add_access(
-            state, access, [&] { return access.path == 0 ? RowFacts{} : row(state, access.path); },
+            state, access, [&] { return access.path == 0 ? RunPaths::Place{} : state.paths.row(access.path); },
             [&] { return access.path == 0 ? std::string() : trace.paths.text(access.path); });
     }
     for (const SocketAccess& socket : trace.sockets) {
