@@ -2,8 +2,10 @@
 /* The way of a finished record into the ring buffer. */
 #include "record.bpf.h"
 
-/* Bytes. Above the first the collector is told at once, above the second the command is slowed down. */
-#define RING_WAKE (RING_SIZE / 8)
+/*
+ * Bytes. Above this the command is slowed down. The collector is never woken because of them: it looks often enough by
+ * itself, and waking it takes an interrupt, which in a virtual machine costs several times what the record does.
+ */
 #define RING_SLOW (RING_SIZE / 2)
 #define SLOWEST_NS 200000
 
@@ -18,8 +20,6 @@ static __always_inline int slow_down(u64 filled)
 {
 	u64 then;
 
-	if (filled <= RING_SLOW)
-		return 0;
 	then = bpf_ktime_get_ns() + (filled - RING_SLOW) * SLOWEST_NS / (RING_SIZE - RING_SLOW);
 	bpf_loop(1 << 20, until_then, &then, 0);
 	return 0;
@@ -50,10 +50,8 @@ int send_record(u32 slot, u32 urgent)
 	}
 	bound(size, RECORD_MAX);
 	filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-	if (filled > RING_WAKE) {
-		urgent = true;
+	if (filled > RING_SLOW)
 		slow_down(filled);
-	}
 	header->size = size;
 	header->cpu = bpf_get_smp_processor_id();
 	header->sequence = next_sequence();
