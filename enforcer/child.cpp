@@ -172,8 +172,8 @@ void install_filter(const ChildPlan& plan) {
     die(plan, ChildStep::Execute);
 }
 
-// Pid 1: reaps, reports, and by its exit lets the kernel kill what is left. Not dumpable, so that nothing
-// inside may trace it or read its memory; signals from inside do not reach it.
+// Pid 1: reaps, reports, and kills what is left. Not dumpable, so that nothing inside may trace it or read its memory;
+// signals from inside do not reach it.
 [[noreturn]] void run_init(const ChildPlan& plan) {
     int pidfd = -1;
     const auto command = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD | CLONE_PIDFD, 0, &pidfd, 0, 0));
@@ -217,6 +217,12 @@ void install_filter(const ChildPlan& plan) {
             continue;
         }
         plan.status->wait_status = status;
+        // What the kernel does at init's exit, done before it: it first waits until no processor looks at the mounts any
+        // more, and nobody need wait for that. No fork slips through: one that is under way sees the signal and fails.
+        ::kill(-1, SIGKILL);
+        while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
+        }
+        send_message(3, 'E', -1);
         ::_exit(0);
     }
 }

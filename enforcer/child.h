@@ -84,7 +84,7 @@ struct ChildLandlockRule {
 // Every pointer is into memory that outlives the clone.
 struct ChildPlan {
     ChildStatus* status = nullptr;
-    int socket = -1; // to the supervisor: 'P' + pidfd, 'R' ready, 'S' stopped; from it: 'G' go
+    int socket = -1; // to the supervisor: 'P' + pidfd, 'R' ready, 'S' stopped, 'E' ended; from it: 'G' go
     int peer =
         -1; // the supervisor's end, inherited and closed at once: its closing means the supervisor died
     int exec_pipe = -1; // write end; closed by a successful execve

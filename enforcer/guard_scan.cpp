@@ -267,8 +267,7 @@ private:
     // A second name of a guarded inode is guarded. Looked for only where some guarded file has one.
     void other_links() {
         std::map<std::pair<dev_t, ino_t>, OtherName> inodes;
-        const auto note = [&](const std::string& path, bool masked) {
-            const auto status = look(path);
+        const auto note = [&](const std::string& path, const std::optional<struct stat>& status, bool masked) {
             if (status && S_ISREG(status->st_mode) && status->st_nlink > 1 &&
                 !policy_.decide(masked ? Operation::Read : Operation::Write, path).allowed) {
                 inodes.try_emplace({status->st_dev, status->st_ino}, OtherName{path, masked});
@@ -277,12 +276,13 @@ private:
         const auto note_all = [&](const std::string& path, bool masked) {
             const auto status = look(path);
             if (!status || !S_ISDIR(status->st_mode)) {
-                note(path, masked);
+                note(path, status, masked);
             } else if (masked) {
-                walk(path, [&](const std::string& below, const DirectoryEntry&) { note(below, masked); });
+                walk(path, [&](const std::string& below, const DirectoryEntry&) { note(below, look(below), masked); });
             } else {
-                look_through(path, [&](const std::string& below) { note(below, masked); });
+                look_through(path, [&](const std::string& below) { note(below, look(below), masked); });
             }
+            return status.has_value();
         };
         const std::vector<std::string> secrets(masked_.begin(), masked_.end());
         for (const std::string& path : secrets) {
@@ -290,8 +290,8 @@ private:
         }
         for (const Guards::Place& place : policy_.guards().places()) {
             const bool secret = policy_.guards().all()[place.guard].kind == GuardKind::Credential;
-            if (place.floating.empty() && !place.glob && (secret || in_.changes)) {
-                note_all(place.path, secret);
+            if (place.floating.empty() && !place.glob && (secret || in_.changes) && note_all(place.path, secret) && secret) {
+                scan_.secrets.push_back(place.path);
             }
         }
         for (const auto& [path, guarded] : found_) {

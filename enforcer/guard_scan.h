@@ -33,6 +33,7 @@ struct GuardScan {
     std::vector<std::string> make_directories;      // what missing guarded paths would lie in
     std::map<std::string, OtherName> other_names;   // see Plan
     std::vector<std::string> links;      // symbolic links met on the way, at most 256
+    std::vector<std::string> secrets;    // places of credentials at which there is something, in view or not
     std::vector<std::string> gaps;       // sentences: what cannot be held
     std::vector<std::string> unsearched; // sentences: where guarded files may lie unseen; a refusal
 };

@@ -132,12 +132,15 @@ private:
     // A program that the command makes or replaces itself, where a wider rule lets it: Landlock can let it run only with
     // its directory. Nothing is gained there by running another: the command decides what is in this one.
     bool hold_made_program(const PolicyRule& rule, const std::string& path, Extent extent) {
-        HeldRule program{path, extent, rule.modes | Mode::Create, false, false, rule.text};
         const bool fills = std::any_of(filled_.begin(), filled_.end(),
                                        [&](const std::string& tree) { return path != tree && is_within(path, tree); });
+        if (!fills || extent != Extent::Exact || !rule.modes.has(Mode::Execute)) {
+            return false;
+        }
+        HeldRule program{path, extent, rule.modes | Mode::Create, false, false, rule.text};
         const auto directory = look(std::string(parent_path(path)));
-        if (!fills || extent != Extent::Exact || !rule.modes.has(Mode::Execute) || !directory || !S_ISDIR(directory->st_mode) ||
-            !creates_beside(program, policy_) || !policy_.decide(Operation::Create, path).allowed) {
+        if (!directory || !S_ISDIR(directory->st_mode) || !creates_beside(program, policy_) ||
+            !policy_.decide(Operation::Create, path).allowed) {
             return false;
         }
         note(rule, "a program that races the supervisor can run others in the same directory, too");
@@ -184,15 +187,22 @@ private:
         }
     }
 
+    // Where a path leads, and what is there.
+    struct Resolved {
+        std::string path;
+        struct stat status {};
+    };
+
     // realpath, with the directories that many rules share looked at once.
-    std::optional<std::string> resolve(const std::string& path) {
+    std::optional<Resolved> resolve(const std::string& path) {
         const auto status = look(path);
         if (!status || path == "/") {
-            return status ? std::optional(path) : std::nullopt;
+            return status ? std::optional(Resolved{path, *status}) : std::nullopt;
         }
         if (S_ISLNK(status->st_mode)) {
             const auto real = sys::realpath(path);
-            return real ? std::optional(*real) : std::nullopt;
+            const auto there = real ? look(*real) : std::nullopt;
+            return there ? std::optional(Resolved{*real, *there}) : std::nullopt;
         }
         const std::string parent(parent_path(path));
         const auto [known, fresh] = resolved_parents_.try_emplace(parent);
@@ -202,33 +212,33 @@ private:
         if (known->second.empty()) {
             return std::nullopt;
         }
-        return (known->second == "/" ? "" : known->second) + "/" + std::string(file_name(path));
+        return Resolved{(known->second == "/" ? "" : known->second) + "/" + std::string(file_name(path)), *status};
     }
 
     void hold_path(const PolicyRule& rule, const std::string& written, Extent extent) {
-        const auto real = resolve(written);
-        if (!real) {
+        auto resolved = resolve(written);
+        if (!resolved) {
             hold_missing(rule, written, extent);
             return;
         }
-        if (*real != written) {
+        auto& [real, status] = *resolved;
+        if (real != written) {
             if (const std::string link = makeable_link(written, policy_); !link.empty()) {
                 note(rule, "not held: '" + link + "' is a symbolic link that the command may have made");
                 return;
             }
-            held_.aliases[*real] = written;
+            held_.aliases[real] = written;
             collect_links(written, held_.links);
         }
-        const auto status = look(*real);
-        const bool directory = status && S_ISDIR(status->st_mode);
+        const bool directory = S_ISDIR(status.st_mode);
         if (!directory && extent != Extent::Exact) {
             note(rule, "is no directory; held as the file itself");
             extent = Extent::Exact;
         }
-        if (status && S_ISREG(status->st_mode) && !rule.modes.has(Mode::Create) && hold_made_program(rule, *real, extent)) {
+        if (S_ISREG(status.st_mode) && !rule.modes.has(Mode::Create) && hold_made_program(rule, real, extent)) {
             return;
         }
-        add(rule, *real, extent, directory, status && S_ISCHR(status->st_mode));
+        add(rule, std::move(real), extent, directory, S_ISCHR(status.st_mode));
     }
 
     // The rule for a tree around a missing directory that grants all that `rule` does: the command makes the directory

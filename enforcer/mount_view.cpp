@@ -307,6 +307,7 @@ private:
         view_.other_names = std::move(scan.other_names);
         view_.gaps.insert(view_.gaps.end(), scan.gaps.begin(), scan.gaps.end());
         view_.unsearched = std::move(scan.unsearched);
+        view_.secrets = std::move(scan.secrets);
         decoys(scan.links);
     }
 

@@ -19,6 +19,7 @@ struct MountView {
     std::vector<Placeholder> placeholders;
     std::vector<std::string> make_directories; // mount points for private directories and guards, made outside
     std::map<std::string, OtherName> other_names; // see Plan
+    std::vector<std::string> secrets; // see GuardScan
     std::vector<std::string> gaps;             // sentences: what the view cannot hold
     std::vector<std::string> unsearched; // see GuardScan
 };

@@ -337,7 +337,7 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     plan.make_directories = with_missing_parents(held.make_directories);
     plan.aliases = std::move(held.aliases);
     plan.other_names = std::move(view.other_names);
-    plan.self_test = self_test_for(plan);
+    plan.self_test = self_test_for(plan, view.secrets);
     plan.degraded.insert(plan.degraded.end(), gaps.sentences.begin(), gaps.sentences.end());
     return plan;
 }

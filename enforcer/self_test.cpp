@@ -30,15 +30,12 @@ bool leads_on(const Plan& plan, const std::string& directory) {
 }
 
 // An existing credential that the policy refuses; opening a pipe or a device could have effects.
-std::string existing_secret(const Plan& plan) {
-    const Policy& policy = *plan.policy;
-    const Guards& guards = policy.guards();
-    for (const Guards::Place& place : guards.places()) {
+std::string existing_secret(const Plan& plan, const std::vector<std::string>& secrets) {
+    for (const std::string& path : secrets) {
         struct stat status {};
-        if (guards.all()[place.guard].kind == GuardKind::Credential && place.floating.empty() && !place.glob &&
-            ::lstat(place.path.c_str(), &status) == 0 && (S_ISREG(status.st_mode) || (S_ISDIR(status.st_mode) && !leads_on(plan, place.path))) &&
-            ::access(place.path.c_str(), R_OK) == 0 && !policy.decide(Operation::Read, place.path).allowed) {
-            return place.path;
+        if (::lstat(path.c_str(), &status) == 0 && (S_ISREG(status.st_mode) || (S_ISDIR(status.st_mode) && !leads_on(plan, path))) &&
+            ::access(path.c_str(), R_OK) == 0 && !plan.policy->decide(Operation::Read, path).allowed) {
+            return path;
         }
     }
     return "";
@@ -81,9 +78,9 @@ bool in_reach(const Plan& plan, const std::string& path, uint64_t rights) {
 
 } // namespace
 
-SelfTest self_test_for(const Plan& plan) {
+SelfTest self_test_for(const Plan& plan, const std::vector<std::string>& secrets) {
     SelfTest test;
-    test.secret = existing_secret(plan);
+    test.secret = existing_secret(plan, secrets);
     if (in_reach(plan, test.secret, landlock::read_file | landlock::read_dir)) {
         test.secret.clear();
     }

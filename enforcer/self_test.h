@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "enforcer/child.h"
 #include "enforcer/plan.h"
@@ -13,8 +14,9 @@ namespace treadline {
 
 enum class SelfTestProbe : int { Secret, Sealed, Contact, Signal, Call };
 
-// What can be tried on this disk under this plan: only what it promises to refuse.
-SelfTest self_test_for(const Plan& plan);
+// What can be tried on this disk under this plan: only what it promises to refuse. `secrets` are places of credentials at
+// which there is something.
+SelfTest self_test_for(const Plan& plan, const std::vector<std::string>& secrets);
 
 // Between clone and execve, under the rules of child.h. They end the process where a probe succeeds.
 void test_view(const ChildPlan& plan);   // behind mounts, Landlock and namespaces, before the filter: the kernel answers

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/seccomp_filter.h"
@@ -110,10 +111,14 @@ result<ok> Supervisor::adopt_leftovers() {
 }
 
 Supervisor::~Supervisor() {
-    if (first_ > 0 && !exit_status_) {
+    if (first_ < 0 || first_reaped_) {
+        return;
+    }
+    if (!exit_status_) {
         kill_everything();
-        while (::waitpid(first_, nullptr, 0) < 0 && errno == EINTR) {
-        }
+    }
+    // An init that has said that all is over is ending; should it take longer than we do, our parent reaps it.
+    while (::waitpid(first_, nullptr, exit_status_ ? WNOHANG : 0) < 0 && errno == EINTR) {
     }
 }
 
@@ -297,7 +302,20 @@ void Supervisor::on_message() {
     if (message->bytes == "S") {
         stop_with_command();
         signal_command(SIGCONT);
+    } else if (message->bytes == "E" && !guard_lost_ && !outlives_mounts()) {
+        ended(page_.get()->wait_status);
     }
+}
+
+// Whether something that was made outside lies below a mount of the run's: it cannot be removed at once as long as that
+// is there.
+bool Supervisor::outlives_mounts() const {
+    const auto mounted_on = [&](const std::string& path) {
+        return std::any_of(plan_.mounts.begin(), plan_.mounts.end(), [&](const MountStep& step) {
+            return step.kind == MountStep::Kind::Bind && step.target != path && is_within(path, step.target);
+        });
+    };
+    return !plan_.placeholders.empty() || std::any_of(plan_.make_directories.begin(), plan_.make_directories.end(), mounted_on);
 }
 
 // So that the shell that started us sees a stopped job. Without a terminal nobody would continue us.
@@ -323,13 +341,18 @@ void Supervisor::on_child() {
         }
         return;
     }
-    exec_pipe_.reset();
+    first_reaped_ = true;
     if (plan_.isolate_processes) {
         const int inner = page_.get()->wait_status;
         // Init died first: killed, and everything inside with it.
         status = inner >= 0 && !guard_lost_ ? inner : SIGKILL;
     }
-    exit_status_ = shell_status(status);
+    ended(status);
+}
+
+void Supervisor::ended(int wait_status) {
+    exec_pipe_.reset();
+    exit_status_ = shell_status(wait_status);
     add_cgroup_refusals();
     if (limit_ended_run_) {
         exit_status_ = exit_limited;

@@ -78,6 +78,8 @@ private:
     void on_signal();
     void on_message();
     void on_child(); // the first child stopped or ended
+    void ended(int wait_status); // of the command
+    [[nodiscard]] bool outlives_mounts() const;
     void on_limit();
     void add_cgroup_refusals();
     void on_changed_mounts();
@@ -95,6 +97,7 @@ private:
     unique_fd socket_;
     unique_fd exec_pipe_; // read end; hangs up when the command has been executed
     pid_t first_ = -1;    // init, or the command itself
+    bool first_reaped_ = false;
     unique_fd first_pidfd_;
     pid_t command_ = -1;
     unique_fd command_pidfd_;

@@ -21,6 +21,7 @@ std::vector<std::string> texts(const YamlNode* node) {
     if (node != nullptr && node->kind == YamlNode::Kind::Scalar) {
         out.push_back(node->text);
     } else if (node != nullptr) {
+        out.reserve(node->items.size());
         for (const YamlNode& item : node->items) {
             out.push_back(item.text);
         }
@@ -35,9 +36,10 @@ std::vector<CatalogueEntry> read_catalogue(std::string_view name) {
     if (floating == nullptr || entries == nullptr) {
         broken(name, "'floating' and 'entries' have to be there");
     }
-    const auto within = texts(floating->find("within"));
-    const auto except = texts(floating->find("except"));
+    const auto of_all = std::make_shared<const CatalogueEntry::Floating>(
+        CatalogueEntry::Floating{texts(floating->find("within")), texts(floating->find("except"))});
     std::vector<CatalogueEntry> out;
+    out.reserve(entries->items.size());
     for (const YamlNode& node : entries->items) {
         CatalogueEntry entry;
         for (const auto& [key, value] : node.entries) {
@@ -58,8 +60,7 @@ std::vector<CatalogueEntry> read_catalogue(std::string_view name) {
         if (entry.paths.empty() || entry.what.empty() || entry.source.empty()) {
             broken(name, "line " + std::to_string(node.at.line) + ": path, what and source are needed");
         }
-        entry.within = within;
-        entry.floating_except = except;
+        entry.floating = of_all;
         out.push_back(std::move(entry));
     }
     return out;

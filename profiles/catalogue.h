@@ -1,6 +1,7 @@
 // The catalogues as data, compiled in (profiles/catalogue/*.yaml). Internal to profiles/.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,9 +16,12 @@ struct CatalogueEntry {
     std::string source;
     bool closed = false;
     std::vector<std::string> except;
-    // Only for paths that start with **/:
-    std::vector<std::string> within;
-    std::vector<std::string> floating_except;
+    // Only for paths that start with **/, the same for all of a catalogue:
+    struct Floating {
+        std::vector<std::string> within;
+        std::vector<std::string> except;
+    };
+    std::shared_ptr<const Floating> floating;
 };
 const std::vector<CatalogueEntry>& credentials_catalogue();
 const std::vector<CatalogueEntry>& protected_catalogue();

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "base/path.h"
-#include "base/text.h"
 #include "profiles/catalogue.h"
 #include "profiles/pattern.h"
 
@@ -15,6 +14,7 @@ using Components = std::vector<std::string_view>;
 
 std::vector<std::string> components_of(std::string_view pattern) {
     std::vector<std::string> parts;
+    parts.reserve(static_cast<size_t>(std::count(pattern.begin(), pattern.end(), '/')) + 1);
     for (size_t at = 0; at < pattern.size();) {
         const size_t slash = std::min(pattern.find('/', at), pattern.size());
         if (slash > at) {
@@ -50,30 +50,56 @@ bool starts_with(const Components& path, const std::vector<std::string>& directo
     return path.size() >= directory.size() && std::equal(directory.begin(), directory.end(), path.begin());
 }
 
-// The other places an entry means: whoever moved ~/.config by XDG_CONFIG_HOME may still have files in the old
-// one.
-std::vector<std::string> with_default_places(const std::string& path) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 4> defaults = {{
-        {"${config}/", "${home}/.config/"},
-        {"${data}/", "${home}/.local/share/"},
-        {"${cache}/", "${home}/.cache/"},
-        {"${state}/", "${home}/.local/state/"},
+// Where a catalogue's paths lie for one user. What they begin with is looked up once, and not for each.
+class Places {
+public:
+    explicit Places(const Variables& variables) : variables_(variables) {
+        for (size_t i = 0; i < prefixes.size(); ++i) {
+            for (const std::string_view place : prefixes[i]) {
+                auto root = place.empty() ? result<std::string>(fail("")) : variables.expand_pattern(place);
+                if (root && std::find(roots_[i].begin(), roots_[i].end(), *root) == roots_[i].end()) {
+                    roots_[i].push_back(std::move(*root));
+                }
+            }
+        }
+    }
+
+    // All the places an entry means; none where it names a variable that this user does not have.
+    [[nodiscard]] std::vector<std::string> of(std::string_view path) const {
+        std::vector<std::string> places;
+        for (size_t i = 0; i < prefixes.size(); ++i) {
+            if (!path.starts_with(prefixes[i][0])) {
+                continue;
+            }
+            const std::string_view rest = path.substr(prefixes[i][0].size());
+            const auto expanded = rest.find('$') == std::string_view::npos ? result<std::string>(rest) : variables_.expand_pattern(rest);
+            for (const std::string& root : roots_[i]) {
+                if (expanded) {
+                    places.push_back(root + *expanded);
+                }
+            }
+            return places;
+        }
+        if (auto pattern = variables_.expand_pattern(path)) {
+            places.push_back(std::move(*pattern));
+        }
+        return places;
+    }
+
+private:
+    // Whoever moved ~/.config by XDG_CONFIG_HOME may still have files in the old one, and with $HOME set to another folder
+    // the login's own home holds no fewer secrets.
+    static constexpr std::array<std::array<std::string_view, 3>, 5> prefixes = {{
+        {"${config}/", "${home}/.config/", "${login_home}/.config/"},
+        {"${data}/", "${home}/.local/share/", "${login_home}/.local/share/"},
+        {"${cache}/", "${home}/.cache/", "${login_home}/.cache/"},
+        {"${state}/", "${home}/.local/state/", "${login_home}/.local/state/"},
+        {"${home}/", "${login_home}/", ""},
     }};
-    std::vector<std::string> paths = {path};
-    for (const auto& [moved, usual] : defaults) {
-        if (path.substr(0, moved.size()) == moved) {
-            paths.push_back(std::string(usual) + path.substr(moved.size()));
-        }
-    }
-    // With $HOME set to another folder the login's own home holds no fewer secrets.
-    constexpr std::string_view home = "${home}/";
-    for (size_t i = 0, count = paths.size(); i < count; ++i) {
-        if (paths[i].starts_with(home)) {
-            paths.push_back("${login_home}/" + paths[i].substr(home.size()));
-        }
-    }
-    return paths;
-}
+
+    const Variables& variables_;
+    std::array<std::vector<std::string>, prefixes.size()> roots_;
+};
 
 } // namespace
 
@@ -92,11 +118,11 @@ void Guards::add(const std::vector<CatalogueEntry>& catalogue, GuardKind kind, c
     };
     const auto everywhere = std::make_shared<const Area>();
     std::shared_ptr<const Area> usual; // of the floating guards; an entry's list is its catalogue's
-    std::vector<std::string> expanded;
+    const Places places(variables);
     for (const CatalogueEntry& entry : catalogue) {
         if (usual == nullptr) {
             Area area;
-            for (const std::string& directory : entry.within) {
+            for (const std::string& directory : entry.floating->within) {
                 auto where = variables.expand(directory);
                 if (!where || where->empty()) {
                     continue;
@@ -107,7 +133,7 @@ void Guards::add(const std::vector<CatalogueEntry>& catalogue, GuardKind kind, c
                 }
                 area.directories.push_back(std::move(*where));
             }
-            except(area, entry.floating_except);
+            except(area, entry.floating->except);
             usual = std::make_shared<const Area>(std::move(area));
         }
         std::shared_ptr<const Area> fixed = everywhere;
@@ -121,14 +147,7 @@ void Guards::add(const std::vector<CatalogueEntry>& catalogue, GuardKind kind, c
             floating = std::make_shared<const Area>(std::move(both));
         }
         for (const std::string& path : entry.paths) {
-            expanded.clear();
-            for (const std::string& place : with_default_places(path)) {
-                // A variable this user does not have: then the file has no place either.
-                auto pattern = variables.expand_pattern(place);
-                if (pattern && std::find(expanded.begin(), expanded.end(), *pattern) == expanded.end()) {
-                    expanded.push_back(std::move(*pattern));
-                }
-            }
+            const std::vector<std::string> expanded = places.of(path);
             if (expanded.empty()) {
                 continue;
             }
@@ -165,13 +184,15 @@ void Guards::add_pattern(size_t guard, const std::string& pattern, const std::sh
     compiled.fixed_length = std::find(compiled.parts.begin(), compiled.parts.end(), "**") == compiled.parts.end();
     compiled.area = compiled.floating ? floating : fixed;
     Place place{guard, "", "", compiled.subtree, false, {}};
-    std::string joined = join(compiled.parts, "/");
+    std::string_view written = pattern;
+    written.remove_prefix(compiled.floating ? 3 : 0); // "**/"
+    written.remove_suffix(compiled.subtree ? 3 : 0);  // "/**"
     if (compiled.floating) {
-        place.floating = std::move(joined);
+        place.floating = written;
         place.within = floating->directories;
     } else {
-        place.glob = has_wildcard(joined);
-        place.path = "/" + (place.glob ? joined : unescape_path(joined).value_or(joined));
+        place.glob = has_wildcard(written);
+        place.path = place.glob ? std::string(written) : unescape_path(written).value_or(std::string(written));
     }
     const auto literal = std::find_if(compiled.parts.rbegin(), compiled.parts.rend(), [](const std::string& part) {
         return part.find_first_of("*\\") == std::string::npos;

@@ -1,6 +1,7 @@
 // `treadline enforce`: hold a command to the profile.
 #include <algorithm>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -105,7 +106,13 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
         const Profile profile = TRY(read_profile(text, context.profile));
         TRY(check_certificate(profile, context.profile));
     }
-    const KnownDenials known = TRY(KnownDenials::read(text, context.profile, context.variables));
+    std::optional<KnownDenials> known; // what the text says besides is read when something was denied; it was parsed before
+    const auto note = [&](Violation& violation) {
+        if (!known) {
+            known = KnownDenials::read(text, context.profile, context.variables).value_or(KnownDenials());
+        }
+        known->note(violation);
+    };
 
     Command command;
     command.argv = invocation.command;
@@ -129,7 +136,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     TRY(sandbox.release());
     auto outcome = sandbox.wait([&](const Violation& violation) {
         Violation noted = violation;
-        known.note(noted);
+        note(noted);
         if (!noted.expected) {
             screen.show(noted);
         }
@@ -138,7 +145,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
         return complain(outcome.error(), exit_failed);
     }
     for (Violation& violation : outcome->violations) {
-        known.note(violation);
+        note(violation);
         violation.opens = opened_besides(*policy, violation);
     }
     RunReport report;
