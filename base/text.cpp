@@ -50,6 +50,10 @@ std::string printable_escaped(std::string_view text) {
     return printable(text, "\\");
 }
 
+std::string legible(const std::string& text) {
+    return has_invisible(text) ? printable(text) : text;
+}
+
 std::string shell_quoted(const std::vector<std::string>& argv) {
     constexpr std::string_view plain =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
@@ -62,10 +66,12 @@ std::string shell_quoted(const std::vector<std::string>& argv) {
             out += word;
             continue;
         }
-        out += '\'';
-        for (const char c : printable(word)) {
+        // What nobody would see is only written by $'…', where a backslash begins an escape.
+        const bool escaped = has_invisible(word);
+        out += escaped ? "$'" : "'";
+        for (const char c : escaped ? printable(word) : word) {
             if (c == '\'') {
-                out += "'\\''";
+                out += escaped ? "\\'" : "'\\''";
             } else {
                 out += c;
             }

@@ -15,7 +15,11 @@ std::string printable(std::string_view text);
 // The same for text whose backslashes are escapes already, as a rule's are: they stay as they are.
 std::string printable_escaped(std::string_view text);
 
-// A command as a person could paste it into a shell; also printable().
+// As it is, or printable() if a person would not see all of it: for words of a command, and for rules, which carry their own
+// escapes.
+std::string legible(const std::string& text);
+
+// A command as a person could paste it into a shell (bash, zsh, or one of POSIX 2024: $'…'), and see all of it.
 std::string shell_quoted(const std::vector<std::string>& argv);
 
 // The errno's symbolic name, "EACCES"; "E123" for one that has none.

@@ -8,10 +8,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json printable_list(const std::vector<std::string>& words) {
+Json legible_list(const std::vector<std::string>& words) {
     Json list = Json::array();
     for (const std::string& word : words) {
-        list.push_back(printable(word));
+        list.push_back(legible(word));
     }
     return list;
 }
@@ -26,7 +26,7 @@ Json json_of(const Violation& violation) {
     out["operation"] = violation.operation;
     out["object"] = printable(violation.object);
     out["process"] = {
-        {"pid", violation.pid}, {"exe", printable(violation.exe)}, {"argv", printable_list(violation.argv)}};
+        {"pid", violation.pid}, {"exe", printable(violation.exe)}, {"argv", legible_list(violation.argv)}};
     out["section"] = text_or_null(violation.section);
     out["rule"] = violation.rule.empty() ? Json() : Json(printable_escaped(violation.rule));
     out["reason"] = printable(violation.reason);
@@ -44,7 +44,7 @@ Json json_of(const Violation& violation) {
 
 std::string to_json(const RunReport& report) {
     Json out;
-    out["command"] = printable_list(report.command);
+    out["command"] = legible_list(report.command);
     out["profile"] = printable(report.profile);
     out["audit"] = report.audit;
     out["exit_status"] = report.outcome.exit_status;
@@ -52,8 +52,8 @@ std::string to_json(const RunReport& report) {
     for (const Violation& violation : report.outcome.violations) {
         out["violations"].push_back(json_of(violation));
     }
-    out["degraded"] = printable_list(report.degraded);
-    out["unseen"] = printable_list(report.unseen);
+    out["degraded"] = legible_list(report.degraded);
+    out["unseen"] = legible_list(report.unseen);
     return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

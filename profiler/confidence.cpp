@@ -5,7 +5,6 @@
 #include <map>
 #include <utility>
 
-#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/proposal_text.h"
 
@@ -67,7 +66,7 @@ std::string examples_of(const std::vector<DeniedAccess>& denied) {
     std::vector<std::string> examples;
     for (const DeniedAccess& access : denied) {
         const std::string example = std::string(to_string(access.operation)) + " " + access.object;
-        examples.push_back(has_invisible(example) ? printable(example) : example);
+        examples.push_back(legible(example));
         if (examples.size() == most_examples) {
             break;
         }

@@ -5,17 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/rule_text.h"
 
 namespace treadline {
 namespace {
-
-// Rules carry their own escapes, which printable() would escape again.
-std::string legible(const std::string& rule) {
-    return has_invisible(rule) ? printable(rule) : rule;
-}
 
 // A label that stands in no rule, so that only a wildcard matches it.
 std::string fresh_label(const std::vector<PolicyEndpoint>& rules) {

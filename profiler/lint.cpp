@@ -6,18 +6,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/lint_checks.h"
 #include "profiler/review.h"
 
 namespace treadline {
 namespace {
-
-// Rules carry their own escapes, which printable() would escape again.
-std::string legible(const std::string& text) {
-    return has_invisible(text) ? printable(text) : text;
-}
 
 void lint_whole(const LintInput& input, Findings& findings) {
     if (const std::string leak = leak_in(input.policy); !leak.empty()) {

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/minimise.h"
 #include "profiler/rule_text.h"
@@ -11,11 +10,6 @@ namespace treadline {
 namespace {
 
 constexpr size_t denied_shown = 20; // for a person; JSON has them all
-
-// Rules and portable paths carry their own escapes, which printable() would escape again.
-std::string legible(const std::string& text) {
-    return has_invisible(text) ? printable(text) : text;
-}
 
 std::string count_of(size_t number, const std::string& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t longest_line = 100; // of a list in brackets
 
 // A project's folder may be called anything; what nobody could see is written out.
-std::string legible(const std::string& name) {
+std::string visible_name(const std::string& name) {
     return has_invisible(name) ? escape_path(name) : name;
 }
 
@@ -85,7 +85,7 @@ void Writer::list(const std::string& indent, const std::string& key, Section sec
 void Writer::header(const std::string& name) {
     const Learned& learned = proposal_.learned;
     out_ += "treadline: 1\n";
-    out_ += "name: " + yaml_scalar(legible(name), YamlContext::Block) + "\n";
+    out_ += "name: " + yaml_scalar(visible_name(name), YamlContext::Block) + "\n";
     out_ += "learned:\n  command: [";
     for (const std::string& word : learned.command) {
         out_ += (&word == &learned.command.front() ? "" : ", ") + yaml_scalar(word, YamlContext::Flow);
@@ -149,7 +149,7 @@ void Writer::review() {
 
 Profile profile_from(const Proposal& proposal, const std::string& name) {
     Profile profile;
-    profile.name = legible(name);
+    profile.name = visible_name(name);
     profile.learned = proposal.learned;
     for (const ProposedRule& rule : proposal.rules) {
         if (!rule.withheld.empty()) {

@@ -2,18 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/review.h"
 #include "profiles/profile_writer.h"
 
 namespace treadline {
 namespace {
-
-// Written paths and rules carry their own escapes, which printable() would escape again.
-std::string legible(const std::string& text) {
-    return has_invisible(text) ? printable(text) : text;
-}
 
 nlohmann::json legible_all(const std::vector<std::string>& texts) {
     nlohmann::json list = nlohmann::json::array();

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/review.h"
 #include "profiles/environment_names.h"
@@ -85,7 +84,7 @@ std::string leak_in(const Policy& policy) {
     const std::string sentence = "holds private data (" + first_of(private_data) +
                                  "), takes input from the network and has a way out (" + first_of(hosts) +
                                  "): whoever controls that input can send that data away";
-    return has_invisible(sentence) ? printable(sentence) : sentence; // rules carry their own escapes
+    return legible(sentence);
 }
 
 std::vector<std::string> risks_of(const Policy& policy) {
@@ -154,9 +153,7 @@ std::vector<std::string> risks_of(const Policy& policy) {
         risks.insert(risks.begin(), std::move(leak));
     }
     for (std::string& risk : risks) {
-        if (has_invisible(risk)) { // rules carry their own escapes
-            risk = printable(risk);
-        }
+        risk = legible(risk);
     }
     return risks;
 }

@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "base/invisible.h"
 #include "base/text.h"
 #include "profiler/review.h"
 #include "profiles/profile_writer.h"
@@ -10,11 +9,6 @@ namespace {
 
 constexpr size_t rule_column = 2;
 constexpr size_t meaning_column = 6;
-
-// Written paths and rules carry their own escapes, which printable() would escape again.
-std::string shown(const std::string& text) {
-    return has_invisible(text) ? printable(text) : text;
-}
 
 // Breaks at spaces; a word longer than the line stands alone, so that a path can still be copied.
 std::string wrapped(const std::string& text, size_t indent, size_t columns) {
@@ -115,8 +109,8 @@ std::string to_text(const Review& review, size_t columns) {
     for (const ReviewGroup& group : review.groups) {
         text += "\n" + group.title + "\n";
         for (const ReviewLine& line : group.lines) {
-            const std::string said = shown(line.meaning) + seen(line, review.stored_runs);
-            const std::string rule = shown(line.rule);
+            const std::string said = legible(line.meaning) + seen(line, review.stored_runs);
+            const std::string rule = legible(line.rule);
             // On one line where that fits.
             if (rule.size() <= 34 && 38 + said.size() <= columns) {
                 text += "  " + rule + std::string(36 - rule.size(), ' ') + said + "\n";
@@ -126,7 +120,7 @@ std::string to_text(const Review& review, size_t columns) {
             if (!line.evidence.examples.empty()) {
                 std::vector<std::string> examples;
                 for (const std::string& example : line.evidence.examples) {
-                    examples.push_back(shown(example));
+                    examples.push_back(legible(example));
                 }
                 text += wrapped("such as " + join(examples, ", "), meaning_column, columns);
             }
@@ -139,8 +133,8 @@ std::string to_text(const Review& review, size_t columns) {
         std::string lines;
         for (const WithheldLine& line : review.withheld) {
             if (line.under_review == under_review) {
-                lines += "  line " + std::to_string(line.line) + ": " + shown(line.rule) + "\n" +
-                         (line.reason.empty() ? "" : wrapped(shown(line.reason), meaning_column, columns));
+                lines += "  line " + std::to_string(line.line) + ": " + legible(line.rule) + "\n" +
+                         (line.reason.empty() ? "" : wrapped(legible(line.reason), meaning_column, columns));
             }
         }
         if (!lines.empty()) {

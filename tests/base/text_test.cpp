@@ -36,6 +36,13 @@ TEST_CASE("a command can be pasted back into a shell", "[text]") {
     CHECK(shell_quoted({"npm", "test"}) == "npm test");
     CHECK(shell_quoted({"sh", "-c", "echo 'hi' > x"}) == "sh -c 'echo '\\''hi'\\'' > x'");
     CHECK(shell_quoted({""}) == "''");
+    CHECK(shell_quoted({"printf", "a\\nb"}) == "printf 'a\\nb'");
+    CHECK(shell_quoted({"a\nb", "it's\\\x1B"}) == "$'a\\x0Ab' $'it\\'s\\\\\\x1B'");
+}
+
+TEST_CASE("a text is changed only where a person would not see all of it", "[text]") {
+    CHECK(legible("a\\b") == "a\\b");
+    CHECK(legible("a\\b\x1B") == "a\\\\b\\x1B");
 }
 
 TEST_CASE("text is split, trimmed and joined", "[text]") {

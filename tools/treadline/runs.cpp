@@ -28,10 +28,10 @@ std::string started(const RunInfo& run) {
 }
 
 // Bytes that are no UTF-8 cannot stand in JSON; they are written as \xNN, as on a terminal.
-std::vector<std::string> printable_all(const std::vector<std::string>& texts) {
+std::vector<std::string> legible_all(const std::vector<std::string>& texts) {
     std::vector<std::string> out;
     for (const std::string& text : texts) {
-        out.push_back(printable(text));
+        out.push_back(legible(text));
     }
     return out;
 }
@@ -39,7 +39,7 @@ std::vector<std::string> printable_all(const std::vector<std::string>& texts) {
 json to_json(const RunInfo& run) {
     return {{"id", run.id},
             {"started", started(run)},
-            {"command", printable_all(run.command)},
+            {"command", legible_all(run.command)},
             {"exit_status", run.exit_status ? json(*run.exit_status) : json(nullptr)},
             {"duration_s", run.duration_ms ? json(static_cast<double>(*run.duration_ms) / 1000.0) : json(nullptr)},
             {"processes", run.processes},
@@ -100,7 +100,7 @@ json to_json(const Trace& trace) {
         processes.push_back({{"pid", image.pid},
                              {"parent", parent ? json(*parent) : json(nullptr)},
                              {"exe", printable(image.exe)},
-                             {"argv", printable_all(image.argv)},
+                             {"argv", legible_all(image.argv)},
                              {"exit_status", image.exit_status ? json(*image.exit_status) : json(nullptr)}});
     }
     json files = json::array();
@@ -116,7 +116,7 @@ json to_json(const Trace& trace) {
                       {"result", result_text(access.result)}, {"exe", exe(access.process)},
                       {"operation", access.operation},        {"count", access.count}};
         if (!access.candidates.empty()) {
-            entry["candidates"] = printable_all(access.candidates);
+            entry["candidates"] = legible_all(access.candidates);
         }
         (access.operation == "connect" || access.operation == "send" ? connections : listens).push_back(std::move(entry));
     }
