@@ -173,7 +173,8 @@ private:
                 continue;
             }
             const auto at = touched_.find(file.path);
-            const bool touched = at != touched_.end() && at->second.has(mode);
+            // What another file was put in the place of by renaming was written, too.
+            const bool touched = at != touched_.end() && (at->second.has(mode) || (mode == Mode::Write && at->second.has(Mode::Create)));
             const bool reached = reaches(index, operation, file.path);
             all.count(reached, touched);
             if (file.personal) {
