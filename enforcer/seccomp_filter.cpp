@@ -18,20 +18,14 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "base/syscalls.h"
+#include "enforcer/call_program.h"
 #include "enforcer/missing_defs.h"
 
 namespace treadline {
 namespace {
-
-struct ReleaseFilter {
-    void operator()(void* context) const { ::seccomp_release(context); }
-};
-using Filter = std::unique_ptr<void, ReleaseFilter>;
 
 constexpr std::array watched = {
     "open",      "openat",       "openat2",      "creat",         "execve",       "execveat",    "unlink",
@@ -62,7 +56,7 @@ constexpr uint32_t native_architecture = AUDIT_ARCH_AARCH64;
 #endif
 
 // A call whose argument must be looked at as the 32 bits the kernel takes it for: a comparison of the whole
-// register, the only one libseccomp has for "not equal", would be passed by setting a high bit.
+// register would be passed by setting a high bit.
 struct NarrowRefusal {
     enum class Test : uint8_t { Equal, AnyBit, NoBit };
     const char* name;
@@ -113,7 +107,7 @@ bool lists(const std::vector<std::string>& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// Runs before libseccomp's program, which checks the architecture itself; a foreign one skips this.
+// Runs before the other program, which checks the architecture itself; a foreign one skips this.
 std::vector<sock_filter> narrow_program(uint32_t refusal, const SeccompRules& rules) {
     std::vector<sock_filter> program = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
@@ -156,30 +150,19 @@ std::vector<sock_filter> narrow_program(uint32_t refusal, const SeccompRules& ru
     return program;
 }
 
-result<ok> add(const Filter& filter, uint32_t action, int number, std::vector<scmp_arg_cmp> arguments = {}) {
-    const int code = ::seccomp_rule_add_array(filter.get(), action, number,
-                                              static_cast<unsigned>(arguments.size()), arguments.data());
-    if (code != 0 && code != -EEXIST) {
-        return fail_code(-code, "cannot add system call '" + syscall_name(number) + "' to the filter");
-    }
-    return ok{};
+ArgumentTest equal(unsigned argument, uint64_t value) {
+    return {argument, UINT64_MAX, value};
 }
 
-scmp_arg_cmp equal(unsigned argument, uint64_t value) {
-    return {argument, SCMP_CMP_EQ, value, 0};
+ArgumentTest equal_but_for(unsigned argument, uint64_t ignored, uint64_t value) {
+    return {argument, UINT32_MAX & ~ignored, value};
 }
-
-scmp_arg_cmp equal_but_for(unsigned argument, uint64_t ignored, uint64_t value) {
-    return {argument, SCMP_CMP_MASKED_EQ, UINT32_MAX & ~ignored, value};
-}
-
-using Shape = std::vector<scmp_arg_cmp>; // all of these
 
 // The arguments with which a listed call is allowed; nothing: with any. A value with high bits that the kernel does not
 // look at is no match, and so refused.
-std::optional<std::vector<Shape>> shapes_of(std::string_view name, bool internet) {
+std::optional<std::vector<ArgumentShape>> shapes_of(std::string_view name, bool internet) {
     if (name == "clone") { // with its flags in a register; clone3 has them behind a pointer
-        return {{{SCMP_A0(SCMP_CMP_MASKED_EQ, new_namespaces, 0)}}};
+        return {{{ArgumentTest{0, new_namespaces, 0}}}};
     }
     if (name == "socketpair") {
         return {{{equal(0, AF_UNIX)}}};
@@ -191,7 +174,7 @@ std::optional<std::vector<Shape>> shapes_of(std::string_view name, bool internet
     if (name != "socket") {
         return std::nullopt;
     }
-    std::vector<Shape> shapes = {{equal(0, AF_UNIX)}};
+    std::vector<ArgumentShape> shapes = {{equal(0, AF_UNIX)}};
     if (internet) {
         // TCP and UDP. Others reach the network past rules about ports (MPTCP, SCTP), or load modules.
         constexpr uint64_t flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
@@ -208,68 +191,56 @@ std::optional<std::vector<Shape>> shapes_of(std::string_view name, bool internet
     return shapes;
 }
 
-bool fits(const Shape& shape, const seccomp_data& data) {
-    return std::all_of(shape.begin(), shape.end(), [&](const scmp_arg_cmp& test) {
-        const uint64_t value = data.args[test.arg];
-        return test.op == SCMP_CMP_MASKED_EQ ? (value & test.datum_a) == test.datum_b : value == test.datum_a;
-    });
+bool fits(const ArgumentShape& shape, const seccomp_data& data) {
+    return std::all_of(shape.begin(), shape.end(),
+                       [&](const ArgumentTest& test) { return (data.args[test.argument] & test.mask) == test.value; });
 }
 
 // Datagrams go where no Landlock rule looks; the kernel takes a type's lowest four bits.
-result<ok> allow_flat_sockets(const Filter& filter, int number, const FlatSockets& sockets, bool internet) {
-    const scmp_arg_cmp stream{1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM};
+void allow_flat_sockets(CallProgram& program, int number, const FlatSockets& sockets, bool internet) {
+    const ArgumentTest stream{1, 0xf, SOCK_STREAM};
     if (sockets.unix_streams) {
-        TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_UNIX), stream}));
+        program.answer(number, SECCOMP_RET_ALLOW, {equal(0, AF_UNIX), stream});
     }
     if (!internet || !sockets.tcp) {
-        return ok{};
+        return;
     }
     for (const uint64_t family : {AF_INET, AF_INET6}) {
         for (const uint64_t protocol : {0, static_cast<int>(IPPROTO_TCP)}) {
-            TRY(add(filter, SCMP_ACT_ALLOW, number, {equal(0, family), stream, equal(2, protocol)}));
+            program.answer(number, SECCOMP_RET_ALLOW, {equal(0, family), stream, equal(2, protocol)});
         }
     }
-    return add(filter, SCMP_ACT_ALLOW, number, {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
+    program.answer(number, SECCOMP_RET_ALLOW, {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
 }
 
-result<ok> allow(const Filter& filter, const std::string& name, int number, const SeccompRules& rules) {
+constexpr uint32_t fail_with(int code) {
+    return SECCOMP_RET_ERRNO | static_cast<uint32_t>(code);
+}
+
+void allow(CallProgram& program, const std::string& name, int number, const SeccompRules& rules) {
     const bool internet = allows_internet_sockets(rules.allowed);
     if (name == "socket" && rules.flat) {
-        return allow_flat_sockets(filter, number, *rules.flat, internet);
+        allow_flat_sockets(program, number, *rules.flat, internet);
+        return;
     }
     if (name == "sendto" && rules.notify && rules.watch_paths) { // with an address it contacts somebody, as connect does
-        return add(filter, SCMP_ACT_ALLOW, number, {equal(4, 0)});
+        program.answer(number, SECCOMP_RET_ALLOW, {equal(4, 0)});
+        return;
     }
     if (name == "socket" && internet) {
         // Some runtimes ask for MPTCP first and take TCP where the kernel has none, as here.
         for (const uint64_t family : {AF_INET, AF_INET6}) {
-            TRY(add(filter, SCMP_ACT_ERRNO(EPROTONOSUPPORT), number, {equal(0, family), equal(2, IPPROTO_MPTCP)}));
+            program.answer(number, fail_with(EPROTONOSUPPORT), {equal(0, family), equal(2, IPPROTO_MPTCP)});
         }
     }
     const auto shapes = shapes_of(name, internet);
     if (!shapes) {
-        return add(filter, SCMP_ACT_ALLOW, number);
+        program.answer(number, SECCOMP_RET_ALLOW);
+        return;
     }
-    for (const Shape& shape : *shapes) {
-        TRY(add(filter, SCMP_ACT_ALLOW, number, shape));
+    for (const ArgumentShape& shape : *shapes) {
+        program.answer(number, SECCOMP_RET_ALLOW, shape);
     }
-    return ok{};
-}
-
-result<std::vector<sock_filter>> exported(const Filter& filter) {
-    const unique_fd file(::memfd_create("filter", MFD_CLOEXEC));
-    if (!file) {
-        return fail_errno("cannot make a memory file for the system call filter");
-    }
-    if (const int code = ::seccomp_export_bpf(filter.get(), file.get()); code != 0) {
-        return fail_code(-code, "cannot compile the system call filter");
-    }
-    if (::lseek(file.get(), 0, SEEK_SET) != 0) {
-        return fail_errno("cannot read the system call filter back");
-    }
-    const std::string bytes = TRY(sys::read_all(file.get()));
-    const auto* first = reinterpret_cast<const sock_filter*>(bytes.data());
-    return std::vector<sock_filter>(first, first + bytes.size() / sizeof(sock_filter));
 }
 
 } // namespace
@@ -305,7 +276,7 @@ bool refused_for_arguments(std::string_view name, const seccomp_data& data) {
     });
     const auto shapes = shapes_of(name, true);
     return narrow || (shapes && std::none_of(shapes->begin(), shapes->end(),
-                                             [&](const Shape& shape) { return fits(shape, data); }));
+                                             [&](const ArgumentShape& shape) { return fits(shape, data); }));
 }
 
 std::string syscall_name(int number) {
@@ -319,32 +290,24 @@ int syscall_number(const std::string& name) {
 }
 
 result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules) {
-    const uint32_t refusal = rules.notify ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(EPERM);
-    const Filter filter(::seccomp_init(refusal));
-    if (filter == nullptr) {
-        return fail("cannot make a system call filter");
-    }
-    if (::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH,
-                           rules.audit ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS)) != 0) {
-        return fail("cannot set the answer to foreign system calls");
-    }
-    // The kernel remembers which numbers are allowed whatever their arguments (Linux 5.11), so the order of
-    // the comparisons matters to the others only.
+    const uint32_t refusal = rules.notify ? SECCOMP_RET_USER_NOTIF : fail_with(EPERM);
+    CallProgram calls(native_architecture, refusal, rules.audit ? SECCOMP_RET_USER_NOTIF : fail_with(ENOSYS));
     for (const auto* names : {&indispensable_syscalls(), &rules.allowed}) {
         for (const std::string& name : *names) {
             const int number = syscall_number(name);
             const bool notified = rules.notify && rules.watch_paths &&
                                   (is_watched_syscall(name) || (rules.audit && is_watched_in_audits(name)));
-            if (number < 0 || notified || name == "clone3") {
-                continue;
+            if (number >= 0 && !notified && name != "clone3") {
+                allow(calls, name, number, rules);
             }
-            TRY(allow(filter, name, number, rules));
         }
     }
     // libc falls back to clone, whose flags can be seen.
-    TRY(add(filter, SCMP_ACT_ERRNO(ENOSYS), syscall_number("clone3")));
+    if (const int number = syscall_number("clone3"); number >= 0) {
+        calls.answer(number, fail_with(ENOSYS));
+    }
     std::vector<sock_filter> program = narrow_program(refusal, rules);
-    const std::vector<sock_filter> rest = TRY(exported(filter));
+    const std::vector<sock_filter> rest = calls.compile();
     program.insert(program.end(), rest.begin(), rest.end());
     return program;
 }

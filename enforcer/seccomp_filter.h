@@ -1,4 +1,4 @@
-// The system call filter: an allowlist compiled with libseccomp, with the argument checks that make the
+// The system call filter: an allowlist, with the argument checks that make the
 // listed calls safe. Pure: nothing is installed here.
 //
 // Calls that end in a notification: those not listed (the supervisor reports them and answers EPERM, or

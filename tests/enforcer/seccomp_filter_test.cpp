@@ -14,6 +14,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "enforcer/call_program.h"
 #include "enforcer/missing_defs.h"
 #include "enforcer/seccomp_filter.h"
 #include "profiles/syscall_groups.h"
@@ -300,6 +301,25 @@ TEST_CASE("a name libseccomp does not know is left out, not an error", "[enforce
     CHECK(syscall_number("call_of_a_kernel_to_come") < 0);
     CHECK(syscall_name(SYS_read) == "read");
     CHECK(syscall_name(999).empty());
+}
+
+TEST_CASE("calls are told apart in a program longer than a jump", "[enforcer][seccomp]") {
+    CallProgram calls(native, no(EPERM), no(ENOSYS));
+    for (int number = 0; number < 900; number += 3) {
+        calls.answer(number, allowed, number % 2 == 0 ? ArgumentShape{{2, 0xff, 7}} : ArgumentShape{});
+    }
+    const std::vector<sock_filter> program = calls.compile();
+    REQUIRE(program.size() > 1000);
+    seccomp_data call{};
+    call.arch = native;
+    for (call.nr = 0; call.nr < 1000; ++call.nr) {
+        INFO(call.nr);
+        const bool listed = call.nr < 900 && call.nr % 3 == 0;
+        call.args[2] = 0x1107;
+        CHECK(test::evaluate(program, call) == (listed ? allowed : no(EPERM)));
+        call.args[2] = 0x1108;
+        CHECK(test::evaluate(program, call) == (listed && call.nr % 2 == 1 ? allowed : no(EPERM)));
+    }
 }
 
 TEST_CASE("the evaluator tells a wrong filter from a right one", "[enforcer][seccomp]") {
