@@ -52,9 +52,9 @@ public:
     explicit Scan(const GuardScanInput& input) : in_(input), policy_(*input.policy) {
         for (const Guards::Place& place : policy_.guards().places()) {
             const std::string& text = place.floating.empty() ? place.path : place.floating;
-            const std::string last(file_name(text));
+            const std::string_view last = file_name(text);
             if (has_wildcard(last)) {
-                wild_names_.push_back(last);
+                wild_names_.emplace_back(last);
             } else {
                 names_.insert(last);
             }
@@ -273,8 +273,19 @@ private:
                 inodes.try_emplace({status->st_dev, status->st_ino}, OtherName{path, masked});
             }
         };
+        // Most places lie in a few directories, and many of those are not there.
+        std::map<std::string, bool, std::less<>> parents;
+        const auto look_in_parent = [&](const std::string& path) {
+            const std::string_view parent = parent_path(path);
+            auto known = parents.find(parent);
+            if (known == parents.end()) {
+                const std::string directory(parent);
+                known = parents.emplace(directory, look(directory).has_value()).first;
+            }
+            return known->second ? look(path) : std::nullopt;
+        };
         const auto note_all = [&](const std::string& path, bool masked) {
-            const auto status = look(path);
+            const auto status = look_in_parent(path);
             if (!status || !S_ISDIR(status->st_mode)) {
                 note(path, status, masked);
             } else if (masked) {
@@ -415,7 +426,7 @@ private:
     [[nodiscard]] bool below_mask(std::string_view path) const {
         while (path != "/") {
             path = parent_path(path);
-            if (masked_.contains(std::string(path))) {
+            if (masked_.contains(path)) {
                 return true;
             }
         }
@@ -434,10 +445,10 @@ private:
     const GuardScanInput& in_;
     const Policy& policy_;
     GuardScan scan_;
-    std::unordered_set<std::string> names_;
+    std::unordered_set<std::string_view> names_; // of the policy's places
     std::vector<std::string> wild_names_;
     std::map<std::string, GuardedPath> found_;
-    std::set<std::string> masked_;
+    std::set<std::string, std::less<>> masked_;
     std::set<std::string> placed_;
     std::set<std::string> made_;
     size_t entries_ = 0;

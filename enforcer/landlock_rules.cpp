@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "base/path.h"
 #include "enforcer/landlock_ruleset.h"
@@ -33,8 +34,8 @@ public:
         std::vector<LandlockRule> out;
         for (const auto& [path, rule] : rules_) {
             uint64_t above = 0;
-            for (std::string at = path; at != "/";) {
-                at = std::string(parent_path(at));
+            for (std::string_view at = path; at != "/";) {
+                at = parent_path(at);
                 const auto found = rules_.find(at);
                 above |= found != rules_.end() ? found->second.rights : 0;
             }
@@ -47,7 +48,7 @@ public:
 
 private:
     int abi_;
-    std::map<std::string, LandlockRule> rules_;
+    std::map<std::string, LandlockRule, std::less<>> rules_;
 };
 
 void grant_names(Rights& rights, const HeldRule& rule, const Policy& policy) {

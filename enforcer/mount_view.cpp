@@ -195,20 +195,20 @@ private:
     }
 
     // What a path lies in when only the binds and private directories at or above it count.
-    [[nodiscard]] std::pair<Base, std::string> base_of(std::string at, bool itself) const {
+    [[nodiscard]] std::pair<Base, std::string> base_of(std::string_view at, bool itself) const {
         for (bool first = true;; first = false) {
             if (!first || itself) {
                 if (binds_.contains(at)) {
-                    return {Base::Bound, at};
+                    return {Base::Bound, std::string(at)};
                 }
                 if (private_.contains(at)) {
-                    return {Base::Private, at};
+                    return {Base::Private, std::string(at)};
                 }
             }
             if (at == "/" || hidden_in_bound_.contains(at)) {
-                return {Base::Hidden, at};
+                return {Base::Hidden, std::string(at)};
             }
-            at = std::string(parent_path(at));
+            at = parent_path(at);
         }
     }
 
@@ -495,12 +495,12 @@ private:
     const std::string home_;
     const std::string project_;
     MountView view_;
-    std::map<std::string, Bind> binds_;
-    std::map<std::string, std::string> private_;
+    std::map<std::string, Bind, std::less<>> binds_;
+    std::map<std::string, std::string, std::less<>> private_;
     std::set<std::string> executable_private_;
     std::map<std::string, std::vector<const HeldRule*>> opened_; // directories in which names are made
     std::set<std::string> kept_;
-    std::set<std::string> hidden_in_bound_;
+    std::set<std::string, std::less<>> hidden_in_bound_;
     std::map<std::string, std::vector<MountStep>> steps_; // by target: parents come before what lies in them
 };
 

@@ -16,52 +16,83 @@ namespace {
     std::abort();
 }
 
-std::vector<std::string> texts(const YamlNode* node) {
+std::vector<std::string> take_texts(std::string_view& rest) { // of one text or a list
     std::vector<std::string> out;
-    if (node != nullptr && node->kind == YamlNode::Kind::Scalar) {
-        out.push_back(node->text);
-    } else if (node != nullptr) {
-        out.reserve(node->items.size());
-        for (const YamlNode& item : node->items) {
-            out.push_back(item.text);
-        }
+    const PackedNode node = take_node(rest);
+    if (node.kind == YamlNode::Kind::Scalar) {
+        out.emplace_back(node.text);
+        return out;
+    }
+    out.reserve(node.count);
+    for (size_t i = 0; i < node.count; ++i) {
+        out.emplace_back(take_node(rest).text);
     }
     return out;
 }
 
+CatalogueEntry take_entry(std::string_view name, std::string_view& rest) {
+    CatalogueEntry entry;
+    const PackedNode node = take_node(rest);
+    for (size_t i = 0; i < node.count; ++i) {
+        const PackedNode key = take_node(rest);
+        if (key.text == "path") {
+            entry.paths = take_texts(rest);
+        } else if (key.text == "what") {
+            entry.what = take_node(rest).text;
+        } else if (key.text == "source") {
+            entry.source = take_node(rest).text;
+        } else if (key.text == "closed") {
+            entry.closed = take_node(rest).text == "true";
+        } else if (key.text == "except") {
+            entry.except = take_texts(rest);
+        } else {
+            broken(name, "line " + std::to_string(key.at.line) + ": unknown key");
+        }
+    }
+    if (entry.paths.empty() || entry.what.empty() || entry.source.empty()) {
+        broken(name, "line " + std::to_string(node.at.line) + ": path, what and source are needed");
+    }
+    return entry;
+}
+
+CatalogueEntry::Floating take_floating(std::string_view& rest) {
+    CatalogueEntry::Floating floating;
+    for (size_t left = take_node(rest).count; left > 0; --left) {
+        const std::string_view key = take_node(rest).text;
+        if (key == "within") {
+            floating.within = take_texts(rest);
+        } else if (key == "except") {
+            floating.except = take_texts(rest);
+        } else {
+            skip_node(rest);
+        }
+    }
+    return floating;
+}
+
 std::vector<CatalogueEntry> read_catalogue(std::string_view name) {
-    const YamlNode root = unpack_yaml(embedded_catalogue(name).packed);
-    const YamlNode* floating = root.find("floating");
-    const YamlNode* entries = root.find("entries");
-    if (floating == nullptr || entries == nullptr) {
+    std::vector<CatalogueEntry> out;
+    std::shared_ptr<const CatalogueEntry::Floating> floating;
+    std::string_view rest = embedded_catalogue(name).packed;
+    for (size_t left = take_node(rest).count; left > 0; --left) {
+        const std::string_view key = take_node(rest).text;
+        if (key == "floating") {
+            floating = std::make_shared<const CatalogueEntry::Floating>(take_floating(rest));
+        } else if (key == "entries") {
+            const size_t entries = take_node(rest).count;
+            out.reserve(entries);
+            for (size_t i = 0; i < entries; ++i) {
+                out.push_back(take_entry(name, rest));
+            }
+        } else {
+            skip_node(rest);
+        }
+    }
+    if (floating == nullptr || out.empty()) {
         broken(name, "'floating' and 'entries' have to be there");
     }
-    const auto of_all = std::make_shared<const CatalogueEntry::Floating>(
-        CatalogueEntry::Floating{texts(floating->find("within")), texts(floating->find("except"))});
-    std::vector<CatalogueEntry> out;
-    out.reserve(entries->items.size());
-    for (const YamlNode& node : entries->items) {
-        CatalogueEntry entry;
-        for (const auto& [key, value] : node.entries) {
-            if (key.text == "path") {
-                entry.paths = texts(&value);
-            } else if (key.text == "what") {
-                entry.what = value.text;
-            } else if (key.text == "source") {
-                entry.source = value.text;
-            } else if (key.text == "closed") {
-                entry.closed = value.text == "true";
-            } else if (key.text == "except") {
-                entry.except = texts(&value);
-            } else {
-                broken(name, "line " + std::to_string(key.at.line) + ": unknown key");
-            }
-        }
-        if (entry.paths.empty() || entry.what.empty() || entry.source.empty()) {
-            broken(name, "line " + std::to_string(node.at.line) + ": path, what and source are needed");
-        }
-        entry.floating = of_all;
-        out.push_back(std::move(entry));
+    for (CatalogueEntry& entry : out) {
+        entry.floating = floating;
     }
     return out;
 }

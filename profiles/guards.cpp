@@ -104,6 +104,11 @@ private:
 } // namespace
 
 Guards::Guards(const Variables& variables) {
+    constexpr size_t roughly = 1024; // patterns, with all the places that are meant
+    guards_.reserve(roughly / 2);
+    places_.reserve(roughly);
+    compiled_.reserve(roughly);
+    by_name_.reserve(roughly);
     add(credentials_catalogue(), GuardKind::Credential, variables);
     add(protected_catalogue(), GuardKind::Protected, variables);
 }

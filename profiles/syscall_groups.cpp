@@ -17,39 +17,56 @@ struct Group {
     std::vector<std::string> calls; // sorted
 };
 
-struct Catalogue {
-    std::vector<Group> groups;
+struct Calls { // what is said of single ones
     std::map<std::string, std::string, std::less<>> group_of;
     std::map<std::string, std::string, std::less<>> dangerous; // name -> reason
 };
 
-Catalogue read_catalogue() {
-    Catalogue catalogue;
-    const YamlNode root = unpack_yaml(embedded_catalogue("syscalls").packed);
-    for (const auto& [name, node] : root.find("groups")->entries) {
+const YamlNode& catalogue() {
+    static const YamlNode root = unpack_yaml(embedded_catalogue("syscalls").packed);
+    return root;
+}
+
+std::vector<Group> read_groups() {
+    std::vector<Group> groups;
+    for (const auto& [name, node] : catalogue().find("groups")->entries) {
         Group group{name.text, node.find("what")->text, {}};
         for (const YamlNode& call : node.find("calls")->items) {
             group.calls.push_back(call.text);
-            catalogue.group_of.emplace(call.text, group.name);
         }
         std::sort(group.calls.begin(), group.calls.end());
-        catalogue.groups.push_back(std::move(group));
+        groups.push_back(std::move(group));
     }
-    for (const YamlNode& node : root.find("dangerous")->items) {
-        for (const YamlNode& call : node.find("calls")->items) {
-            catalogue.dangerous.emplace(call.text, node.find("why")->text);
-        }
-    }
-    return catalogue;
+    return groups;
 }
 
-const Catalogue& catalogue() {
-    static const Catalogue read = read_catalogue();
-    return read;
+const std::vector<Group>& all_groups() {
+    static const std::vector<Group> groups = read_groups();
+    return groups;
+}
+
+Calls read_calls() {
+    Calls calls;
+    for (const Group& group : all_groups()) {
+        for (const std::string& call : group.calls) {
+            calls.group_of.emplace(call, group.name);
+        }
+    }
+    for (const YamlNode& node : catalogue().find("dangerous")->items) {
+        for (const YamlNode& call : node.find("calls")->items) {
+            calls.dangerous.emplace(call.text, node.find("why")->text);
+        }
+    }
+    return calls;
+}
+
+const Calls& all_calls() {
+    static const Calls calls = read_calls();
+    return calls;
 }
 
 const Group* find_group(std::string_view name) {
-    for (const Group& group : catalogue().groups) {
+    for (const Group& group : all_groups()) {
         if (group.name == name) {
             return &group;
         }
@@ -73,15 +90,15 @@ std::optional<std::vector<std::string>> expand(std::string_view entry) {
 
 std::vector<std::string> groups() {
     std::vector<std::string> names;
-    for (const Group& group : catalogue().groups) {
+    for (const Group& group : all_groups()) {
         names.push_back(group.name);
     }
     return names;
 }
 
 std::string group_of(std::string_view name) {
-    const auto found = catalogue().group_of.find(name);
-    return found == catalogue().group_of.end() ? "" : found->second;
+    const auto found = all_calls().group_of.find(name);
+    return found == all_calls().group_of.end() ? "" : found->second;
 }
 
 std::string describe_group(std::string_view group) {
@@ -90,8 +107,8 @@ std::string describe_group(std::string_view group) {
 }
 
 std::optional<std::string> danger_of(std::string_view name) {
-    const auto found = catalogue().dangerous.find(name);
-    return found == catalogue().dangerous.end() ? std::nullopt : std::optional(found->second);
+    const auto found = all_calls().dangerous.find(name);
+    return found == all_calls().dangerous.end() ? std::nullopt : std::optional(found->second);
 }
 
 bool known_to_libseccomp(std::string_view name) {

@@ -58,7 +58,32 @@ size_t take_number(std::string_view& rest) {
 }
 
 void take(std::string_view& rest, YamlNode& node) {
+    const PackedNode packed = take_node(rest);
+    node.kind = packed.kind;
+    node.quoted = packed.quoted;
+    node.flow = packed.flow;
+    node.at = packed.at;
+    node.offset = packed.offset;
+    node.text = packed.text;
+    if (packed.kind == YamlNode::Kind::Sequence) {
+        node.items.resize(packed.count);
+        for (YamlNode& item : node.items) {
+            take(rest, item);
+        }
+    } else if (packed.kind == YamlNode::Kind::Map) {
+        node.entries.resize(packed.count);
+        for (YamlEntry& entry : node.entries) {
+            take(rest, entry.key);
+            take(rest, entry.value);
+        }
+    }
+}
+
+} // namespace
+
+PackedNode take_node(std::string_view& rest) {
     assert(!rest.empty());
+    PackedNode node;
     const auto flags = static_cast<unsigned char>(rest.front());
     rest.remove_prefix(1);
     node.kind = static_cast<YamlNode::Kind>(flags & 3);
@@ -68,33 +93,23 @@ void take(std::string_view& rest, YamlNode& node) {
     node.at.column = static_cast<int>(take_number(rest));
     node.offset = take_number(rest);
     if (node.kind == YamlNode::Kind::Null) {
-        return;
+        return node;
     }
-    const size_t count = take_number(rest);
-    switch (node.kind) {
-    case YamlNode::Kind::Null:
-        break;
-    case YamlNode::Kind::Scalar:
-        node.text = rest.substr(0, count);
-        rest.remove_prefix(count);
-        break;
-    case YamlNode::Kind::Sequence:
-        node.items.resize(count);
-        for (YamlNode& item : node.items) {
-            take(rest, item);
-        }
-        break;
-    case YamlNode::Kind::Map:
-        node.entries.resize(count);
-        for (YamlEntry& entry : node.entries) {
-            take(rest, entry.key);
-            take(rest, entry.value);
-        }
-        break;
+    node.count = take_number(rest);
+    if (node.kind == YamlNode::Kind::Scalar) {
+        node.text = rest.substr(0, node.count);
+        rest.remove_prefix(node.count);
     }
+    return node;
 }
 
-} // namespace
+void skip_node(std::string_view& rest) {
+    const PackedNode node = take_node(rest);
+    const size_t below = node.kind == YamlNode::Kind::Sequence ? node.count : node.kind == YamlNode::Kind::Map ? 2 * node.count : 0;
+    for (size_t i = 0; i < below; ++i) {
+        skip_node(rest);
+    }
+}
 
 std::string pack_yaml(const YamlNode& root) {
     std::string out;
