@@ -7,7 +7,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
-#include <linux/sched.h>
+#include <sched.h>
 #include <linux/securebits.h>
 #include <net/if.h>
 #include <poll.h>
@@ -90,16 +90,20 @@ void drop_capabilities(const ChildPlan& plan) {
     }
 }
 
-void restrict_with_landlock(const ChildPlan& plan) {
+int make_ruleset(const ChildPlan& plan) {
     if (plan.landlock_size == 0) {
-        return;
+        return -1;
     }
     const auto ruleset = static_cast<int>(
         ::syscall(SYS_landlock_create_ruleset, &plan.landlock_attributes, plan.landlock_size, 0));
     if (ruleset < 0) {
         die(plan, ChildStep::LandlockCreate);
     }
-    for (size_t i = 0; i < plan.landlock_rules.size(); ++i) {
+    return ruleset;
+}
+
+void add_path_rules(const ChildPlan& plan, int ruleset, size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
         const ChildLandlockRule& rule = plan.landlock_rules[i];
         landlock::PathBeneath beneath{rule.rights, ::open(rule.path, O_PATH | O_CLOEXEC)};
         if (beneath.parent_fd < 0 && errno == ENOENT) {
@@ -111,16 +115,21 @@ void restrict_with_landlock(const ChildPlan& plan) {
         }
         ::close(beneath.parent_fd);
     }
+}
+
+void add_port_rules(const ChildPlan& plan, int ruleset) {
     for (const uint16_t port : plan.bind_ports) {
         const landlock::NetPort rule{plan.port_rights, port};
         if (::syscall(SYS_landlock_add_rule, ruleset, landlock::rule_net_port, &rule, 0) != 0) {
             die(plan, ChildStep::LandlockPort, port);
         }
     }
-    if (::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {
+}
+
+void restrict_with_landlock(const ChildPlan& plan, int ruleset) {
+    if (ruleset >= 0 && ::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {
         die(plan, ChildStep::LandlockRestrict);
     }
-    ::close(ruleset);
 }
 
 // After this only a store to the shared page, the filter's own test, execve and exit_group may follow: nothing else need
@@ -140,12 +149,13 @@ void install_filter(const ChildPlan& plan) {
     }
 }
 
-[[noreturn]] void become_command(const ChildPlan& plan) {
+// With the first so many path rules to be added; init adds the others meanwhile.
+[[noreturn]] void become_command(const ChildPlan& plan, int ruleset, size_t rules) {
     if (::chdir(plan.directory) != 0) {
         die(plan, ChildStep::Directory);
     }
-    for (const auto& [resource, limit] : plan.limits) {
-        if (::setrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) {
+    for (const ChildLimit& limit : plan.limits) {
+        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &limit.value) != 0) {
             die(plan, ChildStep::Limits);
         }
     }
@@ -156,7 +166,8 @@ void install_filter(const ChildPlan& plan) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         die(plan, ChildStep::NoNewPrivileges);
     }
-    restrict_with_landlock(plan);
+    add_path_rules(plan, ruleset, 0, rules);
+    add_port_rules(plan, ruleset);
     char go = 0;
     if (!send_message(plan.socket, 'R', -1)) {
         die(plan, ChildStep::Report);
@@ -164,6 +175,7 @@ void install_filter(const ChildPlan& plan) {
     if (TEMP_FAILURE_RETRY(::read(plan.socket, &go, 1)) != 1 || go != 'G') {
         ::_exit(125); // the supervisor gave up
     }
+    restrict_with_landlock(plan, ruleset); // it is complete: the supervisor has heard of init, too
     test_view(plan); // the host's root has been taken away by now
     ::pthread_sigmask(SIG_SETMASK, &plan.signal_mask, nullptr);
     install_filter(plan);
@@ -172,30 +184,34 @@ void install_filter(const ChildPlan& plan) {
     die(plan, ChildStep::Execute);
 }
 
+constexpr int init_socket = 0; // in init's descriptor table
+constexpr int init_moves = 1;
+
 // Pid 1: reaps, reports, and kills what is left. Not dumpable, so that nothing inside may trace it or read its memory;
 // signals from inside do not reach it.
 [[noreturn]] void run_init(const ChildPlan& plan) {
     int pidfd = -1;
+    const int ruleset = make_ruleset(plan);
+    const size_t half = plan.landlock_rules.size() / 2; // each takes some microseconds, and there may be hundreds
     const auto command = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD | CLONE_PIDFD, 0, &pidfd, 0, 0));
     if (command < 0) {
         die(plan, ChildStep::Fork);
     }
     if (command == 0) {
-        become_command(plan);
+        become_command(plan, ruleset, half);
     }
     // Meanwhile the command's process gets ready. It is not let go before the supervisor has this message.
+    add_path_rules(plan, ruleset, half, plan.landlock_rules.size());
     hide_host(plan);
     if (!send_message(plan.socket, 'P', pidfd)) {
         die(plan, ChildStep::Report);
     }
-    const int socket = ::fcntl(plan.socket, F_DUPFD_CLOEXEC, 3);
-    if (socket > 3) {
-        ::dup3(socket, 3, O_CLOEXEC);
-    }
-    ::close(0);
-    ::close(1);
-    ::close(2);
-    ::syscall(SYS_close_range, 4U, ~0U, 0U);
+    // Only these are kept: as 0 and 1.
+    const int socket = ::fcntl(plan.socket, F_DUPFD_CLOEXEC, 2);
+    const int moves = ::fcntl(plan.moves, F_DUPFD_CLOEXEC, 2);
+    ::dup2(socket, init_socket);
+    ::dup2(moves >= 0 ? moves : socket, init_moves);
+    ::syscall(SYS_close_range, 2U, ~0U, 0U);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     sigset_t all;
     ::sigfillset(&all);
@@ -213,17 +229,45 @@ void install_filter(const ChildPlan& plan) {
             continue;
         }
         if (WIFSTOPPED(status)) {
-            send_message(3, 'S', -1);
+            send_message(init_socket, 'S', -1);
             continue;
         }
         plan.status->wait_status = status;
-        // What the kernel does at init's exit, done before it: it first waits until no processor looks at the mounts any
-        // more, and nobody need wait for that. No fork slips through: one that is under way sees the signal and fails.
+        // What the kernel does at init's exit, done before it. No fork slips through: one that is under way sees the signal
+        // and fails. Then the kernel takes apart the mount namespace and the watch for moves, and waits, for up to some
+        // hundredths of a second, until no processor looks at them any more: when the supervisor has let go of them, so
+        // that nobody waits with us.
         ::kill(-1, SIGKILL);
         while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
         }
-        send_message(3, 'E', -1);
+        send_message(init_socket, 'E', -1);
+        char none = 0;
+        while (::read(init_socket, &none, 1) < 0 && errno == EINTR) {
+        }
         ::_exit(0);
+    }
+}
+
+void make_namespaces(const ChildPlan& plan) {
+    if (!write_whole("/proc/self/setgroups", "deny") || !write_whole("/proc/self/uid_map", plan.uid_map) ||
+        !write_whole("/proc/self/gid_map", plan.gid_map)) {
+        die(plan, ChildStep::IdMap);
+    }
+    // Here and not by clone, which would keep the supervisor waiting for it.
+    const int rest = CLONE_NEWNS | (plan.isolate_processes ? CLONE_NEWIPC | CLONE_NEWUTS : 0) | (plan.own_network ? CLONE_NEWNET : 0);
+    if (::unshare(rest) != 0) {
+        die(plan, ChildStep::Namespaces);
+    }
+    begin_view(plan);
+    if (plan.own_network) {
+        const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        ifreq request{};
+        std::strcpy(request.ifr_name, "lo");
+        request.ifr_flags = IFF_UP | IFF_RUNNING;
+        if (socket < 0 || ::ioctl(socket, SIOCSIFFLAGS, &request) != 0) {
+            die(plan, ChildStep::Loopback);
+        }
+        ::close(socket);
     }
 }
 
@@ -235,21 +279,13 @@ void install_filter(const ChildPlan& plan) {
         die_with_supervisor(plan);
     }
     if (plan.namespaces) {
-        if (!write_whole("/proc/self/setgroups", "deny") ||
-            !write_whole("/proc/self/uid_map", plan.uid_map) ||
-            !write_whole("/proc/self/gid_map", plan.gid_map)) {
-            die(plan, ChildStep::IdMap);
-        }
-        if (plan.own_network) {
-            const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-            ifreq request{};
-            std::strcpy(request.ifr_name, "lo");
-            request.ifr_flags = IFF_UP | IFF_RUNNING;
-            if (socket < 0 || ::ioctl(socket, SIOCSIFFLAGS, &request) != 0) {
-                die(plan, ChildStep::Loopback);
-            }
-            ::close(socket);
-        }
+        make_namespaces(plan);
+    }
+    char there = 0;
+    if (TEMP_FAILURE_RETRY(::read(plan.socket, &there, 1)) != 1 || there != 'P') {
+        ::_exit(125); // the supervisor gave up
+    }
+    if (plan.namespaces) {
         build_view(plan);
     }
     if (plan.isolate_processes) {
@@ -258,7 +294,7 @@ void install_filter(const ChildPlan& plan) {
     if (plan.namespaces) {
         hide_host(plan);
     }
-    become_command(plan);
+    become_command(plan, make_ruleset(plan), plan.landlock_rules.size());
 }
 
 } // namespace
@@ -287,6 +323,10 @@ std::string_view to_string(ChildStep step) {
         return "bring up the loopback interface";
     case ChildStep::Root:
         return "make the new root";
+    case ChildStep::Proc:
+        return "mount a new /proc";
+    case ChildStep::Devices:
+        return "make a new /dev";
     case ChildStep::Mount:
         return "mount";
     case ChildStep::HideHost:
@@ -326,9 +366,7 @@ std::string_view to_string(ChildStep step) {
 pid_t start_child(const ChildPlan& plan) {
     unsigned long flags = SIGCHLD;
     if (plan.namespaces) {
-        flags |= CLONE_NEWUSER | CLONE_NEWNS;
-        flags |= plan.isolate_processes ? CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS : 0;
-        flags |= plan.own_network ? CLONE_NEWNET : 0;
+        flags |= CLONE_NEWUSER | (plan.isolate_processes ? CLONE_NEWPID : 0);
     }
     if (!plan.switch_user) {
         const auto pid = static_cast<pid_t>(::syscall(SYS_clone, flags, 0, 0, 0, 0));

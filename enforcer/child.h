@@ -2,7 +2,7 @@
 // allocation, no locks, no library state; errors go through a shared page, because the last step forbids
 // every other way.
 //
-//   supervisor --clone--> init (pid 1: namespaces, mounts) --clone--> command (limits, capabilities,
+//   supervisor --clone--> init (pid 1: namespaces, waits for the plan, mounts) --clone--> command (limits, capabilities,
 //   Landlock, waits to be released, seccomp, execve)
 //
 // Without a pid namespace there is no init: the first child is the command.
@@ -24,6 +24,7 @@
 
 #include "enforcer/missing_defs.h"
 #include "enforcer/plan.h"
+#include "enforcer/shared_memory.h"
 
 namespace treadline {
 
@@ -34,6 +35,8 @@ enum class ChildStep : int {
     IdMap,
     Loopback,
     Root,
+    Proc,
+    Devices,
     Mount,
     HideHost,
     Fork,
@@ -53,7 +56,7 @@ enum class ChildStep : int {
 };
 std::string_view to_string(ChildStep step); // "mount", as in "cannot mount …"
 
-// On a page that supervisor, init and command share.
+// In memory that supervisor, init and command share.
 struct ChildStatus {
     std::atomic<int> failed_step{0}; // ChildStep
     std::atomic<int> failed_errno{0};
@@ -81,49 +84,71 @@ struct ChildLandlockRule {
     uint64_t rights = 0;
 };
 
-// Every pointer is into memory that outlives the clone.
+struct ChildLimit {
+    int resource = 0; // RLIMIT_*
+    rlimit value{};
+};
+
+struct ChildSelfTest { // SelfTest of plan.h
+    const char* secret = nullptr;
+    const char* sealed = nullptr;
+    bool unlisted_call = false;
+    bool contact = false;
+    bool signal = false;
+};
+
+// In shared memory, with all that it points to. The first part is read right after the clone, the rest when the supervisor
+// has sent 'P': the kernel makes the namespaces while the supervisor is still finding out what to do in them.
 struct ChildPlan {
+    explicit ChildPlan(SharedMemory& memory)
+        : groups(SharedAllocator<gid_t>(memory)), mounts(SharedAllocator<ChildMount>(memory)), limits(SharedAllocator<ChildLimit>(memory)),
+          landlock_rules(SharedAllocator<ChildLandlockRule>(memory)), bind_ports(SharedAllocator<uint16_t>(memory)),
+          argv(SharedAllocator<char*>(memory)), environment(SharedAllocator<char*>(memory)) {}
+
     ChildStatus* status = nullptr;
-    int socket = -1; // to the supervisor: 'P' + pidfd, 'R' ready, 'S' stopped, 'E' ended; from it: 'G' go
+    // To the supervisor: 'P' + pidfd, 'R' ready, 'S' stopped, 'E' ended; from it: 'P' the plan is there, 'G' go.
+    int socket = -1;
     int peer =
         -1; // the supervisor's end, inherited and closed at once: its closing means the supervisor died
     int exec_pipe = -1; // write end; closed by a successful execve
+    int moves = -1;     // GuardWatch's: init keeps it to the end (child.cpp)
     sigset_t signal_mask{};
+    pid_t supervisor = 0;
 
     bool switch_user = false; // real root starts a command for somebody else
     uid_t uid = 0;
     gid_t gid = 0;
-    std::vector<gid_t> groups;
+    SharedVector<gid_t> groups;
 
     bool namespaces = true;
     bool isolate_processes = true;
     bool own_network = true;
+    bool new_root = true;
     bool die_with_supervisor = true;
     const char* uid_map = nullptr;
     const char* gid_map = nullptr;
-
-    bool new_root = true;
-    std::vector<ChildMount> mounts;
     const char* terminal = nullptr; // bound to /dev/console; null if there is none
 
+    // From here on: once there is a plan.
+    SharedVector<ChildMount> mounts;
+
     const char* directory = nullptr;
-    std::vector<std::pair<int, rlimit>> limits;
+    SharedVector<ChildLimit> limits;
 
     size_t landlock_size = 0; // 0: no Landlock
     landlock::RulesetAttributes landlock_attributes;
-    std::vector<ChildLandlockRule> landlock_rules;
-    std::vector<uint16_t> bind_ports;
+    SharedVector<ChildLandlockRule> landlock_rules;
+    SharedVector<uint16_t> bind_ports;
     uint64_t port_rights = landlock::bind_tcp;
 
-    const SelfTest* self_test = nullptr;
-    pid_t supervisor = 0;
+    ChildSelfTest self_test;
 
     bool filtered = false; // ChildStatus::filter will be there
     unsigned filter_flags = 0;
 
     const char* program = nullptr;
-    std::vector<char*> argv;        // null at the end
-    std::vector<char*> environment; // null at the end
+    SharedVector<char*> argv;        // null at the end
+    SharedVector<char*> environment; // null at the end
 };
 
 // Starts the first child: init, or the command itself where processes are not isolated. Returns its pid.

@@ -135,6 +135,12 @@ bool apply_mask(int& prepared, const char*& at, const char* target) {
     return done;
 }
 
+// The namespace's own from here on: no mount spreads to the host.
+bool cover_attach_point() {
+    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount("tmpfs", attach_point, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m") == 0;
+}
+
 bool make_devices(int host, const char* terminal) {
     constexpr uint64_t device = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
     if (::mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m") != 0) {
@@ -195,7 +201,7 @@ bool make_proc(uid_t uid) {
     return true;
 }
 
-bool apply_mount(const ChildPlan& plan, const ChildMount& step, int host, Masks& masks) {
+bool apply_mount(const ChildMount& step, int host, Masks& masks) {
     switch (step.kind) {
     case MountStep::Kind::Directory:
         return make_directory(step.target, step.mode);
@@ -214,9 +220,8 @@ bool apply_mount(const ChildPlan& plan, const ChildMount& step, int host, Masks&
         return (step.directory ? make_directory(step.target, 0755) : make_file(step.target)) &&
                bind_from(host, step.source, step.target, step.attributes);
     case MountStep::Kind::Proc:
-        return make_directory(step.target, 0755) && make_proc(plan.uid);
     case MountStep::Kind::Devices:
-        return make_directory(step.target, 0755) && make_devices(host, plan.terminal);
+        return true; // by begin_view()
     case MountStep::Kind::Decoy:
         return make_file(step.target, 0);
     case MountStep::Kind::MaskFile:
@@ -230,24 +235,35 @@ bool apply_mount(const ChildPlan& plan, const ChildMount& step, int host, Masks&
 
 } // namespace
 
+void begin_view(const ChildPlan& plan) {
+    if (!plan.new_root) {
+        return;
+    }
+    char old_root[32];
+    std::strcpy(old_root, attach_point);
+    std::strcat(old_root, host_root);
+    const bool entered = cover_attach_point() && ::mkdir(old_root, 0700) == 0 &&
+                         ::syscall(SYS_pivot_root, attach_point, old_root) == 0 && ::chdir("/") == 0;
+    const int host = entered ? ::open(host_root, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (host < 0) {
+        die(plan, ChildStep::Root);
+    }
+    if (!make_directory("/proc", 0755) || !make_proc(plan.uid)) {
+        die(plan, ChildStep::Proc);
+    }
+    if (!make_directory("/dev", 0755) || !make_devices(host, plan.terminal)) {
+        die(plan, ChildStep::Devices);
+    }
+    ::close(host);
+}
+
 void build_view(const ChildPlan& plan) {
     if (plan.mounts.empty() && !plan.new_root) {
         return;
     }
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", attach_point, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m") != 0) {
-        die(plan, ChildStep::Root);
-    }
     Masks masks;
-    if (plan.new_root) {
-        char old_root[32];
-        std::strcpy(old_root, attach_point);
-        std::strcat(old_root, host_root);
-        if (::mkdir(old_root, 0700) != 0 || ::syscall(SYS_pivot_root, attach_point, old_root) != 0 ||
-            ::chdir("/") != 0 || !prepare_masks(masks, true)) {
-            die(plan, ChildStep::Root);
-        }
-    } else if (!prepare_masks(masks, false) || ::umount2(attach_point, MNT_DETACH) != 0) {
+    if (!(plan.new_root ? prepare_masks(masks, true)
+                        : cover_attach_point() && prepare_masks(masks, false) && ::umount2(attach_point, MNT_DETACH) == 0)) {
         die(plan, ChildStep::Root);
     }
     const int host = ::open(plan.new_root ? host_root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -255,7 +271,7 @@ void build_view(const ChildPlan& plan) {
         die(plan, ChildStep::Root);
     }
     for (size_t i = 0; i < plan.mounts.size(); ++i) {
-        if (!apply_mount(plan, plan.mounts[i], host, masks)) {
+        if (!apply_mount(plan.mounts[i], host, masks)) {
             die(plan, ChildStep::Mount, static_cast<int>(i));
         }
     }

@@ -5,8 +5,9 @@
 
 namespace treadline {
 
-// Builds the plan's view in a new mount namespace and makes it the root. Ends the process where a step fails.
-// The host's own root stays at a path of its own until hide_host() takes it away.
+// Make the plan's view in a new mount namespace, and end the process where a step fails. begin_view() needs no plan yet:
+// a new root with only /proc and /dev, which every plan for one has, or none. The host's own root stays at a path of its own until hide_host() takes it away.
+void begin_view(const ChildPlan& plan);
 void build_view(const ChildPlan& plan);
 void hide_host(const ChildPlan& plan);
 

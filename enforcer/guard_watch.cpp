@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 #include <set>
+#include <utility>
 
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -59,12 +60,11 @@ std::string sentence(const std::string& path) {
 
 } // namespace
 
-result<GuardWatch> GuardWatch::start(const Plan& plan, pid_t task) {
+result<GuardWatch> GuardWatch::start(const Plan& plan, pid_t task, unique_fd moves) {
     GuardWatch watch;
     // Opened before it is read: what changes from here on is reported.
     watch.mounts_ = TRY(sys::open("/proc/" + std::to_string(task) + "/mountinfo", O_RDONLY));
-    // Without it (a user may have 128, and so many paths) what is renamed away is not noticed, what is replaced is.
-    watch.moves_ = unique_fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    watch.moves_ = std::move(moves);
     const auto mounts = TRY(read_mounts(watch.mounts_.get()));
     for (const MountStep& step : plan.mounts) {
         if (!is_mount(step)) {

@@ -20,8 +20,9 @@ namespace treadline {
 class GuardWatch {
 public:
     // `task` lives in the sandbox's mount namespace, all of the plan's mounts being done. Fails where one of them has
-    // gone already.
-    static result<GuardWatch> start(const Plan& plan, pid_t task);
+    // gone already. `moves` is an inotify instance; without one (a user may have 128) what is renamed away is not noticed,
+    // what is replaced is.
+    static result<GuardWatch> start(const Plan& plan, pid_t task, unique_fd moves);
 
     // Poll these for POLLPRI and for POLLIN (proc_pid_mountinfo(5), inotify(7)).
     [[nodiscard]] int mounts() const { return mounts_.get(); }

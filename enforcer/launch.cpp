@@ -4,11 +4,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <map>
+#include <memory>
+#include <new>
+#include <optional>
 #include <utility>
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/child.h"
+#include "enforcer/first_child.h"
 #include "enforcer/landlock_ruleset.h"
 #include "enforcer/sandbox.h"
 #include "enforcer/seccomp_filter.h"
@@ -50,25 +52,11 @@ result<std::string> find_program(const Command& command) {
     return fail_code(ENOENT, "cannot execute '" + printable(name) + "': it is in no directory of PATH");
 }
 
-std::vector<gid_t> groups_of(uid_t uid, gid_t gid) {
-    std::vector<gid_t> groups = {gid};
-    if (const passwd* user = ::getpwuid(uid); user != nullptr) {
-        int count = 64;
-        groups.resize(static_cast<size_t>(count));
-        if (::getgrouplist(user->pw_name, gid, groups.data(), &count) < 0) {
-            groups.resize(static_cast<size_t>(count));
-            ::getgrouplist(user->pw_name, gid, groups.data(), &count);
-        }
-        groups.resize(static_cast<size_t>(count));
-    }
-    return groups;
-}
-
-result<ChildMount> prepare_mount(const MountStep& step) {
+result<ChildMount> prepare_mount(const MountStep& step, SharedMemory& memory) {
     ChildMount mount;
     mount.kind = step.kind;
-    mount.source = step.source.c_str();
-    mount.target = step.target.c_str();
+    mount.source = memory.text(step.source);
+    mount.target = memory.text(step.target);
     mount.attributes = MOUNT_ATTR_NOSUID;
     mount.attributes |= step.kind == MountStep::Kind::Device ? 0 : MOUNT_ATTR_NODEV;
     mount.attributes |= step.writable ? 0 : MOUNT_ATTR_RDONLY;
@@ -87,57 +75,36 @@ result<ChildMount> prepare_mount(const MountStep& step) {
     return mount;
 }
 
-std::vector<char*> pointers(std::vector<std::string>& words) {
-    std::vector<char*> out;
-    out.reserve(words.size() + 1);
-    for (std::string& word : words) {
-        out.push_back(word.data());
-    }
-    out.push_back(nullptr);
-    return out;
+char* word(SharedMemory& memory, std::string_view text) {
+    return const_cast<char*>(memory.text(text)); // execve's own signature
 }
 
 } // namespace
 
-result<ok> Supervisor::prepare(ChildPlan& child) {
-    const Command& command = plan_.command;
-    child.status = page_.get();
-    child.signal_mask = gate_.before();
-    child.uid = command.uid;
-    child.gid = command.gid;
-    if (::geteuid() != command.uid) {
-        if (::geteuid() != 0) {
-            return fail("cannot run a command as another user without being root");
-        }
-        child.switch_user = true;
-        child.groups = groups_of(command.uid, command.gid);
-    }
-    child.namespaces = plan_.namespaces;
-    child.isolate_processes = plan_.namespaces && plan_.isolate_processes;
-    child.own_network = plan_.namespaces && plan_.network == NetworkMode::None;
-    child.new_root = plan_.namespaces && plan_.new_root;
-    for (const MountStep& step : plan_.mounts) {
-        child.mounts.push_back(TRY(prepare_mount(step)));
-    }
-    child.directory = command.directory.c_str();
-    child.self_test = &plan_.self_test;
-    child.supervisor = ::getpid();
-    child.limits.emplace_back(RLIMIT_CORE, rlimit{0, 0});
+// Lays out what the first child waits for.
+result<ok> Supervisor::prepare() {
+    ChildPlan& child = first_.plan();
+    SharedMemory& memory = first_.memory();
+    child.directory = memory.text(plan_.command.directory);
+    const SelfTest& test = plan_.self_test;
+    child.self_test = {test.secret.empty() ? nullptr : memory.text(test.secret), test.sealed.empty() ? nullptr : memory.text(test.sealed),
+                       test.unlisted_call, test.contact, test.signal};
+    child.limits.push_back({RLIMIT_CORE, {0, 0}});
     if (plan_.resources.processes && !plan_.cgroup_limits.processes) {
         const rlim_t processes = *plan_.resources.processes + (child.isolate_processes ? 1 : 0); // and init
-        child.limits.emplace_back(RLIMIT_NPROC, rlimit{processes, processes});
+        child.limits.push_back({RLIMIT_NPROC, {processes, processes}});
     }
     const bool hold_connect = plan_.flat && plan_.network == NetworkMode::None;
-    child.die_with_supervisor = child.isolate_processes || plan_.flat;
     if (plan_.landlock_abi > 0) {
         child.landlock_attributes =
             landlock_attributes(plan_.landlock_abi, plan_.scope_signals_and_abstract_sockets, hold_connect);
         child.landlock_size = landlock_attributes_size(plan_.landlock_abi);
+        child.landlock_rules.reserve(plan_.landlock_rules.size());
         for (const LandlockRule& rule : plan_.landlock_rules) {
-            child.landlock_rules.push_back({rule.path.c_str(), rule.rights});
+            child.landlock_rules.push_back({memory.text(rule.path), rule.rights});
         }
         if (plan_.landlock_abi >= 4) {
-            child.bind_ports = plan_.bind_ports;
+            child.bind_ports.assign(plan_.bind_ports.begin(), plan_.bind_ports.end());
             // Its own servers, which share the host's loopback.
             child.port_rights = landlock::bind_tcp | (hold_connect ? landlock::connect_tcp : 0);
         }
@@ -149,11 +116,24 @@ result<ok> Supervisor::prepare(ChildPlan& child) {
         child.filter_flags |=
             plan_.notify && plan_.wait_killable ? SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
     }
+    child.program = memory.text(program_);
+    for (const std::string& argument : plan_.command.argv) {
+        child.argv.push_back(word(memory, argument));
+    }
+    child.argv.push_back(nullptr);
+    for (const auto& [name, value] : plan_.command.environment) {
+        child.environment.push_back(word(memory, name + "=" + value));
+    }
+    child.environment.push_back(nullptr);
+    TRY(outside_.await(plan_)); // some of it is mounted
+    for (const MountStep& step : plan_.mounts) {
+        child.mounts.push_back(TRY(prepare_mount(step, memory)));
+    }
     return ok{};
 }
 
 error Supervisor::child_error() const {
-    const ChildStatus& status = *page_.get();
+    const ChildStatus& status = first_.status();
     const auto step = static_cast<ChildStep>(status.failed_step.load());
     const int index = status.failed_index;
     if (step == ChildStep::SelfTest) {
@@ -195,12 +175,19 @@ result<ok> Supervisor::hand_over_filter() {
         rules.flat = FlatSockets{!plan_.policy->unix_sockets().empty(), plan_.landlock_abi >= 4};
     }
     const auto filter = TRY(compile_seccomp(rules));
-    ChildStatus& status = *page_.get();
+    ChildStatus& status = first_.status();
     if (filter.empty() || filter.size() > status.filter.size()) {
         return fail("the system call filter has " + std::to_string(filter.size()) + " instructions, more than the kernel takes");
     }
     std::copy(filter.begin(), filter.end(), status.filter.begin());
     status.filter_length = static_cast<unsigned>(filter.size());
+    return ok{};
+}
+
+result<ok> Supervisor::watch_guards() {
+    if (!guards_ && plan_.namespaces && !plan_.mounts.empty()) {
+        guards_ = TRY(GuardWatch::start(plan_, command_, first_.take_moves()));
+    }
     return ok{};
 }
 
@@ -214,7 +201,7 @@ result<ok> Supervisor::await_ready() {
             return failure(message.error());
         }
         if (message->bytes.empty()) {
-            return page_.get()->failed_step != 0
+            return first_.status().failed_step != 0
                        ? failure(child_error())
                        : fail("the command's launcher died before the command started");
         }
@@ -224,6 +211,7 @@ result<ok> Supervisor::await_ready() {
                 TRY(sys::read_file("/proc/self/fdinfo/" + std::to_string(command_pidfd_.get())));
             const size_t at = info.find("\nPid:");
             command_ = at == std::string::npos ? -1 : std::atoi(info.c_str() + at + 5);
+            TRY(watch_guards()); // while the command's process gets ready
         } else if (message->bytes == "R") {
             ready = true;
         }
@@ -255,64 +243,55 @@ result<ok> check_inherited(const Plan& plan) {
 
 } // namespace
 
-result<std::unique_ptr<Supervisor>> Supervisor::launch(const Plan& plan) {
-    auto page = TRY(StatusPage::make());
-    auto outside = TRY(Outside::make(plan));
-    auto gate = TRY(SignalGate::close());
-    std::unique_ptr<Supervisor> self(
-        new Supervisor(plan, std::move(page), std::move(gate), std::move(outside)));
+result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun) {
+    const FirstChildPlan first = first_child_plan(*plan);
+    if (begun && !(begun->begun() == first)) {
+        begun.reset();
+    }
+    auto child = begun ? result<FirstChild>(std::move(*begun)) : FirstChild::start(first);
+    if (!child) {
+        return failure(child.error());
+    }
+    auto outside = TRY(Outside::begin(*plan)); // makes what the plan needs meanwhile
+    std::unique_ptr<Supervisor> self(new Supervisor(std::move(plan), std::move(*child), std::move(outside)));
     TRY(check_inherited(self->plan_));
     if (self->plan_.adopt_leftovers) {
         TRY(self->adopt_leftovers());
     }
     self->program_ = TRY(find_program(self->plan_.command));
-    ChildPlan child;
-    TRY(self->prepare(child));
-
-    std::vector<std::string> argv = self->plan_.command.argv;
-    std::vector<std::string> environment;
-    for (const auto& [name, value] : self->plan_.command.environment) {
-        environment.push_back(name + "=" + value);
+    self->socket_ = self->first_.take_socket();
+    self->exec_pipe_ = self->first_.take_exec_pipe();
+    try {
+        TRY(self->prepare());
+    } catch (const std::bad_alloc&) {
+        return fail("the plan is too large to hand over to the command's launcher");
     }
-    child.program = self->program_.c_str();
-    child.argv = pointers(argv);
-    child.environment = pointers(environment);
-    const std::string uid_map = std::to_string(child.uid) + " " + std::to_string(child.uid) + " 1";
-    const std::string gid_map = std::to_string(child.gid) + " " + std::to_string(child.gid) + " 1";
-    child.uid_map = uid_map.c_str();
-    child.gid_map = gid_map.c_str();
-    const char* terminal = ::ttyname(STDIN_FILENO);
-    child.terminal =
-        terminal != nullptr && std::string_view(terminal).starts_with("/dev/") ? terminal : nullptr;
-
-    auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
-    auto pipe = TRY(sys::pipe());
-    child.socket = sockets.second.get();
-    child.peer = sockets.first.get();
-    child.exec_pipe = pipe.second.get();
-    self->first_ = start_child(child);
-    if (self->first_ < 0) {
-        const int code = errno;
-        return self->page_.get()->failed_step != 0
-                   ? failure(self->child_error())
-                   : fail_code(code, "cannot start a process in new namespaces");
+    if (::send(self->socket_.get(), "P", 1, MSG_NOSIGNAL) != 1) {
+        return self->first_.status().failed_step != 0 ? failure(self->child_error())
+                                                      : fail_errno("cannot hand the plan over to the command's launcher");
     }
-    sockets.second.reset();
-    pipe.second.reset();
-    self->socket_ = std::move(sockets.first);
-    self->exec_pipe_ = std::move(pipe.first);
-    self->first_pidfd_ = TRY(sys::pidfd_open(self->first_));
-    if (!child.isolate_processes) {
-        self->command_ = self->first_;
-        self->command_pidfd_ = TRY(sys::pidfd_open(self->first_));
+    if (!self->first_.plan().isolate_processes) {
+        self->command_ = self->first_.pid();
+        self->command_pidfd_ = TRY(sys::pidfd_open(self->command_));
     }
     TRY(self->hand_over_filter()); // while the child is at its mounts
     TRY(self->await_ready());
-    if (self->plan_.namespaces && !self->plan_.mounts.empty()) {
-        self->guards_ = TRY(GuardWatch::start(self->plan_, self->command_));
-    }
+    TRY(self->watch_guards());
     TRY(self->outside_.cgroup().add(self->command_));
     return self;
+}
+
+Beginning::Beginning(std::unique_ptr<FirstChild> first) : first_(std::move(first)) {}
+Beginning::Beginning(Beginning&&) noexcept = default;
+Beginning::~Beginning() = default;
+
+std::optional<Beginning> Beginning::make(bool own_network) {
+    FirstChildPlan plan;
+    plan.uid = ::geteuid();
+    plan.gid = ::getegid();
+    plan.own_network = own_network;
+    auto first = FirstChild::start(plan);
+    return first ? std::optional(Beginning(std::make_unique<FirstChild>(std::move(*first)))) : std::nullopt;
 }
 
 Sandbox::Sandbox(std::unique_ptr<Supervisor> supervisor) : supervisor_(std::move(supervisor)) {}
@@ -321,7 +300,15 @@ Sandbox& Sandbox::operator=(Sandbox&&) noexcept = default;
 Sandbox::~Sandbox() = default;
 
 result<Sandbox> Sandbox::start(const Plan& plan) {
-    return Sandbox(TRY(Supervisor::launch(plan)));
+    return start(std::make_shared<const Plan>(plan));
+}
+
+result<Sandbox> Sandbox::start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun) {
+    std::optional<FirstChild> first;
+    if (begun) {
+        first.emplace(std::move(*begun->first_));
+    }
+    return Sandbox(TRY(Supervisor::launch(std::move(plan), std::move(first))));
 }
 
 int Sandbox::pidfd() const {

@@ -177,7 +177,7 @@ void Outside::remove_directories(const std::set<std::string>& paths) {
     }
 }
 
-result<Outside> Outside::make(const Plan& plan) {
+result<Outside> Outside::begin(const Plan& plan) {
     Outside outside;
     std::set<std::string> directories(plan.make_directories.begin(), plan.make_directories.end());
     for (const Placeholder& placeholder : plan.placeholders) {
@@ -195,8 +195,6 @@ result<Outside> Outside::make(const Plan& plan) {
     outside.cgroup_ = RunCgroup::of(plan);
     if (!outside.items_.empty() || outside.cgroup_ || !plan.temporary.empty()) {
         TRY(outside.start_janitor(plan));
-        TRY(outside.await_janitor());
-        outside.temporary_ = plan.temporary;
     }
     return outside;
 }
@@ -314,12 +312,20 @@ void Outside::be_janitor(const Plan& plan, int socket) {
     ::_exit(0);
 }
 
-result<ok> Outside::await_janitor() {
-    const auto answer = sys::receive_fds(janitor_socket_.get());
+result<ok> Outside::await(const Plan& plan) {
+    if (janitor_ < 0) {
+        return ok{};
+    }
+    constexpr size_t longest_answer = 8 * 1024;
+    const auto answer = sys::receive_fds(janitor_socket_.get(), longest_answer);
     if (!answer || answer->bytes.empty()) {
         return fail("the process that makes placeholders was killed");
     }
-    return answer->bytes[0] == '+' ? result<ok>(ok{}) : fail(answer->bytes.substr(1));
+    if (answer->bytes[0] != '+') {
+        return fail(answer->bytes.substr(1));
+    }
+    temporary_ = plan.temporary;
+    return ok{};
 }
 
 Outside::~Outside() {

@@ -30,7 +30,9 @@ bool is_untouched_placeholder(const Placeholder& placeholder);
 
 class Outside {
 public:
-    static result<Outside> make(const Plan& plan);
+    // Starts the process that makes it.
+    static result<Outside> begin(const Plan& plan);
+    result<ok> await(const Plan& plan); // until it is made
     Outside(Outside&& other) noexcept;
     Outside& operator=(Outside&&) = delete;
     ~Outside();
@@ -63,7 +65,6 @@ private:
     result<ok> make_placeholder(const Placeholder& placeholder, Made& made, uid_t uid, gid_t gid);
     result<ok> start_janitor(const Plan& plan);
     [[noreturn]] void be_janitor(const Plan& plan, int socket);
-    result<ok> await_janitor();
     [[nodiscard]] bool made_remains() const;
     bool remove_made() const; // false: not alone
 

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,23 @@ struct Outcome {
     std::vector<Violation> violations;
 };
 
+class FirstChild;
 class Supervisor;
+
+// A run whose plan is still to be made: an enforced one, by the calling user. The kernel makes its namespaces meanwhile. It
+// keeps the signals that are meant for the command.
+class Beginning {
+public:
+    // None where that does not work: Sandbox::start() will say why.
+    static std::optional<Beginning> make(bool own_network);
+    Beginning(Beginning&&) noexcept;
+    ~Beginning();
+
+private:
+    friend class Sandbox;
+    explicit Beginning(std::unique_ptr<FirstChild> first);
+    std::unique_ptr<FirstChild> first_;
+};
 
 class Sandbox {
 public:
@@ -34,6 +51,8 @@ public:
     using OnViolation = std::function<void(const Violation&)>;
 
     static result<Sandbox> start(const Plan& plan);
+    // What was begun for another kind of plan is given up.
+    static result<Sandbox> start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun = std::nullopt);
     Sandbox(Sandbox&&) noexcept;
     Sandbox& operator=(Sandbox&&) noexcept;
     ~Sandbox(); // kills what still runs inside, removes what the plan had to create outside

@@ -46,8 +46,8 @@ std::string existing_secret(const Plan& plan, const std::vector<std::string>& se
     die(plan, ChildStep::SelfTest, static_cast<int>(probe));
 }
 
-bool opens(const std::string& path, int flags) {
-    const int fd = path.empty() ? -1 : ::open(path.c_str(), flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+bool opens(const char* path, int flags) {
+    const int fd = path == nullptr ? -1 : ::open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0) {
         ::close(fd);
     }
@@ -98,7 +98,7 @@ SelfTest self_test_for(const Plan& plan, const std::vector<std::string>& secrets
 
 // In a pid namespace the supervisor's number is nobody's, unless it is one of the first two, which are ours.
 void test_view(const ChildPlan& plan) {
-    const SelfTest& test = *plan.self_test;
+    const ChildSelfTest& test = plan.self_test;
     if (opens(test.secret, O_RDONLY)) {
         refuse(plan, SelfTestProbe::Secret);
     }
@@ -114,7 +114,7 @@ void test_view(const ChildPlan& plan) {
 }
 
 void test_filter(const ChildPlan& plan) {
-    if (plan.self_test->unlisted_call && ::syscall(SYS_unshare, 0) == 0) {
+    if (plan.self_test.unlisted_call && ::syscall(SYS_unshare, 0) == 0) {
         refuse(plan, SelfTestProbe::Call);
     }
 }

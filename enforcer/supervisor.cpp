@@ -5,13 +5,11 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <new>
 #include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -27,17 +25,6 @@
 
 namespace treadline {
 namespace {
-
-constexpr std::array gated = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2, SIGCHLD};
-
-sigset_t gated_set() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    for (const int number : gated) {
-        ::sigaddset(&set, number);
-    }
-    return set;
-}
 
 bool send_signal(int pidfd, int number) {
     return ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) == 0;
@@ -65,42 +52,8 @@ int shell_status(int wait_status) {
     return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-result<StatusPage> StatusPage::make() {
-    void* page =
-        ::mmap(nullptr, sizeof(ChildStatus), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) {
-        return fail_errno("cannot map memory to share with the command's launcher");
-    }
-    return StatusPage(new (page) ChildStatus);
-}
-
-StatusPage::~StatusPage() {
-    if (page_ != nullptr) {
-        ::munmap(page_, sizeof(ChildStatus));
-    }
-}
-
-result<SignalGate> SignalGate::close() {
-    SignalGate gate;
-    const sigset_t set = gated_set();
-    gate.fd_ = unique_fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!gate.fd_) {
-        return fail_errno("cannot open a descriptor for signals");
-    }
-    ::pthread_sigmask(SIG_BLOCK, &set, &gate.before_);
-    return gate;
-}
-
-SignalGate::SignalGate(SignalGate&& other) noexcept : before_(other.before_), fd_(std::move(other.fd_)) {}
-
-SignalGate::~SignalGate() {
-    if (fd_) {
-        ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    }
-}
-
-Supervisor::Supervisor(const Plan& plan, StatusPage page, SignalGate gate, Outside outside)
-    : plan_(plan), page_(std::move(page)), gate_(std::move(gate)), outside_(std::move(outside)) {}
+Supervisor::Supervisor(std::shared_ptr<const Plan> plan, FirstChild first, Outside outside)
+    : shared_plan_(std::move(plan)), plan_(*shared_plan_), first_(std::move(first)), outside_(std::move(outside)) {}
 
 result<ok> Supervisor::adopt_leftovers() {
     not_ours_ = children_here();
@@ -111,19 +64,11 @@ result<ok> Supervisor::adopt_leftovers() {
 }
 
 Supervisor::~Supervisor() {
-    if (first_ < 0 || first_reaped_) {
-        return;
+    if (exit_status_) {
+        first_.leave();
+    } else {
+        first_.end(); // before anything outside is removed
     }
-    if (!exit_status_) {
-        kill_everything();
-    }
-    // An init that has said that all is over is ending; should it take longer than we do, our parent reaps it.
-    while (::waitpid(first_, nullptr, exit_status_ ? WNOHANG : 0) < 0 && errno == EINTR) {
-    }
-}
-
-void Supervisor::kill_everything() const {
-    ::kill(first_, SIGKILL); // our own child, not yet reaped: the number is its
 }
 
 // Where no pid namespace ends with the command. What outlives it became a child of ours (a subreaper), and
@@ -151,23 +96,23 @@ void Supervisor::signal_command(int number) const {
 // The command waits for the listener's first answer, and the listener is in its descriptor table: it is taken
 // from there, so that no call of the command's own has to be allowed for handing it over.
 result<ok> Supervisor::fetch_listener() {
-    pollfd ended{first_pidfd_.get(), POLLIN, 0};
+    pollfd ended{first_.pidfd(), POLLIN, 0};
     int number = -1;
-    for (unsigned turns = 0; (number = page_.get()->listener) < 0; ++turns) {
-        if (page_.get()->failed_step != 0) {
+    for (unsigned turns = 0; (number = first_.status().listener) < 0; ++turns) {
+        if (first_.status().failed_step != 0) {
             return failure(child_error());
         }
         // A few microseconds as a rule: yield first, then sleep in steps of a millisecond.
         if (turns < 2000) {
             ::sched_yield();
         } else if (::poll(&ended, 1, 1) > 0) {
-            return page_.get()->failed_step != 0
+            return first_.status().failed_step != 0
                        ? failure(child_error())
                        : fail("the command's launcher died before the command started");
         }
     }
     const long listener = ::syscall(SYS_pidfd_getfd, command_pidfd_.get(), number, 0);
-    if (listener < 0 && page_.get()->failed_step != 0) {
+    if (listener < 0 && first_.status().failed_step != 0) {
         return failure(child_error()); // it has ended meanwhile
     }
     if (listener < 0) {
@@ -189,7 +134,7 @@ result<ok> Supervisor::release() {
     while (exec_pipe_) {
         TRY(turn(exec_pipe_.get()));
     }
-    if (page_.get()->failed_step != 0) {
+    if (first_.status().failed_step != 0) {
         return failure(child_error());
     }
     return ok{};
@@ -227,9 +172,9 @@ result<ok> Supervisor::turn(int exec_pipe) {
     enum : size_t { Listener, Signals, Socket, Child, Executed, Mounts, Moves, Count };
     std::array<pollfd, Count> fds{};
     fds[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
-    fds[Signals] = {gate_.fd(), POLLIN, 0};
+    fds[Signals] = {first_.gate().fd(), POLLIN, 0};
     fds[Socket] = {socket_.get(), POLLIN, 0};
-    fds[Child] = {first_pidfd_.get(), POLLIN, 0};
+    fds[Child] = {first_.pidfd(), POLLIN, 0};
     fds[Executed] = {exec_pipe, POLLIN, 0};
     fds[Mounts] = {guards_ ? guards_->mounts() : -1, POLLPRI, 0};
     fds[Moves] = {guards_ ? guards_->moves() : -1, POLLIN, 0};
@@ -283,7 +228,7 @@ void Supervisor::watch_ended() {
 // somebody sent to us is meant for the command.
 void Supervisor::on_signal() {
     signalfd_siginfo info{};
-    while (::read(gate_.fd(), &info, sizeof info) == sizeof info) {
+    while (::read(first_.gate().fd(), &info, sizeof info) == sizeof info) {
         const auto number = static_cast<int>(info.ssi_signo);
         if (number == SIGCHLD) {
             on_child();
@@ -302,8 +247,13 @@ void Supervisor::on_message() {
     if (message->bytes == "S") {
         stop_with_command();
         signal_command(SIGCONT);
-    } else if (message->bytes == "E" && !guard_lost_ && !outlives_mounts()) {
-        ended(page_.get()->wait_status);
+    } else if (message->bytes == "E") {
+        if (!guard_lost_ && !outlives_mounts()) {
+            ended(first_.status().wait_status);
+        }
+        watch_ended();
+        guards_.reset();
+        socket_.reset(); // init goes on to its end
     }
 }
 
@@ -329,11 +279,11 @@ void Supervisor::on_child() {
     if (exit_status_) {
         return;
     }
-    int status = 0;
-    const pid_t changed = ::waitpid(first_, &status, WNOHANG | WUNTRACED);
-    if (changed != first_) {
+    const auto changed = first_.changed();
+    if (!changed) {
         return;
     }
+    int status = *changed;
     if (WIFSTOPPED(status)) {
         if (!plan_.isolate_processes) {
             stop_with_command();
@@ -341,9 +291,8 @@ void Supervisor::on_child() {
         }
         return;
     }
-    first_reaped_ = true;
     if (plan_.isolate_processes) {
-        const int inner = page_.get()->wait_status;
+        const int inner = first_.status().wait_status;
         // Init died first: killed, and everything inside with it.
         status = inner >= 0 && !guard_lost_ ? inner : SIGKILL;
     }
@@ -369,7 +318,7 @@ void Supervisor::on_changed_mounts() {
     guard_lost_ = true;
     guards_.reset();
     if (plan_.isolate_processes) {
-        kill_everything();
+        first_.kill();
     }
     Violation violation;
     violation.layer = "mount";
@@ -394,7 +343,7 @@ void Supervisor::on_limit() {
     log_.record(std::move(hit->violation));
     if (hit->ends_run) {
         limit_ended_run_ = true;
-        kill_everything();
+        first_.kill();
     }
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "enforcer/child.h"
+#include "enforcer/first_child.h"
 #include "enforcer/guard_watch.h"
 #include "enforcer/limit_watch.h"
 #include "enforcer/outside.h"
@@ -23,40 +23,10 @@
 
 namespace treadline {
 
-// The page shared with the children.
-class StatusPage {
-public:
-    static result<StatusPage> make();
-    StatusPage(StatusPage&& other) noexcept : page_(std::exchange(other.page_, nullptr)) {}
-    StatusPage& operator=(StatusPage&&) = delete;
-    ~StatusPage();
-    [[nodiscard]] ChildStatus* get() const { return page_; }
-
-private:
-    explicit StatusPage(ChildStatus* page) : page_(page) {}
-    ChildStatus* page_;
-};
-
-// Signals that are the command's to handle: blocked here, read from a descriptor, restored at the end.
-class SignalGate {
-public:
-    static result<SignalGate> close();
-    SignalGate(SignalGate&&) noexcept;
-    SignalGate& operator=(SignalGate&&) = delete;
-    ~SignalGate();
-    [[nodiscard]] int fd() const { return fd_.get(); }
-    [[nodiscard]] const sigset_t& before() const { return before_; }
-
-private:
-    SignalGate() = default;
-    sigset_t before_{};
-    unique_fd fd_;
-};
-
 class Supervisor {
 public:
     // In the kernel's order; returns with the command held. Defined in launch.cpp.
-    static result<std::unique_ptr<Supervisor>> launch(const Plan& plan);
+    static result<std::unique_ptr<Supervisor>> launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun);
     ~Supervisor();
 
     [[nodiscard]] int pidfd() const { return command_pidfd_.get(); }
@@ -65,10 +35,11 @@ public:
     result<Outcome> wait(const Sandbox::OnViolation& on_violation);
 
 private:
-    Supervisor(const Plan& plan, StatusPage page, SignalGate gate, Outside outside);
+    Supervisor(std::shared_ptr<const Plan> plan, FirstChild first, Outside outside);
 
-    result<ok> prepare(ChildPlan& child);
+    result<ok> prepare();
     result<ok> hand_over_filter();
+    result<ok> watch_guards(); // all mounts being done
     result<ok> await_ready();
     [[nodiscard]] error child_error() const;
     result<ok> fetch_listener();
@@ -83,22 +54,18 @@ private:
     void on_limit();
     void add_cgroup_refusals();
     void on_changed_mounts();
-    void kill_everything() const;
     result<ok> adopt_leftovers();
     void end_leftovers() const;
     void signal_command(int number) const;
     static void stop_with_command();
     [[nodiscard]] int poll_timeout_ms() const;
 
-    const Plan plan_;
-    StatusPage page_;
-    SignalGate gate_;
+    const std::shared_ptr<const Plan> shared_plan_;
+    const Plan& plan_;
+    FirstChild first_; // init, or the command itself
     Outside outside_;
     unique_fd socket_;
     unique_fd exec_pipe_; // read end; hangs up when the command has been executed
-    pid_t first_ = -1;    // init, or the command itself
-    bool first_reaped_ = false;
-    unique_fd first_pidfd_;
     pid_t command_ = -1;
     unique_fd command_pidfd_;
     bool filtered_ = false;

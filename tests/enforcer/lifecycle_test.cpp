@@ -2,12 +2,14 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include <catch2/catch_test_macros.hpp>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/syscalls.h"
 #include "tests/enforcer/arena.h"
 
 using namespace treadline;
@@ -38,6 +40,37 @@ TEST_CASE("the command's own status comes back, a signal as 128 and its number",
     CHECK(arena.run("", {hostile, "die", std::to_string(SIGTERM)}).status == 128 + SIGTERM);
     CHECK(arena.run("", {hostile, "die", std::to_string(SIGSEGV)}).status == 128 + SIGSEGV);
     CHECK(arena.run("", {hostile, "die", std::to_string(SIGKILL)}).status == 128 + SIGKILL);
+}
+
+TEST_CASE("a run begun before its plan is held to the plan, whatever it was begun for", "[enforcer][sandbox][lifecycle]") {
+    REQUIRE_NAMESPACES();
+    const Arena arena;
+    for (const bool own_network : {true, false}) {
+        auto begun = Beginning::make(own_network);
+        REQUIRE(begun);
+        const auto plan = std::make_shared<const Plan>(compile(arena.policy(""), inspect_machine(), arena.command({"true"}), {}).value());
+        auto sandbox = Sandbox::start(plan, std::move(begun));
+        REQUIRE(sandbox);
+        const auto network = sys::readlink("/proc/" + std::to_string(sandbox->pid()) + "/ns/net");
+        REQUIRE(network);
+        CHECK(*network != sys::readlink("/proc/self/ns/net").value());
+        REQUIRE(sandbox->release());
+        const auto outcome = sandbox->wait({});
+        REQUIRE(outcome);
+        CHECK(outcome->exit_status == 0);
+    }
+}
+
+TEST_CASE("what was begun ends where no plan comes of it", "[enforcer][sandbox][lifecycle]") {
+    REQUIRE_NAMESPACES();
+    const auto children = [] { return sys::read_file("/proc/thread-self/children").value(); };
+    const std::string before = children();
+    {
+        const auto begun = Beginning::make(true);
+        REQUIRE(begun);
+        CHECK(children() != before);
+    }
+    CHECK(children() == before);
 }
 
 TEST_CASE("a daemon does not outlive the command", "[enforcer][sandbox][lifecycle]") {

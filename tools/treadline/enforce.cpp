@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -99,6 +100,8 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     if (options.allow_credentials && !options.audit) {
         return fail("--allow-credentials goes with --audit; a rule that names a credential opens it in an enforced run");
     }
+    // The kernel makes the namespaces while the plan is being made.
+    auto begun = options.audit ? std::nullopt : Beginning::make(options.network != "host");
     const Context context = TRY(make_context(options));
     auto policy = std::make_shared<const Policy>(TRY(load_context_policy(context)));
     const std::string text = TRY(sys::read_file(context.profile));
@@ -120,16 +123,17 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     command.environment = context.environment;
     command.uid = context.user.uid;
     command.gid = context.user.gid;
-    Plan plan = TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume)));
+    auto plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume))));
     ReportFiles files = TRY(ReportFiles::open(options.reports, context, *policy));
-    auto started = Sandbox::start(plan);
+    auto started = Sandbox::start(plan, std::move(begun));
     if (const Machine machine = started ? Machine{} : inspect_machine(); !started && !machine.user_namespaces) {
-        plan = TRY(plan_for(options, policy, command, machine)); // says why, or goes on without
+        plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, machine))); // says why, or goes on without
         started = Sandbox::start(plan);
     }
     Sandbox sandbox = TRY(std::move(started));
+    new std::shared_ptr(plan); // for good: giving back its thousands of pieces would be the longest step of the end
     Screen screen;
-    for (const std::string& gap : plan.degraded) {
+    for (const std::string& gap : plan->degraded) {
         screen.show("degraded: " + gap);
     }
 
@@ -153,8 +157,8 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     report.profile = context.profile;
     report.project = context.project;
     report.outcome = std::move(*outcome);
-    report.degraded = plan.degraded;
-    report.unseen = unseen_denials(plan);
+    report.degraded = plan->degraded;
+    report.unseen = unseen_denials(*plan);
     report.audit = options.audit;
     screen.close(report.outcome.violations.size() - count_unexpected(report));
 

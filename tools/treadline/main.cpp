@@ -1,8 +1,11 @@
 // treadline: parse the words, hand over to a subcommand, report an error once.
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <memory>
+
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 
@@ -30,6 +33,7 @@ void add_json_option(CLI::App* command, Options& options) {
 
 int main(int argc, char** argv) {
     using namespace treadline;
+    ::mallopt(M_TOP_PAD, 1 << 20); // ask the kernel for memory in few steps: a short run is over in some milliseconds
     Invocation invocation;
     // What follows `--` is the command's, whatever it looks like.
     std::vector<std::string> words;
@@ -88,5 +92,6 @@ int main(int argc, char** argv) {
         ::signal(SIGINT, SIG_DFL);
         ::raise(SIGINT);
     }
-    return invocation.status;
+    std::fflush(nullptr);
+    std::_Exit(invocation.status); // what is left in memory is the kernel's to take back, at once
 }
