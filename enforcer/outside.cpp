@@ -1,5 +1,6 @@
 #include "enforcer/outside.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -33,6 +34,7 @@ namespace {
 // that, and makes it their own.
 constexpr time_t placeholder_time = 0x54524144;
 constexpr auto longest_wait = std::chrono::seconds(5); // for a run that is just ending
+constexpr auto between_tries = std::chrono::milliseconds(20);
 
 // Following no symbolic link on the way: something may have been swapped.
 void remove_empty_directory(const std::string& path) {
@@ -231,6 +233,35 @@ bool Outside::made_remains() const {
     return false;
 }
 
+bool Outside::is_placeholder(const std::string& path) const {
+    return std::any_of(items_.begin(), items_.end(), [&](const Item& item) {
+        return item.placeholder && item.what.path == path && is_untouched_placeholder(item.what);
+    });
+}
+
+// What other runs made in a directory of ours keeps it, until they have taken it back. Anything else in it is there to
+// stay, and so is the directory.
+bool Outside::others_keep_made() const {
+    for (size_t i = 0; i < made_.size(); ++i) {
+        const Placeholder& what = items_[i].what;
+        struct stat now {};
+        if (!made_[i].ours || !what.directory || ::lstat(what.path.c_str(), &now) != 0 || now.st_dev != made_[i].device ||
+            now.st_ino != made_[i].inode) {
+            continue;
+        }
+        std::error_code failed;
+        bool stays = false;
+        std::filesystem::recursive_directory_iterator at(what.path, failed);
+        for (const std::filesystem::recursive_directory_iterator end; !failed && !stays && at != end; at.increment(failed)) {
+            stays = !std::filesystem::is_directory(at->symlink_status(failed)) && !is_placeholder(at->path());
+        }
+        if (!failed && !stays) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // rmdir refuses what is no longer empty by itself.
 bool Outside::remove_made() const {
     if (!temporary_.empty()) {
@@ -307,9 +338,24 @@ void Outside::be_janitor(const Plan& plan, int socket) {
     while (::read(0, &byte, 1) < 0 && errno == EINTR) {
     }
     cgroup_.remove();
-    while (!remove_made() && made_remains() && (::flock(lock_.get(), LOCK_EX) == 0 || errno == EINTR)) {
-    }
+    remove_made_with_others();
     ::_exit(0);
+}
+
+// The one that is alone first may be the one that made the directory in which what others made still lies.
+void Outside::remove_made_with_others() const {
+    for (auto left = longest_wait / between_tries; left > 0;) {
+        if (remove_made()) {
+            if (!others_keep_made()) {
+                return;
+            }
+            ::flock(lock_.get(), LOCK_UN); // for them to be alone
+            std::this_thread::sleep_for(between_tries);
+            --left;
+        } else if (!made_remains() || (::flock(lock_.get(), LOCK_EX) != 0 && errno != EINTR)) {
+            return;
+        }
+    }
 }
 
 result<ok> Outside::await(const Plan& plan) {
@@ -330,9 +376,9 @@ result<ok> Outside::await(const Plan& plan) {
 
 Outside::~Outside() {
     cgroup_.remove();
-    const bool removed = remove_made();
+    const bool done = remove_made() && !others_keep_made();
     janitor_socket_.reset();
-    if (janitor_ > 0 && removed) { // else it may wait for other runs, and we do not
+    if (janitor_ > 0 && done) { // else it may wait for other runs, and we do not
         while (::waitpid(janitor_, nullptr, 0) < 0 && errno == EINTR) {
         }
     }

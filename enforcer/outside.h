@@ -66,7 +66,10 @@ private:
     result<ok> start_janitor(const Plan& plan);
     [[noreturn]] void be_janitor(const Plan& plan, int socket);
     [[nodiscard]] bool made_remains() const;
+    [[nodiscard]] bool is_placeholder(const std::string& path) const;
+    [[nodiscard]] bool others_keep_made() const;
     bool remove_made() const; // false: not alone
+    void remove_made_with_others() const;
 
     std::vector<Item> items_; // what lies in another comes after it
     std::span<Made> made_;

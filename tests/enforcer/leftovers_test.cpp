@@ -110,3 +110,40 @@ TEST_CASE("a directory that a killed run made stays for a run that found it, and
     CHECK(finder.status == 0);
     CHECK(comes_true([&] { return names_in(arena.project()) == names; }));
 }
+
+TEST_CASE("many runs of one project at once leave none of the directories that each of them needed", "[enforcer][sandbox][leftovers]") {
+    REQUIRE_NAMESPACES();
+    const Arena arena;
+    arena.write("project/.git/HEAD", "ref: refs/heads/main\n"); // what git expects beside it is made by whichever run is first
+    const auto everything = [&] {
+        std::set<std::string> names;
+        std::error_code changed; // while it is read
+        for (fs::recursive_directory_iterator at(arena.project(), changed), end; !changed && at != end; at.increment(changed)) {
+            names.insert(at->path());
+        }
+        return names;
+    };
+    const auto before = everything();
+    const std::string rules = "files:\n  ${project}/**: rwc\n  ${project}/made/deep/**: rwc\n";
+    const auto command_of = [](size_t run) -> std::vector<std::string> {
+        const std::string own = "made/deep/" + std::to_string(run);
+        return run % 2 == 0 ? std::vector<std::string>{"true"} : std::vector<std::string>{"sh", "-c", ": > " + own + " && rm " + own};
+    };
+    std::vector<pid_t> runs;
+    for (size_t i = 0; i < 40; ++i) {
+        runs.push_back(::fork());
+        if (runs.back() == 0) {
+            ::_exit(arena.run(rules, command_of(i)).status);
+        }
+        if (i >= 8) { // so many at a time
+            int status = 0;
+            ::waitpid(runs[i - 8], &status, 0);
+            CHECK(status == 0);
+        }
+    }
+    for (size_t i = runs.size() - 8; i < runs.size(); ++i) {
+        ::waitpid(runs[i], nullptr, 0);
+    }
+    comes_true([&] { return everything() == before; });
+    CHECK(everything() == before);
+}
