@@ -18,6 +18,7 @@
 
 #include "base/path.h"
 #include "enforcer/held_rules.h"
+#include "enforcer/own_rights.h"
 #include "enforcer/seccomp_filter.h"
 
 namespace treadline {
@@ -222,8 +223,15 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
         if (decision.guard != nullptr && is_within(inside.path, "/proc")) {
             return;
         }
-        denials.push_back(
-            violation_of(decision, outside_only ? "mount" : layer_of(plan, decision, inside.path), name, inside.path));
+        Violation violation = violation_of(decision, outside_only ? "mount" : layer_of(plan, decision, inside.path), name, inside.path);
+        // Where nothing but the absence of a rule refuses it: what is guarded, or denied by a rule, stays a denial.
+        const bool unlisted = decision.guard == nullptr && decision.rule.empty();
+        const Change change = operation == Operation::Create ? Change::Names : Change::Write;
+        if (unlisted && (operation == Operation::Create || operation == Operation::Write) &&
+            rights_refuse(inside.path, change, plan.command.uid)) {
+            violation.expected = "the user's own rights refuse it, without Treadline, too";
+        }
+        denials.push_back(std::move(violation));
     };
     if (!there && !makes && (asked.read || asked.write || asked.execute) && of_process_outside(view, inside.path)) {
         return {outside_process(asked.execute ? "execute" : asked.write ? "write" : "read", inside.path)};

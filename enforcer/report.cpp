@@ -38,14 +38,14 @@ std::string render(ReportFormat format, const RunReport& report) {
 }
 
 std::string headline(const Violation& violation) {
-    const char* verdict = violation.expected ? "denied as expected: " : violation.denied ? "denied " : "would be denied: ";
-    return verdict + violation.operation + " " + violation.object + " (" + violation.layer +
-           (violation.exe.empty() ? "" : ", " + std::string(file_name(violation.exe))) + ")";
+    const char* verdict = !violation.expected.empty() ? "denied as expected: " : violation.denied ? "denied " : "would be denied: ";
+    return verdict + violation.operation + " " + printable(violation.object) + " (" + violation.layer +
+           (violation.exe.empty() ? "" : ", " + printable(file_name(violation.exe))) + ")";
 }
 
 std::string remedy_sentence(const Violation& violation) {
     if (!violation.review.empty()) {
-        return "to allow it, move up from 'review:'   " + printable(violation.review);
+        return "to allow it, move up from 'review:'   " + printable_escaped(violation.review);
     }
     if (violation.rule.empty()) {
         return "no rule can allow it";
@@ -62,12 +62,12 @@ std::string profile_name(const RunReport& report) {
 size_t count_denied(const RunReport& report) {
     const auto& all = report.outcome.violations;
     return static_cast<size_t>(
-        std::count_if(all.begin(), all.end(), [](const Violation& one) { return one.denied && !one.expected; }));
+        std::count_if(all.begin(), all.end(), [](const Violation& one) { return one.denied && one.expected.empty(); }));
 }
 
 size_t count_unexpected(const RunReport& report) {
     const auto& all = report.outcome.violations;
-    return static_cast<size_t>(std::count_if(all.begin(), all.end(), [](const Violation& one) { return !one.expected; }));
+    return static_cast<size_t>(std::count_if(all.begin(), all.end(), [](const Violation& one) { return one.expected.empty(); }));
 }
 
 } // namespace treadline

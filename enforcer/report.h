@@ -46,7 +46,7 @@ std::string to_github_annotations(const RunReport& report);
 // Markdown for $GITHUB_STEP_SUMMARY.
 std::string to_github_summary(const RunReport& report);
 
-// For all forms: "denied read /a (mount, node)", "would be denied: …", "denied as expected: …". Not yet printable().
+// For all forms: "denied read /a (mount, node)", "would be denied: …", "denied as expected: …". Safe to print.
 std::string headline(const Violation& violation);
 // How to allow it, without a full stop; "no rule can allow it". Safe to print: rules carry
 // their own escapes.

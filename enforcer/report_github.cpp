@@ -10,10 +10,10 @@ namespace {
 
 constexpr size_t annotations_shown = 10; // of each kind in a step; GitHub drops the rest without a word
 
-// In a workflow command's data; in a property ',' and ':' end something, too.
+// Of text that is printable(), in a workflow command's data; in a property ',' and ':' end something, too.
 std::string command_text(std::string_view text, bool property = false) {
     std::string out;
-    for (const char c : printable(text)) {
+    for (const char c : printable_escaped(text)) {
         if (c == '%') {
             out += "%25";
         } else if (property && c == ':') {
@@ -27,10 +27,10 @@ std::string command_text(std::string_view text, bool property = false) {
     return out;
 }
 
-// Inside HTML inside Markdown: everything but plain names is a character reference, which neither reads.
+// Of text that is printable(), inside HTML inside Markdown: everything but plain names is a character reference, which neither reads.
 std::string markdown(std::string_view text) {
     std::string out;
-    for (const char c : printable(text)) {
+    for (const char c : printable_escaped(text)) {
         const auto byte = static_cast<unsigned char>(c);
         if (byte >= 0x80 || std::isalnum(byte) != 0 || std::string_view(" -/.,=;'").find(c) != std::string_view::npos) {
             out += c;
@@ -46,7 +46,7 @@ std::string code(std::string_view text) {
 }
 
 const char* level_of(const Violation& violation) {
-    return violation.expected ? "notice" : violation.denied ? "error" : "warning";
+    return !violation.expected.empty() ? "notice" : violation.denied ? "error" : "warning";
 }
 
 } // namespace
@@ -58,7 +58,7 @@ std::string to_github_annotations(const RunReport& report) {
         const auto& violations = report.outcome.violations;
         const auto total = static_cast<size_t>(std::count_if(violations.begin(), violations.end(),
                                                              [&](const Violation& one) { return level_of(one) == level; }));
-        const std::string place = "file=" + command_text(profile_name(report), true);
+        const std::string place = "file=" + command_text(printable(profile_name(report)), true);
         for (const Violation& violation : violations) {
             if (level_of(violation) != level) {
                 continue;
@@ -71,7 +71,7 @@ std::string to_github_annotations(const RunReport& report) {
             out += "::" + std::string(level) + " " + place + ",line=" + std::to_string(std::max(violation.line, 1)) +
                    ",title=" + command_text("treadline: " + violation.operation + " denied", true) + "::" +
                    command_text(headline(violation) + "; " + remedy_sentence(violation) +
-                        (violation.risk.empty() ? "" : "; risky: " + violation.risk)) +
+                        (violation.risk.empty() ? "" : "; risky: " + printable(violation.risk))) +
                    "\n";
         }
     }
@@ -94,18 +94,18 @@ std::string to_github_summary(const RunReport& report) {
         const Violation& one = violations[i];
         const std::string where = one.review.empty() ? one.section : "review";
         const std::string& rule = one.review.empty() ? one.rule : one.review;
-        out += std::string("| ") + (one.expected ? "expected" : one.denied ? "denied" : "audited") + " | " + one.operation + " " +
-               code(one.object) + " | " + std::to_string(one.count) + " | " + code(file_name(one.exe)) + " | " +
-               (rule.empty() ? "no rule can" : where + ": " + code(rule)) + " | " + markdown(one.risk) + " |\n";
+        out += std::string("| ") + (!one.expected.empty() ? "expected" : one.denied ? "denied" : "audited") + " | " + one.operation + " " +
+               code(printable(one.object)) + " | " + std::to_string(one.count) + " | " + code(printable(file_name(one.exe))) + " | " +
+               (rule.empty() ? "no rule can" : where + ": " + code(rule)) + " | " + markdown(printable(one.risk)) + " |\n";
     }
     if (violations.size() > rows) {
         out += "\nand " + std::to_string(violations.size() - rows) + " more.\n";
     }
     for (const std::string& gap : report.degraded) {
-        out += "\n- not held here: " + markdown(gap) + "\n";
+        out += "\n- not held here: " + markdown(printable(gap)) + "\n";
     }
     for (const std::string& gap : report.unseen) {
-        out += "\n- may be missing here: " + markdown(gap) + "\n";
+        out += "\n- may be missing here: " + markdown(printable(gap)) + "\n";
     }
     return out;
 }

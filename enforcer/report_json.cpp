@@ -30,12 +30,13 @@ Json json_of(const Violation& violation) {
     out["section"] = text_or_null(violation.section);
     out["rule"] = violation.rule.empty() ? Json() : Json(printable_escaped(violation.rule));
     out["reason"] = printable(violation.reason);
-    out["review"] = text_or_null(violation.review);
+    out["review"] = violation.review.empty() ? Json() : Json(printable_escaped(violation.review));
     out["opens"] = text_or_null(violation.opens);
     out["risk"] = text_or_null(violation.risk);
     out["line"] = violation.line > 0 ? Json(violation.line) : Json();
     out["denied"] = violation.denied;
-    out["expected"] = violation.expected;
+    out["expected"] = !violation.expected.empty();
+    out["expected_because"] = text_or_null(violation.expected);
     out["count"] = violation.count;
     return out;
 }

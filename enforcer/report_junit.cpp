@@ -5,9 +5,9 @@
 namespace treadline {
 namespace {
 
-// printable() has left no control character; what XML 1.0 forbids beside those are U+FFFE and U+FFFF.
+// Of text that is printable(), so there is no control character; what XML 1.0 forbids beside those are U+FFFE and U+FFFF.
 std::string xml(std::string_view text) {
-    const std::string plain = printable(text);
+    const std::string plain = printable_escaped(text);
     std::string out;
     for (size_t at = 0; at < plain.size(); ++at) {
         switch (plain[at]) {
@@ -36,11 +36,12 @@ std::string xml(std::string_view text) {
 }
 
 std::string described(const Violation& violation) {
-    std::string out = xml(violation.reason.empty() ? headline(violation) : violation.reason) + "\n";
+    std::string out = xml(violation.reason.empty() ? headline(violation) : printable(violation.reason)) + "\n";
     out += xml(remedy_sentence(violation)) + "\n";
-    out += violation.opens.empty() ? "" : "that would also open: " + xml(violation.opens) + "\n";
-    out += violation.risk.empty() ? "" : "risk: " + xml(violation.risk) + "\n";
-    out += "by " + xml(violation.exe) + ", " + std::to_string(violation.count) + " times\n";
+    out += violation.opens.empty() ? "" : "that would also open: " + xml(printable(violation.opens)) + "\n";
+    out += violation.risk.empty() ? "" : "risk: " + xml(printable(violation.risk)) + "\n";
+    out += violation.expected.empty() ? "" : "expected: " + xml(printable(violation.expected)) + "\n";
+    out += "by " + xml(printable(violation.exe)) + ", " + std::to_string(violation.count) + " times\n";
     return out;
 }
 
@@ -55,13 +56,13 @@ std::string to_junit(const RunReport& report) {
                                std::to_string(violations.size() - denied) + "\"";
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" + counts + ">\n";
     out += "  <testsuite name=\"treadline enforce\"" + counts + ">\n";
-    out += "    <testcase classname=\"command\" name=\"" + xml(join(report.command, " ")) + "\"";
+    out += "    <testcase classname=\"command\" name=\"" + xml(printable(join(report.command, " "))) + "\"";
     const std::string status = std::to_string(report.outcome.exit_status);
     out += failed ? ">\n      <failure message=\"ended with " + status + "\" type=\"status\"/>\n    </testcase>\n" : "/>\n";
     for (const Violation& violation : violations) {
         out += "    <testcase classname=\"" + xml(violation.layer) + "\" name=\"" +
-               xml(violation.operation + " " + violation.object + " by " + std::string(file_name(violation.exe))) + "\">\n";
-        if (violation.denied && !violation.expected) {
+               xml(violation.operation + " " + printable(violation.object) + " by " + printable(file_name(violation.exe))) + "\">\n";
+        if (violation.denied && violation.expected.empty()) {
             out += "      <failure message=\"" + xml(headline(violation)) + "\" type=\"denied\">" + described(violation) +
                    "</failure>\n";
         } else {
@@ -72,10 +73,10 @@ std::string to_junit(const RunReport& report) {
     }
     std::string gaps;
     for (const std::string& gap : report.degraded) {
-        gaps += "degraded: " + xml(gap) + "\n";
+        gaps += "degraded: " + xml(printable(gap)) + "\n";
     }
     for (const std::string& gap : report.unseen) {
-        gaps += "may be missing here: " + xml(gap) + "\n";
+        gaps += "may be missing here: " + xml(printable(gap)) + "\n";
     }
     out += gaps.empty() ? "" : "    <system-out>" + gaps + "</system-out>\n";
     return out + "  </testsuite>\n</testsuites>\n";

@@ -13,10 +13,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// In SARIF's plain text `[words](target)` is a link; a backslash takes that from a bracket (section 3.11.6).
+// Of text that is printable(). In SARIF's plain text `[words](target)` is a link; a backslash takes that from a bracket
+// (section 3.11.6).
 std::string message(std::string_view text) {
     std::string out;
-    for (const char c : printable(text)) {
+    for (const char c : printable_escaped(text)) {
         if (c == '[' || c == ']') {
             out += '\\';
         }
@@ -92,12 +93,12 @@ Json location_of(const RunReport& report, const Violation& violation) {
 Json result_of(const RunReport& report, const Violation& violation, Rules& rules) {
     const size_t rule = rules.of(violation);
     std::string text = headline(violation) + "; " + remedy_sentence(violation);
-    text += violation.opens.empty() ? "" : "; that would also open: " + violation.opens;
-    text += violation.risk.empty() ? "" : "; risk: " + violation.risk;
+    text += violation.opens.empty() ? "" : "; that would also open: " + printable(violation.opens);
+    text += violation.risk.empty() ? "" : "; risk: " + printable(violation.risk);
     Json result;
     result["ruleId"] = rules.ids[rule];
     result["ruleIndex"] = rule;
-    result["level"] = violation.expected ? "note" : violation.denied ? "error" : "warning";
+    result["level"] = !violation.expected.empty() ? "note" : violation.denied ? "error" : "warning";
     result["message"] = {{"text", message(text)}};
     result["locations"] = Json::array({location_of(report, violation)});
     result["partialFingerprints"] = {{"treadlineDenial/v1", fingerprint(violation)}};
@@ -105,9 +106,9 @@ Json result_of(const RunReport& report, const Violation& violation, Rules& rules
     result["properties"] = {{"object", printable(violation.object)},
                             {"exe", printable(violation.exe)},
                             {"rule", violation.rule.empty() ? Json() : Json(printable_escaped(violation.rule))}};
-    if (violation.expected) {
+    if (!violation.expected.empty()) {
         result["suppressions"] =
-            Json::array({{{"kind", "external"}, {"justification", "learning saw it refused, and the profile withholds it"}}});
+            Json::array({{{"kind", "external"}, {"justification", printable(violation.expected)}}});
     }
     return result;
 }
@@ -115,10 +116,10 @@ Json result_of(const RunReport& report, const Violation& violation, Rules& rules
 Json notifications_of(const RunReport& report) {
     Json notes = Json::array();
     for (const std::string& gap : report.degraded) {
-        notes.push_back({{"level", "warning"}, {"message", {{"text", message("degraded: " + gap)}}}});
+        notes.push_back({{"level", "warning"}, {"message", {{"text", message("degraded: " + printable(gap))}}}});
     }
     for (const std::string& gap : report.unseen) {
-        notes.push_back({{"level", "note"}, {"message", {{"text", message("may be missing here: " + gap)}}}});
+        notes.push_back({{"level", "note"}, {"message", {{"text", message("may be missing here: " + printable(gap))}}}});
     }
     return notes;
 }

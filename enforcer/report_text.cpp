@@ -11,14 +11,14 @@ std::string described(const Violation& violation) {
     std::string out = "  " + violation.operation + " " + printable(violation.object) + " (" + violation.layer;
     out += violation.count > 1 ? ", " + std::to_string(violation.count) + " times" : "";
     out += ") by " + printable(file_name(violation.exe)) + "\n";
-    if (violation.expected) {
-        out += "    expected: it was refused while learning, too\n";
+    if (!violation.expected.empty()) {
+        out += "    expected: " + printable(violation.expected) + "\n";
     }
     if (!violation.reason.empty()) {
         out += "    " + printable(violation.reason) + "\n";
     }
     if (!violation.review.empty()) {
-        out += "    to allow it, move up from review: " + printable(violation.review) + "\n";
+        out += "    to allow it, move up from review: " + printable_escaped(violation.review) + "\n";
     } else if (!violation.rule.empty()) {
         out += "    to allow it, under " + violation.section + ": " + printable_escaped(violation.rule) + "\n";
     }
@@ -53,9 +53,9 @@ std::string to_text(const RunReport& report) {
     if (violations.empty()) {
         out += report.audit ? "nothing would be denied\n" : "nothing was denied\n";
     }
-    list("denied", [](const Violation& one) { return one.denied && !one.expected; });
-    list("would be denied (--audit let them through)", [](const Violation& one) { return !one.denied && !one.expected; });
-    list("denied as expected", [](const Violation& one) { return one.expected; });
+    list("denied", [](const Violation& one) { return one.denied && one.expected.empty(); });
+    list("would be denied (--audit let them through)", [](const Violation& one) { return !one.denied && one.expected.empty(); });
+    list("denied as expected", [](const Violation& one) { return !one.expected.empty(); });
     for (const std::string& gap : report.degraded) {
         out += "degraded: " + printable(gap) + "\n";
     }

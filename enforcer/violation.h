@@ -22,8 +22,9 @@ struct Violation {
     std::string opens;   // what else that rule would open, a phrase with a number; "" if there is no rule
     int line = 0;        // of the profile: what refuses it, would allow it, or where the rule belongs; 0 if unknown
     bool denied = true;  // false: an audit let it through
-    // Learning saw the same access refused, and its profile withholds it as a comment: nothing new is wrong.
-    bool expected = false;
+    // Why nothing new is wrong, a clause: it was refused while learning, too, and the profile withholds it as a comment, or
+    // the user's own rights would have refused it without Treadline. "" if neither.
+    std::string expected;
     uint64_t count = 1;
 };
 

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <unistd.h>
+
 #include "tests/e2e/loop.h"
 
 using namespace treadline::test;
@@ -142,7 +144,7 @@ TEST_CASE("what learning saw refused is expected of later runs, and anything els
     const Finished same = loop.treadline({"enforce", "--strict", "--", "sh", "-c", script});
     INFO(same.out << same.err);
     CHECK(same.status == 0);
-    CHECK(same.err.find("1 denied as while learning") != std::string::npos);
+    CHECK(same.err.find("1 denied as expected") != std::string::npos);
     CHECK(same.err.find("denied read") == std::string::npos);
     const Finished last = loop.treadline({"explain", "--last"});
     CHECK(last.out.find("expected: learning saw it refused, too") != std::string::npos);
@@ -151,6 +153,29 @@ TEST_CASE("what learning saw refused is expected of later runs, and anything els
     CHECK(loop.treadline({"enforce", "--strict", "--", "sh", "-c", script + "; echo x 2>/dev/null >> ~/.ssh/id_ed25519; :"}).status == 77);
     REQUIRE(loop.shell("echo y > ~/.ssh/other").status == 0);
     CHECK(loop.treadline({"enforce", "--strict", "--", "sh", "-c", script + "; cat ~/.ssh/other 2>/dev/null; :"}).status == 77);
+}
+
+TEST_CASE("a change that the user's own rights refuse is expected, and one that Treadline alone refuses is not", "[e2e][violations][strict]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    REQUIRE_CAPABILITY(::geteuid() != 0, "an ordinary user");
+    const Loop loop;
+    const std::string script = "mkdir /usr/lib/treadline-new; echo >> /etc/passwd; rm -f /usr/bin/env; mv /usr/bin/env /usr/bin/env2; :";
+    REQUIRE(loop.learn(script).status == 0);
+    const Finished same = loop.enforce(script);
+    INFO(same.out << same.err << loop.profile());
+    CHECK(same.status == 0);
+    CHECK(same.err.find("denied as expected") != std::string::npos);
+    const Finished last = loop.treadline({"explain", "--last"});
+    CHECK(last.out.find("create /usr/lib/treadline-new") != std::string::npos);
+    CHECK(last.out.find("expected: the user's own rights refuse it, without Treadline, too") != std::string::npos);
+
+    for (const char* more : {"echo x > ~/own", "cat ~/.ssh/id_ed25519", "mkdir /tmp/treadline-new-$$"}) { // the user could
+        INFO(more);
+        CHECK(loop.enforce(script + "; { " + more + "; } 2> /dev/null; :").status == 77);
+    }
+    // A person's `deny` is a denial, whoever else refuses.
+    loop.write(".treadline/profile.yaml", loop.profile() + "deny: [\"/usr/lib/treadline-new\"]\n");
+    CHECK(loop.enforce(script).status == 77);
 }
 
 TEST_CASE("a credential that learning let through is withheld, and its denial is a finding", "[e2e][violations][strict]") {

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "enforcer/report.h"
+#include "tests/enforcer/example_report.h"
 #include "tests/support/support.h"
 
 using namespace treadline;
@@ -15,33 +15,13 @@ using treadline::test::TemporaryDirectory;
 
 namespace {
 
-Violation violation(const std::string& object, const std::string& operation = "read") {
-    Violation one;
-    one.layer = "mount";
-    one.operation = operation;
-    one.object = object;
-    one.pid = 7;
-    one.exe = "/usr/bin/node";
-    one.argv = {"node", "evil.js"};
-    one.section = "files";
-    one.rule = "${home}/x: r";
-    one.reason = "no rule names it";
-    one.opens = "no other file";
-    one.risk = "gives away SSH keys";
-    one.line = 12;
-    one.count = 2;
-    return one;
-}
-
+// Denied, expected, and let through by an audit.
 RunReport report() {
-    RunReport run;
-    run.command = {"npm", "test"};
-    run.profile = "/p/.treadline/profile.yaml";
-    run.project = "/p";
-    run.outcome.violations = {violation("/home/ann/.ssh/id"), violation("/home/ann/.npmrc"), violation("/etc/shadow", "write")};
-    run.outcome.violations[1].expected = true;
+    RunReport run = test::example_report();
+    run.outcome.violations.push_back(test::example_violation("/home/ann/.npmrc"));
+    run.outcome.violations.push_back(test::example_violation("/etc/shadow", "write"));
+    run.outcome.violations[1].expected = "learning saw it refused";
     run.outcome.violations[2].denied = false;
-    run.degraded = {"no memory limit"};
     run.unseen = {"what nobody saw"};
     return run;
 }
@@ -204,19 +184,53 @@ TEST_CASE("a JSON report with hostile names is UTF-8, and a rule's own escapes s
     CHECK(violations.at(1).at("rule") == run.outcome.violations[1].rule);
 }
 
+TEST_CASE("in no report are the backslashes of a rule or of a name doubled twice", "[enforcer][report]") {
+    RunReport run = report();
+    for (Violation& one : run.outcome.violations) {
+        one.object = "/tmp/a\\b\xff";        // a\b and a byte that is no UTF-8
+        one.rule = "\"/tmp/a\\\\b\\xFF\": r"; // as a profile writes it
+    }
+    const std::string name = "/tmp/a\\\\b\\xFF";
+    const std::string rule = "\"" + name + "\": r";
+    const auto text = to_text(run);
+    CHECK(text.find("read " + name + " (") != std::string::npos);
+    CHECK(text.find("files: " + rule + "\n") != std::string::npos);
+    const auto json = nlohmann::json::parse(to_json(run)).at("violations").at(0);
+    CHECK(json.at("object") == name);
+    CHECK(json.at("rule") == rule);
+    const std::string junit = to_junit(run);
+    CHECK(xpath("string(//testcase[2]/@name)", junit) == "read " + name + " by node");
+    CHECK(xpath("contains(//testcase[2]/failure, '" + rule + "')", junit) == "true");
+    const auto sarif = nlohmann::json::parse(to_sarif(run)).at("runs").at(0).at("results").at(0);
+    const std::string message = sarif.at("message").at("text");
+    CHECK(message.find("read " + name + " (") != std::string::npos);
+    CHECK(message.find(rule + ";") != std::string::npos);
+    CHECK(sarif.at("properties").at("rule") == rule);
+    const std::string annotations = to_github_annotations(run);
+    CHECK(annotations.find("::denied read " + name + " (") != std::string::npos);
+    CHECK(annotations.find(rule + "; risky") != std::string::npos);
+    CHECK(to_github_summary(run).find("<code>/tmp/a&#92;&#92;b&#92;xFF</code>") != std::string::npos);
+    CHECK(to_github_summary(run).find("<code>&#34;/tmp/a&#92;&#92;b&#92;xFF&#34;&#58; r</code>") != std::string::npos);
+
+    run.outcome.violations[0].review = rule; // as it waits in the profile
+    CHECK(to_text(run).find("review: " + rule + "\n") != std::string::npos);
+    CHECK(nlohmann::json::parse(to_json(run)).at("violations").at(0).at("review") == rule);
+    CHECK(xpath("contains(//testcase[2]/failure, '" + rule + "')", to_junit(run)) == "true");
+}
+
 TEST_CASE("GitHub's annotations stand one a line at the profile's line", "[enforcer][report][github]") {
     CHECK(to_github_annotations(report()) ==
           "::error file=.treadline/profile.yaml,line=12,title=treadline%3A read denied::denied read /home/ann/.ssh/id (mount, "
-          "node); to allow it, add under 'files:'   ${home}/x: r; risky: gives away SSH keys\n"
+          "node); to allow it, add under 'files:'   ${home}/.ssh/id: r; risky: gives away SSH keys\n"
           "::warning file=.treadline/profile.yaml,line=12,title=treadline%3A write denied::would be denied: write /etc/shadow "
-          "(mount, node); to allow it, add under 'files:'   ${home}/x: r; risky: gives away SSH keys\n"
+          "(mount, node); to allow it, add under 'files:'   ${home}/.ssh/id: r; risky: gives away SSH keys\n"
           "::notice file=.treadline/profile.yaml,line=12,title=treadline%3A read denied::denied as expected: read "
-          "/home/ann/.npmrc (mount, node); to allow it, add under 'files:'   ${home}/x: r; risky: gives away SSH keys\n");
+          "/home/ann/.npmrc (mount, node); to allow it, add under 'files:'   ${home}/.ssh/id: r; risky: gives away SSH keys\n");
 }
 
 TEST_CASE("no more annotations than GitHub shows, and the last one counts the rest", "[enforcer][report][github]") {
     RunReport run = report();
-    run.outcome.violations.assign(25, violation("/a"));
+    run.outcome.violations.assign(25, test::example_violation("/a"));
     const std::string text = to_github_annotations(run);
     CHECK(lines(text) == 10);
     CHECK(text.find("and 16 more; the step's summary lists them") != std::string::npos);

@@ -2,30 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "enforcer/report.h"
+#include "tests/enforcer/example_report.h"
 
 using namespace treadline;
 
 namespace {
 RunReport report() {
-    RunReport run;
-    run.command = {"npm", "test"};
-    run.profile = "/p/.treadline/profile.yaml";
+    RunReport run = test::example_report();
     run.outcome.exit_status = 3;
-    run.degraded = {"no memory limit"};
-    Violation violation;
-    violation.layer = "mount";
-    violation.operation = "read";
-    violation.object = "/home/ann/.ssh/id_ed25519";
-    violation.pid = 7;
-    violation.exe = "/usr/bin/node";
-    violation.argv = {"node", "evil.js"};
-    violation.section = "files";
-    violation.rule = "${home}/.ssh/id_ed25519: r";
-    violation.reason = "no rule names it";
-    violation.risk = "gives away SSH keys";
-    violation.count = 2;
-    run.outcome.violations.push_back(violation);
     return run;
 }
 } // namespace
@@ -40,16 +24,17 @@ TEST_CASE("the JSON report has the contracted shape", "[enforcer][report]") {
     const auto& violation = json["violations"][0];
     CHECK(violation["layer"] == "mount");
     CHECK(violation["operation"] == "read");
-    CHECK(violation["object"] == "/home/ann/.ssh/id_ed25519");
+    CHECK(violation["object"] == "/home/ann/.ssh/id");
     CHECK(violation["process"]["pid"] == 7);
     CHECK(violation["process"]["exe"] == "/usr/bin/node");
     CHECK(violation["process"]["argv"] == nlohmann::json({"node", "evil.js"}));
-    CHECK(violation["rule"] == "${home}/.ssh/id_ed25519: r");
+    CHECK(violation["rule"] == "${home}/.ssh/id: r");
     CHECK(violation["risk"] == "gives away SSH keys");
     CHECK(violation["count"] == 2);
     CHECK(violation["denied"] == true);
     CHECK(violation["expected"] == false);
-    CHECK(violation["opens"].is_null());
+    CHECK(violation["expected_because"].is_null());
+    CHECK(violation["opens"] == "no other file");
     CHECK(json["audit"] == false);
     CHECK(json["unseen"].empty());
 }
@@ -91,9 +76,10 @@ TEST_CASE("hostile names are harmless in both reports", "[enforcer][report]") {
 TEST_CASE("the text report names what was denied and the line that would allow it", "[enforcer][report]") {
     CHECK(to_text(report()) == "npm test ended with 3\n"
                                "1 denied:\n"
-                               "  read /home/ann/.ssh/id_ed25519 (mount, 2 times) by node\n"
+                               "  read /home/ann/.ssh/id (mount, 2 times) by node\n"
                                "    no rule names it\n"
-                               "    to allow it, under files: ${home}/.ssh/id_ed25519: r\n"
+                               "    to allow it, under files: ${home}/.ssh/id: r\n"
+                               "    that would also open: no other file\n"
                                "    risk: gives away SSH keys\n"
                                "degraded: no memory limit\n");
 }

@@ -53,7 +53,7 @@ public:
     }
     void show(const Violation& violation) {
         const bool explained = violation.rule.empty() && violation.review.empty() && !violation.reason.empty();
-        show(printable(headline(violation)) + "; " + (explained ? printable(violation.reason) : remedy_sentence(violation)) +
+        show(headline(violation) + "; " + (explained ? printable(violation.reason) : remedy_sentence(violation)) +
              (violation.risk.empty() ? "" : "   # risky: " + printable(violation.risk)));
     }
     // One line about what was not shown, if there was anything.
@@ -61,7 +61,7 @@ public:
         const size_t hidden = lines_ - std::min(lines_, shown_lines);
         std::string more = hidden > 0 ? fmt::format("and {} more", hidden) : "";
         if (expected > 0) {
-            more += fmt::format("{}{} denied as while learning", more.empty() ? "" : ", ", expected);
+            more += fmt::format("{}{} denied as expected", more.empty() ? "" : ", ", expected);
         }
         if (!more.empty()) {
             say(more + "; 'treadline explain --last' lists all");
@@ -141,7 +141,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     auto outcome = sandbox.wait([&](const Violation& violation) {
         Violation noted = violation;
         note(noted);
-        if (!noted.expected) {
+        if (noted.expected.empty()) {
             screen.show(noted);
         }
     });

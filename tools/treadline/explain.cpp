@@ -49,9 +49,7 @@ std::string explain_violation(const nlohmann::json& violation) {
     const auto line = [&](const char* title, const std::string& what) {
         out += what.empty() ? "" : fmt::format("  {}: {}\n", title, what);
     };
-    if (violation.value("expected", false)) {
-        line("expected", "learning saw it refused, too, and the profile withholds the rule");
-    }
+    line("expected", text("expected_because"));
     line("why", text("reason"));
     if (const std::string review = text("review"); !review.empty()) {
         out += fmt::format("  to allow it, move up from 'review:'\n    {}\n", review);

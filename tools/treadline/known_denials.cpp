@@ -74,8 +74,10 @@ result<KnownDenials> KnownDenials::read(std::string_view text, const std::string
 
 void KnownDenials::note(Violation& violation) const {
     const auto operation = operation_of(violation.operation);
-    violation.expected = refused_ != nullptr && operation && violation.section == "files" &&
-                         refused_->decide(*operation, violation.object).allowed;
+    if (refused_ != nullptr && operation && violation.section == "files" &&
+        refused_->decide(*operation, violation.object).allowed) {
+        violation.expected = "learning saw it refused, too, and the profile withholds the rule";
+    }
     if (violation.line != 0) {
         return;
     }
