@@ -120,6 +120,7 @@ std::vector<DiffEntry> only_in(const Policy& here, const Policy& there) {
     add_limit(entries, "memory", here.resources().memory_bytes, there.resources().memory_bytes);
     add_limit(entries, "processes", here.resources().processes, there.resources().processes);
     add_limit(entries, "cpu", here.resources().cpu_percent, there.resources().cpu_percent);
+    add_limit(entries, "file_size", here.resources().file_size_bytes, there.resources().file_size_bytes);
     add_limit(entries, "time", here.resources().time_seconds, there.resources().time_seconds);
     std::stable_sort(entries.begin(), entries.end(), [](const DiffEntry& a, const DiffEntry& b) {
         return std::tie(a.section, a.rule, a.grants, a.note) < std::tie(b.section, b.rule, b.grants, b.note);

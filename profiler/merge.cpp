@@ -193,6 +193,7 @@ result<Resources> both_resources(const MergeSide& first, const MergeSide& second
     all.memory_bytes = higher(a.memory_bytes, b.memory_bytes);
     all.processes = higher(a.processes, b.processes);
     all.cpu_percent = higher(a.cpu_percent, b.cpu_percent);
+    all.file_size_bytes = higher(a.file_size_bytes, b.file_size_bytes);
     all.time_seconds = higher(a.time_seconds, b.time_seconds);
     // An absent limit is none only as long as no include brings one.
     const auto included = [&](auto limit, const char* name) -> result<ok> {
@@ -207,6 +208,7 @@ result<Resources> both_resources(const MergeSide& first, const MergeSide& second
     TRY(included(&Resources::memory_bytes, "memory"));
     TRY(included(&Resources::processes, "processes"));
     TRY(included(&Resources::cpu_percent, "cpu"));
+    TRY(included(&Resources::file_size_bytes, "file_size"));
     TRY(included(&Resources::time_seconds, "time"));
     return all;
 }

@@ -188,6 +188,7 @@ private:
         keep_first(kept.memory_bytes, added.memory_bytes);
         keep_first(kept.processes, added.processes);
         keep_first(kept.cpu_percent, added.cpu_percent);
+        keep_first(kept.file_size_bytes, added.file_size_bytes);
         keep_first(kept.time_seconds, added.time_seconds);
     }
 

@@ -110,6 +110,7 @@ struct Resources {
     std::optional<uint64_t> processes;
     std::optional<uint32_t> cpu_percent;  // of one processor; written 200%
     std::optional<uint64_t> time_seconds; // wall clock; written 90s, 10m, 2h
+    std::optional<uint64_t> file_size_bytes; // of each file that is written; written 1G
     Position at;
     bool operator==(const Resources&) const = default;
 };

@@ -405,6 +405,8 @@ private:
                 {"processes", limit(out.processes, parse_number, "processes is a number of at least 1")},
                 {"cpu",
                  limit(out.cpu_percent, parse_percent, "cpu is a percentage of one processor, as in 200%")},
+                {"file_size",
+                 limit(out.file_size_bytes, parse_memory, "file_size is a number and K, M, G or T, as in 512M")},
                 {"time",
                  limit(out.time_seconds, parse_duration, "time is a number and s, m or h, as in 10m")},
             });

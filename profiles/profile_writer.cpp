@@ -176,6 +176,9 @@ std::string resources_text(const Resources& resources) {
     if (resources.time_seconds) {
         limits.push_back("time: " + duration_text(*resources.time_seconds));
     }
+    if (resources.file_size_bytes) {
+        limits.push_back("file_size: " + memory_text(*resources.file_size_bytes));
+    }
     return limits.empty() ? "" : "{" + join(limits, ", ") + "}";
 }
 

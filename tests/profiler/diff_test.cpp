@@ -181,6 +181,7 @@ TEST_CASE("each key of the format is compared: what it adds, takes away and chan
         {"resources: {memory: 1G}\n", Gives::Less, "resources: {memory: 2G}\n"},
         {"resources: {processes: 1}\n", Gives::Less, "resources: {processes: 2}\n"},
         {"resources: {cpu: 100%}\n", Gives::Less, "resources: {cpu: 200%}\n"},
+        {"resources: {file_size: 1M}\n", Gives::Less, "resources: {file_size: 1G}\n"},
         {"resources: {time: 1m}\n", Gives::Less, "resources: {time: 2m}\n"},
         {"learned: {runs: 1, complete: true}\n", Gives::Same, ""},
         {"review: {files: {/a: r}, syscalls: [ptrace]}\n", Gives::Same, ""},

@@ -137,9 +137,10 @@ TEST_CASE("what a merged profile could not say exactly is refused with both file
 
 TEST_CASE("the higher limit holds, and none where one profile has none", "[profiler][merge]") {
     const Side c =
-        both("resources: {memory: 1G, processes: 10, time: 5m}\n", "resources: {memory: 2G, processes: 4}\n");
+        both("resources: {memory: 1G, processes: 10, time: 5m, file_size: 1M}\n", "resources: {memory: 2G, processes: 4, file_size: 3M}\n");
     CHECK(c.policy.resources().memory_bytes == uint64_t{2} << 30U);
     CHECK(c.policy.resources().processes == 10);
+    CHECK(c.policy.resources().file_size_bytes == uint64_t{3} << 20U);
     CHECK_FALSE(c.policy.resources().time_seconds.has_value());
 }
 

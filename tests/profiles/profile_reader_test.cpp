@@ -33,7 +33,7 @@ TEST_CASE("the example of the design is read, every key of it", "[profiles][yaml
     CHECK(profile.syscalls.size() == 4);
     CHECK(profile.environment.pass == std::vector<Entry>{{"PATH", {}}, {"LANG", {}}});
     CHECK(profile.environment.set == std::map<std::string, std::string>{{"CI", "1"}});
-    CHECK(profile.resources == Resources{2ULL << 30, 256, 200, 600, {}});
+    CHECK(profile.resources == Resources{2ULL << 30, 256, 200, 600, {}, {}});
 }
 
 TEST_CASE("an error names file, line and column", "[profiles][yaml]") {
@@ -231,6 +231,7 @@ TEST_CASE("limits are numbers with their unit", "[profiles][yaml]") {
         CHECK_FALSE(parse_percent(bad));
     }
     CHECK(contains(refusal("treadline: 1\nresources: {memory: 2GB}\n"), "as in 512M"));
+    CHECK(contains(refusal("treadline: 1\nresources: {file_size: 10}\n"), "file_size is a number and K, M, G or T"));
 }
 
 TEST_CASE("environment names are names, with a * at most at the end", "[profiles][yaml]") {

@@ -208,6 +208,14 @@ resources: {memory: 2G, processes: 256, cpu: 200%, time: 10m}
 )");
 }
 
+TEST_CASE("a limit of the size of files is written as it is read", "[profiles][yaml]") {
+    Profile profile;
+    profile.resources.file_size_bytes = 512ULL << 20;
+    const std::string text = write_profile(profile);
+    CHECK(text.find("resources: {file_size: 512M}\n") != std::string::npos);
+    CHECK(read_profile(text, "profile.yaml")->resources.file_size_bytes == profile.resources.file_size_bytes);
+}
+
 TEST_CASE("a long list is written one entry a line", "[profiles][yaml]") {
     Profile profile;
     for (int i = 0; i < 30; ++i) {
