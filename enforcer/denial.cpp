@@ -18,6 +18,7 @@
 
 #include "base/path.h"
 #include "enforcer/held_rules.h"
+#include "enforcer/outside_denial.h"
 #include "enforcer/own_rights.h"
 #include "enforcer/seccomp_filter.h"
 
@@ -85,13 +86,9 @@ bool of_process_outside(const InsideView& view, const std::string& path) {
     return ::lstat(process.c_str(), &status) == 0 && std::atoi(process.c_str() + 6) > view.most_processes();
 }
 
-Violation outside_process(std::string operation, const std::string& path) {
-    Violation violation;
-    violation.layer = "mount";
-    violation.operation = std::move(operation);
-    violation.object = path;
-    violation.reason = "it is of a process outside, and no rule lets one in";
-    return violation;
+// Beside the sandbox's own, which is empty at the start.
+bool is_shared_memory_outside(const Plan& plan, const WatchedPath& asked, const std::string& path) {
+    return plan.new_root && !asked.create_if_missing && is_within(path, "/dev/shm") && path != "/dev/shm" && exists_outside(path);
 }
 
 // Of a path that can be seen. An audit sees all of the host; there it is the layer that would refuse.
@@ -147,8 +144,14 @@ std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pi
                                     const WatchedAddress& asked, const sockaddr_storage& address) {
     const size_t offset = offsetof(sockaddr_un, sun_path);
     const auto& named = reinterpret_cast<const sockaddr_un&>(address);
-    if (asked.bytes.size() <= offset || named.sun_path[0] == '\0') {
-        return {}; // unnamed, or abstract: the sandbox has a space of its own for those
+    if (asked.bytes.size() <= offset) {
+        return {}; // unnamed
+    }
+    if (named.sun_path[0] == '\0') { // abstract: a network namespace has a space of its own for those
+        const bool apart = plan.namespaces && plan.network == NetworkMode::None && !plan.audit && !asked.bind;
+        const size_t length = std::min(asked.bytes.size() - offset, sizeof named.sun_path);
+        const auto violation = apart ? abstract_socket_denial(task, {named.sun_path, length}) : std::nullopt;
+        return violation ? std::vector{*violation} : std::vector<Violation>{};
     }
     WatchedPath path;
     path.raw.assign(named.sun_path, ::strnlen(named.sun_path, asked.bytes.size() - offset));
@@ -233,8 +236,14 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
         }
         denials.push_back(std::move(violation));
     };
-    if (!there && !makes && (asked.read || asked.write || asked.execute) && of_process_outside(view, inside.path)) {
-        return {outside_process(asked.execute ? "execute" : asked.write ? "write" : "read", inside.path)};
+    if (!there && !makes && (asked.read || asked.write || asked.execute || asked.remove)) {
+        const char* operation = asked.execute ? "execute" : asked.remove ? "delete" : asked.write ? "write" : "read";
+        if (of_process_outside(view, inside.path)) {
+            return {outside_denial("mount", operation, inside.path, "it is of a process outside, and no rule lets one in")};
+        }
+        if (is_shared_memory_outside(plan, asked, inside.path)) {
+            return {outside_denial("mount", operation, inside.path, "it is shared memory of programs outside, and no rule lets it in")};
+        }
     }
     if (asked.device && makes) {
         Violation violation = violation_of({}, "landlock", "create", inside.path);
@@ -369,6 +378,12 @@ Violation refused_call(const Plan& plan, const std::string& name, const seccomp_
         decision.reason = "these arguments of '" + name + "' are refused whatever the profile lists";
     }
     return violation_of(decision, "seccomp", "syscall", with_arguments(name, data));
+}
+
+Violation dropped_variable(const Plan& plan, const std::string& name) {
+    Violation violation = violation_of(plan.policy->decide(Operation::Environment, name), "environment", "pass", name);
+    violation.expected = "the caller had it, and the command need not have asked for it";
+    return violation;
 }
 
 void add_process(Violation& violation, InsideProcess process) {

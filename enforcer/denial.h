@@ -32,6 +32,9 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
 // A call that is not listed, or was refused for its arguments.
 Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data);
 
+// One of the plan's dropped variables. Expected: nobody saw the command ask for it.
+Violation dropped_variable(const Plan& plan, const std::string& name);
+
 void add_process(Violation& violation, InsideProcess process);
 
 } // namespace treadline

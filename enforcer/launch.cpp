@@ -19,6 +19,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/child.h"
+#include "enforcer/denial.h"
 #include "enforcer/first_child.h"
 #include "enforcer/landlock_ruleset.h"
 #include "enforcer/sandbox.h"
@@ -93,6 +94,12 @@ result<ok> Supervisor::prepare() {
     if (plan_.resources.processes && !plan_.cgroup_limits.processes) {
         const rlim_t processes = *plan_.resources.processes + (child.isolate_processes ? 1 : 0); // and init
         child.limits.push_back({RLIMIT_NPROC, {processes, processes}});
+    }
+    if (plan_.resources.file_size_bytes) {
+        rlimit own{};
+        ::getrlimit(RLIMIT_FSIZE, &own); // which may be lower already
+        const rlim_t size = std::min<rlim_t>(*plan_.resources.file_size_bytes, own.rlim_max);
+        child.limits.push_back({RLIMIT_FSIZE, {size, size}});
     }
     const bool hold_connect = plan_.flat && plan_.network == NetworkMode::None;
     if (plan_.landlock_abi > 0) {
@@ -171,6 +178,7 @@ result<ok> Supervisor::hand_over_filter() {
         return ok{};
     }
     SeccompRules rules{*plan_.syscalls, plan_.notify, plan_.watch_paths, plan_.audit};
+    rules.watch_reaching = watches_reaching(plan_);
     if (plan_.flat && plan_.network == NetworkMode::None) {
         rules.flat = FlatSockets{!plan_.policy->unix_sockets().empty(), plan_.landlock_abi >= 4};
     }
@@ -278,6 +286,9 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Pla
     TRY(self->await_ready());
     TRY(self->watch_guards());
     TRY(self->outside_.cgroup().add(self->command_));
+    for (const std::string& name : self->plan_.dropped_variables) {
+        self->log_.record(dropped_variable(self->plan_, name));
+    }
     return self;
 }
 

@@ -118,6 +118,7 @@ struct SelfTest {
 
 struct Plan {
     Command command;               // environment: what the command will see
+    std::vector<std::string> dropped_variables; // names of the caller's that the command does not see, for the report
     bool namespaces = true;        // user and mount namespaces, and with them the next two
     bool isolate_processes = true; // pid, ipc and uts namespaces
     NetworkMode network = NetworkMode::None;

@@ -20,6 +20,7 @@
 #include "enforcer/mount_view.h"
 #include "enforcer/plan.h"
 #include "enforcer/self_test.h"
+#include "profiles/environment_names.h"
 #include "profiles/profile_writer.h"
 
 namespace treadline {
@@ -53,6 +54,17 @@ std::map<std::string, std::string> allowed_environment(const Policy& policy, con
         kept[name] = value;
     }
     return kept;
+}
+
+// Of the variables that are not passed, those whose absence is worth a line: secrets, and what makes programs run code.
+std::vector<std::string> dropped_variables(const Policy& policy, const Command& command) {
+    std::vector<std::string> dropped;
+    for (const auto& [name, value] : command.environment) {
+        if ((secret_variable(name) || code_variable(name)) && !policy.decide(Operation::Environment, name).allowed) {
+            dropped.push_back(name);
+        }
+    }
+    return dropped;
 }
 
 result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& options) {
@@ -132,6 +144,9 @@ void explain_resources(Plan& plan) {
     }
     if (limits.cpu_percent) {
         add("cpu: " + std::to_string(*limits.cpu_percent) + "%", true, "", "");
+    }
+    if (limits.file_size_bytes) {
+        add("file_size: " + memory_text(*limits.file_size_bytes), false, "rlimit", "");
     }
     if (limits.time_seconds) {
         add("time: " + duration_text(*limits.time_seconds), false, "the supervisor ends the run", "");
@@ -308,6 +323,7 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     plan.policy = policy;
     plan.command = command;
     plan.command.environment = allowed_environment(*policy, command);
+    plan.dropped_variables = dropped_variables(*policy, command);
     plan.landlock_abi = machine.landlock_abi;
     plan.flat = !machine.user_namespaces;
     plan.scope_signals_and_abstract_sockets = machine.landlock_abi >= 6;

@@ -45,6 +45,11 @@ std::string code(std::string_view text) {
     return text.empty() ? "" : "<code>" + markdown(text) + "</code>";
 }
 
+// What the caller's environment held is no news at each run; the step's summary lists it.
+bool is_annotated(const Violation& violation) {
+    return violation.layer != "environment";
+}
+
 const char* level_of(const Violation& violation) {
     return !violation.expected.empty() ? "notice" : violation.denied ? "error" : "warning";
 }
@@ -57,10 +62,10 @@ std::string to_github_annotations(const RunReport& report) {
         size_t of_level = 0;
         const auto& violations = report.outcome.violations;
         const auto total = static_cast<size_t>(std::count_if(violations.begin(), violations.end(),
-                                                             [&](const Violation& one) { return level_of(one) == level; }));
+                                                             [&](const Violation& one) { return is_annotated(one) && level_of(one) == level; }));
         const std::string place = "file=" + command_text(printable(profile_name(report)), true);
         for (const Violation& violation : violations) {
-            if (level_of(violation) != level) {
+            if (!is_annotated(violation) || level_of(violation) != level) {
                 continue;
             }
             if (++of_level == annotations_shown && total > annotations_shown) {

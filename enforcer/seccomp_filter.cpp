@@ -39,6 +39,11 @@ constexpr std::array watched = {
 // Their addresses lie behind a pointer, so the filter cannot tell the calls without one, which are many.
 constexpr std::array watched_in_audits = {"sendmsg", "sendmmsg"};
 
+constexpr std::array reaching = {
+    "kill",   "tkill",            "tgkill",            "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_open", "prlimit64",
+    "ptrace", "process_vm_readv", "process_vm_writev", "shmget",          "semget",            "msgget",     "mq_open",
+};
+
 // They change a file's attributes through a descriptor that only reads it.
 constexpr std::array watched_ioctls = {static_cast<uint32_t>(FS_IOC_SETFLAGS), static_cast<uint32_t>(FS_IOC_FSSETXATTR)};
 
@@ -158,6 +163,28 @@ ArgumentTest equal_but_for(unsigned argument, uint64_t ignored, uint64_t value) 
     return {argument, UINT32_MAX & ~ignored, value};
 }
 
+// The arguments with which a reaching call has nothing outside in mind.
+std::vector<ArgumentShape> harmless_shapes(std::string_view name) {
+    const auto low = [](unsigned argument, uint64_t ignored, uint64_t value) { return ArgumentShape{equal_but_for(argument, ignored, value)}; };
+    if (name == "kill") {
+        return {low(0, 0, 0), low(1, 0, 0)}; // its own group; only asked
+    }
+    if (name == "tkill" || name == "rt_sigqueueinfo") {
+        return {low(1, 0, 0)};
+    }
+    if (name == "tgkill" || name == "rt_tgsigqueueinfo") {
+        return {low(2, 0, 0)};
+    }
+    if (name == "prlimit64" || name == "shmget" || name == "semget" || name == "msgget") {
+        return {low(0, 0, 0)}; // itself; IPC_PRIVATE
+    }
+    if (name == "ptrace") { // all but PTRACE_ATTACH (16) and PTRACE_SEIZE (0x4206) of what starts there
+        return {low(0, 0xf, 0),      low(0, 0, 17),      low(0, 0, 24),      low(0, 0x3, 0x4200),
+                low(0, 0x1, 0x4204), low(0, 0, 0x4207), low(0, 0x7, 0x4208)};
+    }
+    return {};
+}
+
 // The arguments with which a listed call is allowed; nothing: with any. A value with high bits that the kernel does not
 // look at is no match, and so refused.
 std::optional<std::vector<ArgumentShape>> shapes_of(std::string_view name, bool internet) {
@@ -233,6 +260,12 @@ void allow(CallProgram& program, const std::string& name, int number, const Secc
             program.answer(number, fail_with(EPROTONOSUPPORT), {equal(0, family), equal(2, IPPROTO_MPTCP)});
         }
     }
+    if (rules.watch_reaching && rules.notify && rules.watch_paths && is_reaching_syscall(name)) {
+        for (const ArgumentShape& shape : harmless_shapes(name)) {
+            program.answer(number, SECCOMP_RET_ALLOW, shape);
+        }
+        return;
+    }
     const auto shapes = shapes_of(name, internet);
     if (!shapes) {
         program.answer(number, SECCOMP_RET_ALLOW);
@@ -252,6 +285,10 @@ const std::vector<std::string>& indispensable_syscalls() {
 
 bool is_watched_syscall(std::string_view name) {
     return std::find(watched.begin(), watched.end(), name) != watched.end();
+}
+
+bool is_reaching_syscall(std::string_view name) {
+    return std::find(reaching.begin(), reaching.end(), name) != reaching.end();
 }
 
 bool is_watched_ioctl(uint64_t request) {

@@ -33,6 +33,7 @@ struct SeccompRules {
     bool notify = true; // false: what would be a notification is EPERM
     bool watch_paths = true;
     bool audit = false; // everything that is not allowed is a notification, to be let through: foreign calls, too
+    bool watch_reaching = false; // where paths are watched: is_reaching_syscall()
     std::optional<FlatSockets> flat = std::nullopt;
     bool operator==(const SeccompRules&) const = default;
 };
@@ -44,6 +45,9 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules);
 bool is_watched_syscall(std::string_view name);
 // Of `ioctl` only these are, by their request.
 bool is_watched_ioctl(uint64_t request);
+// Whether a listed call is handed to the supervisor because it reaches for a process, key or queue that may be outside. With
+// arguments that cannot mean one (itself, no signal, a private key) it is not.
+bool is_reaching_syscall(std::string_view name);
 bool is_watched_in_audits(std::string_view name); // those besides: too many to be looked at in enforced runs
 bool is_native(uint32_t architecture);            // AUDIT_ARCH_*
 

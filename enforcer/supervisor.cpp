@@ -303,6 +303,11 @@ void Supervisor::ended(int wait_status) {
     exec_pipe_.reset();
     exit_status_ = shell_status(wait_status);
     add_cgroup_refusals();
+    if (plan_.resources.file_size_bytes && exit_status_ == 128 + SIGXFSZ) {
+        limit_ended_run_ = true;
+        log_.record(limit_violation("file_size", memory_text(*plan_.resources.file_size_bytes),
+                                    "a file would have become larger than the profile's `file_size` allows"));
+    }
     if (limit_ended_run_) {
         exit_status_ = exit_limited;
     }

@@ -33,6 +33,10 @@ std::string asked_of(const WatchedPath& path) {
 
 } // namespace
 
+bool watches_reaching(const Plan& plan) {
+    return plan.namespaces && plan.isolate_processes && plan.watch_paths && !plan.audit;
+}
+
 result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener, pid_t command) {
     std::unique_ptr<Watch> watch(new Watch(plan, TRY(InsideView::open(command))));
     watch->listener_ = std::move(listener);
@@ -41,7 +45,8 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
     watch->watched_.resize(max_syscall_number);
     for (const std::string& name : plan.syscalls.value_or(std::vector<std::string>{})) {
         const int number = syscall_number(name);
-        const bool looked_at = is_watched_syscall(name) || name == "sendto" || (plan.audit && is_watched_in_audits(name));
+        const bool looked_at = is_watched_syscall(name) || name == "sendto" || (plan.audit && is_watched_in_audits(name)) ||
+                               (watches_reaching(plan) && is_reaching_syscall(name));
         if (number >= 0 && number < max_syscall_number && plan.watch_paths && looked_at) {
             watch->watched_[static_cast<size_t>(number)] = name;
         }
@@ -195,6 +200,12 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
             verdict = EACCES;
         }
     };
+    if (is_reaching_syscall(name)) {
+        if (auto violation = reached_.of_call(view_, task, name, call.data)) {
+            refuse(std::move(*violation), true);
+        }
+        return std::nullopt;
+    }
     std::vector<InsidePath> resolved;
     for (size_t next = 0; next < seen.paths.size(); ++next) { // a loader adds its program
         const WatchedPath path = seen.paths[next];

@@ -19,11 +19,15 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "enforcer/inside_view.h"
+#include "enforcer/outside_denial.h"
 #include "enforcer/plan.h"
 #include "enforcer/violation_log.h"
 #include "enforcer/watched_call.h"
 
 namespace treadline {
+
+// Whether calls that reach for processes and shared objects are looked at: where namespaces keep those outside apart.
+bool watches_reaching(const Plan& plan);
 
 class Watch {
 public:
@@ -66,6 +70,7 @@ private:
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
     std::set<std::string> mount_points_;             // directories bound onto themselves, which no rmdir can remove
     std::set<std::string> removed_;
+    OutsideDenials reached_;
     std::unordered_set<std::string> known_readable_; // absolute paths as asked for, see look()
     // Resolved paths, each behind a letter for what was asked of it: a policy does not change its mind.
     std::unordered_set<std::string> known_allowed_;

@@ -233,6 +233,9 @@ Enforced World::enforce(const Rules& rules, std::vector<std::string> argv) const
             return violation.at(key).is_null() ? "" : violation.at(key).get<std::string>();
         };
         Denial denial{text("layer"), text("object"), std::nullopt, text("section")};
+        if (denial.layer == "environment" && !environment.contains(denial.object)) {
+            continue; // of whoever runs the tests
+        }
         if (!violation.at("rule").is_null()) {
             denial.rule = text("rule");
         }
@@ -390,7 +393,7 @@ void hold(const Attack& attack) {
         CHECK(world.changes() == std::vector<std::string>{});
         std::vector<Denial> expected = attack.denials;
         for (Denial& denial : expected) {
-            denial.object = denial.object == "$1" ? words.at(0) : world.place(denial.object);
+            denial.object = denial.object.ends_with("$1") ? denial.object.substr(0, denial.object.size() - 2) + words.at(0) : world.place(denial.object);
         }
         const auto text = [](const std::vector<Denial>& denials) {
             std::string all;

@@ -42,7 +42,7 @@ Rules whole_home_rules(); // careless: fills all of the home
 
 struct Denial {
     std::string layer;
-    std::string object; // as in a report; in a table also a place, or "$1" for the first word that `prepare` added
+    std::string object; // as in a report; in a table also a place; "$1" at its end is the first word that `prepare` added
     std::optional<std::string> rule; // none: no rule allows it
     std::string section = "files";
     bool operator==(const Denial&) const = default;

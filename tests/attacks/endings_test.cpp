@@ -46,6 +46,7 @@ TEST_CASE("what the profile limits is not used up", "[attack][endings]") {
     hold({"memory of many processes together", {"sh", "-c", "for i in 1 2 3 4; do $0 grow 80 & done; wait; echo ok", HOSTILE}, says_ok(), {limit("150M")},
           limited("memory: 150M")});
     hold({"memory as files", {"sh", "-c", "head -c 200M /dev/zero > /dev/shm/big && sleep 0.5 && echo ok"}, says_ok(), {limit("100M")}, limited("memory: 100M")});
+    hold({"one large file", {"sh", "-c", "head -c 3M /dev/zero > out/big && echo ok"}, says_ok(), {limit("1M")}, limited("file_size: 1M")});
     hold({"time", {"hostile", "spin", "3"}, says_ok(), {limit("1s")}, limited("time: 1s")});
 }
 
@@ -53,6 +54,10 @@ TEST_CASE("a run that a limit ended says so by its status", "[attack][endings]")
     const World world;
     world.write("./.treadline/profile.yaml", limited("time: 1s").yaml());
     CHECK(world.enforce(limited("time: 1s"), {"sleep", "20"}).run.status == 124);
+    world.write("./.treadline/profile.yaml", limited("file_size: 1M").yaml());
+    CHECK(world.enforce(limited("file_size: 1M"), {"sh", "-c", "head -c 3M /dev/zero > out/big"}).run.status == 124);
+    CHECK(world.enforce(limited("file_size: 1M"), {"sh", "-c", "head -c 1M /dev/zero > out/big"}).run.status == 0);
+    CHECK(std::filesystem::file_size(world.place("./out/big")) == 1 << 20);
     world.write("./.treadline/profile.yaml", limited("memory: 50M").yaml());
     CHECK(world.enforce(limited("memory: 50M"), {"hostile", "grow", "200"}).run.status == 124);
     world.write("./.treadline/profile.yaml", limited("memory: 200M").yaml());
@@ -67,11 +72,12 @@ TEST_CASE("secrets and code in the caller's variables do not come along", "[atta
             return std::vector<std::string>{};
         };
     };
+    const auto variable = [](const std::string& name) { return Denial{"environment", name, name, "environment.pass"}; };
     for (const char* name : {"AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "NPM_TOKEN", "ANTHROPIC_API_KEY", "DATABASE_URL"}) {
-        hold({name, {"env"}, prints_a_secret(), {}, agent_rules(), set(name, "SECRET value")});
+        hold({name, {"env"}, prints_a_secret(), {variable(name)}, agent_rules(), set(name, "SECRET value")});
     }
-    hold({"BASH_ENV", {"bash", "-c", "true"}, prints_a_secret(), {}, agent_rules(), set("BASH_ENV", "out/start")});
-    hold({"ENV", {"sh", "-i", "-c", "true"}, prints_a_secret(), {}, agent_rules(), set("ENV", "./out/start")});
-    hold({"an exported function", {"bash", "-c", "ls"}, prints_a_secret(), {}, agent_rules(), set("BASH_FUNC_ls%%", "() { echo SECRET code ran; }")});
-    hold({"GIT_EXTERNAL_DIFF and its like", {"git", "var", "GIT_EDITOR"}, prints_a_secret(), {}, agent_rules(), set("GIT_EDITOR", "SECRET-editor")});
+    hold({"BASH_ENV", {"bash", "-c", "true"}, prints_a_secret(), {variable("BASH_ENV")}, agent_rules(), set("BASH_ENV", "out/start")});
+    hold({"ENV", {"sh", "-i", "-c", "true"}, prints_a_secret(), {variable("ENV")}, agent_rules(), set("ENV", "./out/start")});
+    hold({"an exported function", {"bash", "-c", "ls"}, prints_a_secret(), {variable("BASH_FUNC_ls%%")}, agent_rules(), set("BASH_FUNC_ls%%", "() { echo SECRET code ran; }")});
+    hold({"GIT_EXTERNAL_DIFF and its like", {"git", "var", "GIT_EDITOR"}, prints_a_secret(), {variable("GIT_EDITOR")}, agent_rules(), set("GIT_EDITOR", "SECRET-editor")});
 }

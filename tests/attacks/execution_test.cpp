@@ -63,7 +63,8 @@ TEST_CASE("a library that the command wrote is not loaded as code", "[attack][ex
         world.environment["LD_PRELOAD"] = world.place("./out/p.so");
         return library(world);
     };
-    hold({"set by the caller", {"/usr/bin/true"}, prints_a_secret(), {}, agent_rules(), from_outside});
+    hold({"set by the caller", {"/usr/bin/true"}, prints_a_secret(),
+          {{"environment", "LD_PRELOAD", "LD_PRELOAD", "environment.pass"}}, agent_rules(), from_outside});
 }
 
 TEST_CASE("no program that is run gains rights, whoever it belongs to", "[attack][execution]") {

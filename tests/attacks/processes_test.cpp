@@ -1,6 +1,7 @@
 // Threats list, sections 9 to 11: other processes, the kernel's back doors, and what is shared with programs outside.
 #include <catch2/catch_test_macros.hpp>
 
+#include <cstdio>
 #include <cstring>
 
 #include <fcntl.h>
@@ -31,6 +32,12 @@ Denial call(const std::string& name) {
     return {"seccomp", name, name, "syscalls"};
 }
 
+std::string hexadecimal(int key) {
+    char text[16];
+    std::snprintf(text, sizeof text, "0x%08x", static_cast<unsigned>(key));
+    return text;
+}
+
 const char* const not_there = "the process is not there inside";
 
 Rules with_process() {
@@ -43,15 +50,16 @@ TEST_CASE("a process outside is not signalled, stopped, traced, read or changed"
     const Victim victim;
     const auto rules = reckless_rules();
     const Denial outside{"mount", "$1", std::nullopt, ""};
-    hold({"kills", {"hostile", "kill"}, victim.stopped_or_killed(), {}, rules, victim.number()});
-    hold({"stops", {"hostile", "stop"}, victim.stopped_or_killed(), {}, rules, victim.number()});
-    hold({"kills by a pidfd", {"hostile", "kill-by-descriptor"}, victim.stopped_or_killed(), {}, rules, victim.number()});
-    hold({"traces", {"hostile", "ptrace"}, says_ok(), {}, rules, victim.number()});
-    hold({"reads its memory", {"hostile", "memory-of"}, prints_a_secret(), {}, rules, victim.number_and_address()});
+    const Denial process{"namespace", "process $1", std::nullopt, ""};
+    hold({"kills", {"hostile", "kill"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
+    hold({"stops", {"hostile", "stop"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
+    hold({"kills by a pidfd", {"hostile", "kill-by-descriptor"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
+    hold({"traces", {"hostile", "ptrace"}, says_ok(), {process}, rules, victim.number()});
+    hold({"reads its memory", {"hostile", "memory-of"}, prints_a_secret(), {process}, rules, victim.number_and_address()});
     hold({"reads its memory by /proc", {"hostile", "memory-file-of"}, prints_a_secret(), {outside}, rules, victim.file_and_address("mem")});
-    hold({"overwrites its memory", {"hostile", "overwrite-memory-of"}, victim.overwritten(), {}, rules, victim.number_and_address()});
-    hold({"takes its open file", {"hostile", "descriptor-of"}, prints_a_secret(), {}, rules, victim.number_and_descriptor()});
-    hold({"takes its right to open files", {"hostile", "starve"}, victim.limited(), {}, rules, victim.number()});
+    hold({"overwrites its memory", {"hostile", "overwrite-memory-of"}, victim.overwritten(), {process}, rules, victim.number_and_address()});
+    hold({"takes its open file", {"hostile", "descriptor-of"}, prints_a_secret(), {process}, rules, victim.number_and_descriptor()});
+    hold({"takes its right to open files", {"hostile", "starve"}, victim.limited(), {process}, rules, victim.number()});
     hold({"reads its environment", {"sh", "-c", "cat $0"}, says("PATH="), {outside}, rules, victim.file_and_address("environ")});
     hold({"enters its working directory", {"sh", "-c", "cat $0"}, prints_a_secret(), {outside}, rules, victim.file_and_address("cwd/.env")});
 }
@@ -155,21 +163,22 @@ TEST_CASE("services of the user are not reached by their sockets", "[attack][sha
 
 TEST_CASE("abstract sockets, shared memory and queues of programs outside are others inside", "[attack][shared]") {
     const Service service("@treadline-attack-" + std::to_string(::getpid()));
-    hold({"an abstract socket, as X11's", {"hostile", "unix-connect"}, service.reached(), {}, tests_rules(), service.listens()});
+    hold({"an abstract socket, as X11's", {"hostile", "unix-connect"}, service.reached(), {{"namespace", "$1", std::nullopt, ""}}, tests_rules(), service.listens()});
 
     const int key = 0x54520000 + ::getpid();
     const int segment = ::shmget(key, 4096, IPC_CREAT | 0600);
     REQUIRE(segment >= 0);
     void* memory = ::shmat(segment, nullptr, 0);
     std::strcpy(static_cast<char*>(memory), "SECRET segment");
-    hold({"a System V segment", {"hostile", "shared-segment", std::to_string(key)}, prints_a_secret(), {}, reckless_rules()});
+    hold({"a System V segment", {"hostile", "shared-segment", std::to_string(key)}, prints_a_secret(),
+          {{"namespace", "shared memory " + hexadecimal(key), std::nullopt, ""}}, reckless_rules()});
     ::shmdt(memory);
     ::shmctl(segment, IPC_RMID, nullptr);
 
     const std::string name = "/treadline-attack-" + std::to_string(::getpid());
     const int shared = ::shm_open(name.c_str(), O_RDWR | O_CREAT, 0600);
     REQUIRE(::write(shared, "SECRET shared", 13) == 13);
-    hold({"POSIX shared memory", {"hostile", "read", "/dev/shm" + name}, prints_a_secret(), {}});
+    hold({"POSIX shared memory", {"hostile", "read", "/dev/shm" + name}, prints_a_secret(), {{"mount", "/dev/shm" + name, std::nullopt, ""}}});
     ::close(shared);
     ::shm_unlink(name.c_str());
 
@@ -181,7 +190,8 @@ TEST_CASE("abstract sockets, shared memory and queues of programs outside are ot
     for (int i = 0; i < 3; ++i) {
         REQUIRE(::mq_send(queue, "SECRET queue", 12, 0) == 0);
     }
-    hold({"a POSIX queue", {"hostile", "queue", name}, prints_a_secret(), {}, reckless_rules()});
+    hold({"a POSIX queue", {"hostile", "queue", name}, prints_a_secret(),
+          {{"namespace", "message queue " + name, std::nullopt, ""}}, reckless_rules()});
     ::mq_close(queue);
     ::mq_unlink(name.c_str());
 }

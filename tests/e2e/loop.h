@@ -20,7 +20,7 @@ public:
     [[nodiscard]] Finished learn(const std::string& script) const;   // treadline learn -- sh -c SCRIPT
     [[nodiscard]] Finished enforce(const std::string& script) const; // treadline enforce --strict -- sh -c SCRIPT
 
-    // Violations of an enforced run, from --report json.
+    // Violations of an enforced run, from --report json; but for the variables of whoever runs the tests.
     [[nodiscard]] nlohmann::json violations(const std::vector<std::string>& command) const;
 
     // A second checkout of the project, elsewhere, with the same profile.

@@ -57,6 +57,31 @@ SeccompRules listing(std::vector<std::string> names) {
 
 } // namespace
 
+TEST_CASE("calls that reach for a process or a key are looked at unless their arguments mean nothing outside", "[enforcer][seccomp]") {
+    SeccompRules rules = listing({"kill", "tgkill", "prlimit64", "ptrace", "shmget", "mq_open", "pidfd_open", "read"});
+    const Filter plain(rules);
+    rules.watch_reaching = true;
+    const Filter filter(rules);
+    struct Call {
+        long number;
+        std::vector<uint64_t> arguments;
+        uint32_t verdict;
+    };
+    for (const Call& call : {Call{SYS_kill, {4711, 9}, notified}, Call{SYS_kill, {4711, 0}, allowed}, Call{SYS_kill, {0, 9}, allowed},
+                             Call{SYS_kill, {static_cast<uint64_t>(-4711), 15}, notified}, Call{SYS_tgkill, {1, 1, 6}, notified},
+                             Call{SYS_tgkill, {1, 1, 0}, allowed}, Call{SYS_prlimit64, {0, 7}, allowed}, Call{SYS_prlimit64, {4711, 7}, notified},
+                             Call{SYS_ptrace, {0, 0}, allowed}, Call{SYS_ptrace, {7, 4711}, allowed}, Call{SYS_ptrace, {16, 4711}, notified},
+                             Call{SYS_ptrace, {0x4206, 4711}, notified}, Call{SYS_ptrace, {0x4207, 4711}, allowed},
+                             Call{SYS_ptrace, {0x420e, 4711}, allowed}, Call{SYS_shmget, {0, 1}, allowed}, Call{SYS_shmget, {5, 1}, notified},
+                             Call{SYS_mq_open, {1, 1}, notified}, Call{SYS_pidfd_open, {4711}, notified}, Call{SYS_read, {0}, allowed}}) {
+        INFO(call.number << " " << call.arguments[0]);
+        CHECK(filter(call.number, call.arguments) == call.verdict);
+        CHECK(plain(call.number, call.arguments) == allowed);
+    }
+    rules.notify = false;
+    CHECK(Filter(rules)(SYS_kill, {4711, 9}) == allowed);
+}
+
 TEST_CASE("a listed call is allowed, any other is reported", "[enforcer][seccomp]") {
     const Filter filter(listing({"read", "getpid"}));
     CHECK(filter(SYS_read) == allowed);
