@@ -162,6 +162,13 @@ private:
         const bool of_process = first.find_first_not_of("0123456789") == std::string_view::npos ||
                                 first == "self" || first == "thread-self" ||
                                 rule.pattern.extent == Extent::Glob;
+        // Not for root, who could write the kernel's settings in it.
+        const bool own = first == "self" && rule.pattern.extent != Extent::Glob && policy_.variables().get("uid") != "0";
+        if (own && rule.modes.has(Mode::Write)) {
+            held_.rules.push_back({"/proc", Extent::Subtree, Modes(Mode::Write), true, false, rule.text});
+            note(rule, "a program that races the supervisor can write other files of the command's processes, too");
+            return;
+        }
         const auto status = look(rule.pattern.path);
         if (of_process || !status || S_ISLNK(status->st_mode)) {
             note(rule, "not held: files of processes cannot be named before the processes exist");
@@ -241,12 +248,22 @@ private:
         add(rule, std::move(real), extent, directory, S_ISCHR(status.st_mode));
     }
 
-    // The rule for a tree around a missing directory that grants all that `rule` does: the command makes the directory
-    // itself, and a clone or a worktree finds its place empty.
+    // Whether the command may make all that is missing on the way to a directory, and the directory, beginning right in `top`.
+    [[nodiscard]] bool way_may_be_made(const std::string& top, const std::string& directory) const {
+        std::string at = directory;
+        while (!look(at) && policy_.decide(Operation::Create, at).allowed) {
+            at = std::string(parent_path(at));
+        }
+        return at == top;
+    }
+
+    // The rule around a missing directory that grants all that `rule` does: the command makes the directory itself, and a
+    // clone, a worktree or a submodule finds its place empty. For `dir/`, too, Landlock can only grant what lies below.
     [[nodiscard]] const PolicyRule* made_inside(const PolicyRule& rule, const std::string& directory) const {
         for (const PolicyRule& other : policy_.files()) {
             const Pattern& tree = other.pattern;
-            if (tree.extent == Extent::Subtree && tree.path != directory && is_within(directory, tree.path) &&
+            const bool around = tree.extent == Extent::Subtree || (tree.extent == Extent::Names && way_may_be_made(tree.path, directory));
+            if (around && tree.path != directory && is_within(directory, tree.path) &&
                 other.modes.has(Mode::Create) && other.modes.covers(rule.modes)) {
                 return &other;
             }

@@ -271,6 +271,11 @@ result<ok> plan_flat(Plan& plan, const HeldRules& held, const MountView& view, G
     }
     FlatRules flat = flatten(landlock_rules(held, policy, plan.landlock_abi, PrivateDirectories::Withhold), masked, sealed);
     std::erase_if(flat.rules, [](const LandlockRule& rule) { return is_everybodys(rule.path); });
+    for (LandlockRule& rule : flat.rules) {
+        if (rule.path == "/proc") { // the host's, with everybody's processes in it
+            rule.rights &= ~(landlock::write_file | landlock::truncate);
+        }
+    }
     for (std::string& gap : flat.gaps) {
         TRY(gaps.add(std::move(gap)));
     }

@@ -31,6 +31,14 @@ std::string asked_of(const WatchedPath& path) {
     return std::to_string(bits);
 }
 
+// The kernel's own check.
+bool has_unknown_memfd_flags(const seccomp_data& data) {
+    constexpr unsigned sizes = static_cast<unsigned>(MAP_HUGE_MASK) << MAP_HUGE_SHIFT; // one encoding for mmap and this
+    constexpr unsigned known = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | memfd_noexec_seal | memfd_exec;
+    const auto flags = static_cast<unsigned>(data.args[1]);
+    return (flags & ~(known | ((flags & MFD_HUGETLB) != 0 ? sizes : 0))) != 0;
+}
+
 } // namespace
 
 bool watches_reaching(const Plan& plan) {
@@ -50,6 +58,7 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
         if (number >= 0 && number < max_syscall_number && plan.watch_paths && looked_at) {
             watch->watched_[static_cast<size_t>(number)] = name;
         }
+        watch->memfd_listed_ = watch->memfd_listed_ || name == "memfd_create";
         watch->ioctl_listed_ = watch->ioctl_listed_ || (plan.watch_paths && name == "ioctl");
     }
     for (const MountStep& step : plan.mounts) {
@@ -110,6 +119,10 @@ result<ok> Watch::serve(ViolationLog& log) {
         answer(call.id, ENOSYS, 0); // newer than libseccomp: libc has a way without it
         return ok{};
     }
+    if (name == "memfd_create" && memfd_listed_ && has_unknown_memfd_flags(call.data)) {
+        answer(call.id, EINVAL, 0); // a question, which fails by itself
+        return ok{};
+    }
     if (name == "memfd_create" && give_sealed_memfd(call)) {
         return ok{};
     }
@@ -135,7 +148,7 @@ void Watch::audit(const seccomp_notif& call, ViolationLog& log) {
         return;
     }
     const std::string name = native ? syscall_name(call.data.nr) : "";
-    if (name == "memfd_create" && gets_sealed_memfd(call)) {
+    if (name == "memfd_create" && (gets_sealed_memfd(call) || (memfd_listed_ && has_unknown_memfd_flags(call.data)))) {
         return;
     }
     report_refused(call, name.empty() ? "call " + std::to_string(call.data.nr) : name, log);
@@ -143,8 +156,7 @@ void Watch::audit(const seccomp_notif& call, ViolationLog& log) {
 
 bool Watch::gets_sealed_memfd(const seccomp_notif& call) const {
     const auto flags = static_cast<unsigned>(call.data.args[1]);
-    return plan_.memfd_noexec && (flags & ~static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING)) == 0 && plan_.syscalls &&
-           std::find(plan_.syscalls->begin(), plan_.syscalls->end(), "memfd_create") != plan_.syscalls->end();
+    return plan_.memfd_noexec && (flags & ~static_cast<unsigned>(MFD_CLOEXEC | MFD_ALLOW_SEALING)) == 0 && memfd_listed_;
 }
 
 // A program that says nothing about execution gets a memory file that cannot be executed, made here and

@@ -67,6 +67,7 @@ private:
     bool launching_ = true; // the first execve is the launch itself, whether or not a rule allows programs more
     std::vector<std::string> watched_;               // by number, the names of those listed and looked at
     bool ioctl_listed_ = false;
+    bool memfd_listed_ = false;
     std::vector<std::string> writable_;              // subtrees whose links may change under our eyes
     std::set<std::string> mount_points_;             // directories bound onto themselves, which no rmdir can remove
     std::set<std::string> removed_;

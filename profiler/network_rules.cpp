@@ -41,6 +41,7 @@ struct Wanted {
     bool stream = false; // for a contact: by TCP, the only thing a `connect` rule can carry
     EvidenceCounter counter;
 };
+constexpr size_t most_datagram_services = 4; // of one program
 constexpr const char* only_datagrams = "only sent datagrams there, which no rule carries: the sandbox lets TCP out, and lookups";
 // Section and text; the order in which they are written.
 using Rules = std::map<std::pair<Section, std::string>, Wanted>;
@@ -105,11 +106,19 @@ void OneRun::find_listens() {
             }
         }
     }
+    // A program that binds one port after the other draws them, as resolvers do for their questions.
+    std::map<int64_t, std::set<uint16_t>> datagram_ports;
+    for (const SocketAccess& socket : trace_.sockets) {
+        if (socket.protocol == "udp" && socket.operation == "bind" && socket.port != 0) {
+            datagram_ports[socket.process].insert(socket.port);
+        }
+    }
     for (const SocketAccess& socket : trace_.sockets) {
         const bool tcp =
             socket.protocol == "tcp" && (socket.operation == "bind" || socket.operation == "listen");
         // A datagram socket bound to "any port" is a client; only a fixed port is a service.
-        const bool udp = socket.protocol == "udp" && socket.operation == "bind" && socket.port != 0;
+        const bool udp = socket.protocol == "udp" && socket.operation == "bind" && socket.port != 0 &&
+                         datagram_ports[socket.process].size() <= most_datagram_services;
         if (socket.result == 0 && (tcp || udp)) {
             // listen(2) reports the port that is bound; nobody asked for one that no bind(2) named.
             listens[bound.contains(socket.port) ? socket.port : 0].push_back(&socket);

@@ -260,6 +260,7 @@ const Attempts& basic_attempts() {
              const int fd = ::memfd_create("x", MFD_CLOEXEC);
              return fd < 0 ? -1 : long(::write(fd, "x", 1));
          }},
+        {"memory-file-unknown", [](const Words&) { return long(::memfd_create("x", MFD_CLOEXEC | 0x400)); }},
         {"ptrace", [](const Words& w) { return ::ptrace(PTRACE_ATTACH, std::atoi(w[0].c_str()), 0, 0); }},
         {"read-memory", [](const Words& w) { return read_memory(std::atoi(w[0].c_str())); }},
         {"kill", [](const Words& w) { return long(::kill(std::atoi(w[0].c_str()), SIGKILL)); }},

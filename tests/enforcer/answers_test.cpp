@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include <unistd.h>
+
 #include "tests/enforcer/arena.h"
 
 using namespace treadline;
@@ -35,6 +37,22 @@ TEST_CASE("beside a file that may be made, no other name can be", "[enforcer][sa
     arena.answer_refusals = false;
     CHECK(arena.run(rules, {"sh", "-c", "echo y > Makefile"}).about(arena.project("Makefile")).size() == 1);
     CHECK(exists(arena, "Makefile"));
+}
+
+TEST_CASE("a rule for a file of the command's own processes holds for all of them, and for no other file", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    REQUIRE_CAPABILITY(::geteuid() != 0, "an ordinary user: for root nothing in /proc is opened");
+    const std::string rules = "files:\n  /proc/self/oom_score_adj: w\nsyscalls: [\"@base\", \"@file\"]\n";
+    const Held held = answered(rules, "echo 900 > /proc/self/oom_score_adj && sh -c 'echo 910 > /proc/$$/oom_score_adj' && echo 920 > /proc/$$/oom_score_adj && "
+                                      "cat /proc/self/oom_score_adj; echo 5 > /proc/self/clear_refs");
+    INFO(held.error << held.out);
+    CHECK(held.out.find("920\n") != std::string::npos);
+    REQUIRE(held.violations.size() == 1);
+    CHECK(held.violations[0].operation == "write");
+    CHECK(held.violations[0].rule == "/proc/self/clear_refs: w");
+    const Held other = answered("syscalls: [\"@base\", \"@file\"]\n", "echo 900 > /proc/self/oom_score_adj");
+    REQUIRE(other.violations.size() == 1);
+    CHECK(other.violations[0].rule == "/proc/self/oom_score_adj: w");
 }
 
 TEST_CASE("listing one directory lists no other", "[enforcer][sandbox][answers]") {
@@ -129,6 +147,24 @@ TEST_CASE("a rule below a directory that the command makes itself makes nothing 
     CHECK(held.status == 0);
     CHECK(exists(arena, "wt-x/.git"));
     CHECK_FALSE(exists(arena, "sub"));
+}
+
+TEST_CASE("a tree below one that is missing is not made beforehand where names may be made right above", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    Arena arena;
+    arena.answer_refusals = true;
+    arena.write("project/parts/old/kept", "");
+    // As git's submodules: what is missing tells them that they have to be fetched.
+    const std::string rules = "files:\n  ${project}/**: r\n  ${project}/parts/: rwc\n  ${project}/parts/modules/lib/**: rwc\nsyscalls: [\"@base\", \"@file\"]\n";
+    const Held held = arena.run(rules, {"sh", "-c", "[ ! -e parts/modules ] && mkdir parts/modules && mkdir parts/modules/lib && echo x > parts/modules/lib/f"});
+    INFO(held.error << held.out);
+    CHECK(held.status == 0);
+    CHECK(held.violations.empty());
+    CHECK(exists(arena, "parts/modules/lib/f"));
+    CHECK(arena.run(rules, {"sh", "-c", "mkdir parts/modules/other || mkdir parts/old/new"}).violations.size() == 2);
+    // Nothing lets the command make what is in between.
+    const std::string apart = "files:\n  ${project}/**: r\n  ${project}/apart/modules/lib/**: rwc\nsyscalls: [\"@base\", \"@file\"]\n";
+    CHECK(arena.run(apart, {"sh", "-c", "echo x > apart/modules/lib/f"}).status == 0);
 }
 
 TEST_CASE("a run that is refused leaves no directory behind", "[enforcer][sandbox][answers]") {

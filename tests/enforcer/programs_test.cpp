@@ -99,6 +99,10 @@ TEST_CASE("a memory file holds data and is not executed", "[enforcer][sandbox][p
     CHECK(arena.run(writable, {hostile, "memory-exec-asked"}).status == 1);
     const bool sealed = inspect_machine().memfd_noexec;
     CHECK(arena.run(writable, {hostile, "memory-file"}).out == (sealed ? "ok\n" : "EPERM\n"));
+    // What the kernel knows no flag for is a question, and no violation.
+    const Held asked = arena.run(writable, {hostile, "memory-file-unknown"});
+    CHECK(asked.out == "EINVAL\n");
+    CHECK(asked.violations.empty());
 }
 
 TEST_CASE("a program that is not there is a refusal to start", "[enforcer][sandbox][programs]") {

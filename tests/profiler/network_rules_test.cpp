@@ -78,6 +78,20 @@ TEST_CASE("a port the kernel picked is the run's own, too, and only one of that 
     CHECK(section(Section::Connect, "socket 2 connect tcp 127.0.0.1 33127") == Lines{"# 127.0.0.1:33127"});
 }
 
+TEST_CASE("a fixed datagram port is a service, and one after the other are a resolver's", "[profiler][network]") {
+    const auto bound = [](int ports) {
+        std::string text;
+        for (int port = 0; port < ports; ++port) {
+            text += "socket 1 bind udp 0.0.0.0 " + std::to_string(20011 + 7 * port) + "\n";
+        }
+        return text;
+    };
+    CHECK(section(Section::Listen, bound(1)) == Lines{"20011"});
+    CHECK(section(Section::Listen, bound(4)).size() == 4);
+    CHECK(section(Section::Listen, bound(5)).empty());
+    CHECK(section(Section::Listen, bound(5) + "socket 1 bind tcp 127.0.0.1 3000") == Lines{"3000"});
+}
+
 TEST_CASE("ports that differ from run to run are any port", "[profiler][network]") {
     const auto listening = [](int port) {
         return start + "socket 1 bind tcp 127.0.0.1 " + std::to_string(port) +
