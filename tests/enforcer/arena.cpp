@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/syscalls.h"
@@ -112,6 +114,29 @@ Held Arena::run_plan(const Plan& plan, const std::function<void(Sandbox&)>& mean
     }
     held.out = slurp(output);
     return held;
+}
+
+Machine full_machine() {
+    Machine machine;
+    machine.landlock_abi = 7;
+    machine.user_namespaces = true;
+    machine.seccomp_notify = true;
+    machine.seccomp_wait_killable = true;
+    machine.memfd_noexec = true;
+    machine.kernel = "6.18.0";
+    machine.architecture = "x86_64";
+    return machine;
+}
+
+Listener::Listener() : socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size);
+    ::listen(socket.get(), 4);
+    ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
+    port = std::to_string(ntohs(address.sin_port));
 }
 
 bool namespaces_allowed() {

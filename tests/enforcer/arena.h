@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "enforcer/plan.h"
 #include "enforcer/sandbox.h"
 #include "tests/support/support.h"
@@ -52,6 +53,16 @@ private:
 };
 
 inline const std::string hostile = HOSTILE;
+
+// A machine that can hold everything, whatever this one can.
+Machine full_machine();
+
+// A server on the host's loopback, at a port of the kernel's choice.
+struct Listener {
+    Listener();
+    unique_fd socket;
+    std::string port;
+};
 
 // Whether this machine lets an ordinary user make the namespaces.
 bool namespaces_allowed();

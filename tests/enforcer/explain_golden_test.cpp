@@ -7,7 +7,7 @@
 #include "enforcer/plan.h"
 #include "profiles/profile_reader.h"
 #include "profiles/shipped.h"
-#include "tests/support/support.h"
+#include "tests/enforcer/arena.h"
 
 using namespace treadline;
 using namespace treadline::test;
@@ -15,15 +15,9 @@ using namespace treadline::test;
 namespace {
 
 Machine machine_of(const std::string& name) {
-    Machine machine;
-    machine.landlock_abi = 7;
+    Machine machine = full_machine();
     machine.user_namespaces = !name.ends_with("without-namespaces");
     machine.user_namespaces_why = "user namespaces are switched off: run `sudo sysctl user.max_user_namespaces=15000`";
-    machine.seccomp_notify = true;
-    machine.seccomp_wait_killable = true;
-    machine.memfd_noexec = true;
-    machine.kernel = "6.18.0";
-    machine.architecture = "x86_64";
     return machine;
 }
 

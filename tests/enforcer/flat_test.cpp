@@ -49,17 +49,6 @@ bool names(const std::vector<std::string>& gaps, const std::string& words) {
     return std::any_of(gaps.begin(), gaps.end(), [&](const auto& gap) { return gap.find(words) != std::string::npos; });
 }
 
-std::string listening_port(const unique_fd& socket) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size);
-    ::listen(socket.get(), 4);
-    ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    return std::to_string(ntohs(address.sin_port));
-}
-
 const std::string sockets = "syscalls: [\"@base\", \"@network\"]\n";
 
 } // namespace
@@ -117,8 +106,8 @@ TEST_CASE("without namespaces the supervisor's answers keep what Landlock cannot
 TEST_CASE("without namespaces nothing leaves: no connection, no datagram, no local service", "[enforcer][sandbox][flat]") {
     REQUIRE_LANDLOCK(4);
     const Arena arena;
-    const unique_fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const std::string port = listening_port(listener);
+    const Listener listener;
+    const std::string& port = listener.port;
     REQUIRE(run({hostile, "connect", "127.0.0.1", port}).out == "ok\n");
     const Held refused = run_flat(arena, sockets, {hostile, "connect", "127.0.0.1", port});
     CHECK(refused.out == "EACCES\n");

@@ -15,21 +15,6 @@ namespace {
 
 const std::string with_sockets = "syscalls: [\"@base\", \"@network\"]\n";
 
-struct Listener { // on the host's loopback
-    unique_fd socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    std::string port;
-    Listener() {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        ::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size);
-        ::listen(socket.get(), 4);
-        ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
-        port = std::to_string(ntohs(address.sin_port));
-    }
-};
-
 } // namespace
 
 TEST_CASE("the host's loopback is not the sandbox's", "[enforcer][sandbox][network]") {

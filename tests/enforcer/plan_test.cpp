@@ -10,20 +10,9 @@
 
 using namespace treadline;
 using treadline::test::Arena;
+using treadline::test::full_machine;
 
 namespace {
-
-Machine full_machine() {
-    Machine machine;
-    machine.landlock_abi = 7;
-    machine.user_namespaces = true;
-    machine.seccomp_notify = true;
-    machine.seccomp_wait_killable = true;
-    machine.memfd_noexec = true;
-    machine.kernel = "6.18.0";
-    machine.architecture = "x86_64";
-    return machine;
-}
 
 result<Plan> plan_of(const Arena& arena, const std::string& rules, const Machine& machine = full_machine(),
                      CompileOptions options = {}) {
