@@ -48,6 +48,11 @@ void remove_empty_directory(const std::string& path) {
     }
 }
 
+bool mark(const std::string& path) {
+    const std::array<timespec, 2> times = {timespec{placeholder_time, 0}, timespec{placeholder_time, 0}};
+    return ::utimensat(AT_FDCWD, path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 // Below the project or the home, not what leads to them.
 bool may_be_made(const Plan& plan, std::string_view directory) {
     const auto above = [&](const char* variable) {
@@ -87,7 +92,7 @@ bool is_untouched_placeholder(const Placeholder& placeholder) {
 Outside::Outside(Outside&& other) noexcept
     : items_(std::exchange(other.items_, {})), made_(std::exchange(other.made_, {})), lock_(std::move(other.lock_)),
       janitor_socket_(std::move(other.janitor_socket_)), janitor_(std::exchange(other.janitor_, -1)),
-      cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
+      started_(other.started_), cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
 
 // Shared for the run. Nobody holds it exclusively but a run that is about to end, for as long as it tidies up.
 result<ok> Outside::lock_project(const std::string& project) {
@@ -110,14 +115,18 @@ bool Outside::alone() const {
 }
 
 result<ok> Outside::make_missing_directory(const std::string& path, Made& made, uid_t uid, gid_t gid) {
-    if (::mkdir(path.c_str(), 0755) != 0) {
-        return errno == EEXIST ? result<ok>(ok{}) : fail_errno("cannot make the directory '" + path + "'");
+    const bool is_new = ::mkdir(path.c_str(), 0755) == 0;
+    if (!is_new && errno != EEXIST) {
+        return fail_errno("cannot make the directory '" + path + "'");
     }
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         return fail_errno("cannot look at the directory '" + path + "'");
     }
-    made = {status.st_dev, status.st_ino, true, true};
+    if (!is_new && (!S_ISDIR(status.st_mode) || status.st_mtime != placeholder_time)) {
+        return ok{}; // somebody's own
+    }
+    made = {status.st_dev, status.st_ino, true, is_new};
     if (status.st_uid != uid && ::lchown(path.c_str(), uid, gid) != 0) {
         return fail_errno("cannot give away the directory '" + path + "'");
     }
@@ -154,8 +163,7 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, Made& made,
         return fail_errno("cannot look at the placeholder '" + path + "'");
     }
     made = {status.st_dev, status.st_ino, true, is_new};
-    const std::array<timespec, 2> times = {timespec{placeholder_time, 0}, timespec{placeholder_time, 0}};
-    if (is_new && ::utimensat(AT_FDCWD, path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
+    if (is_new && !mark(path)) {
         return fail_errno("cannot mark the placeholder '" + path + "'");
     }
     if (status.st_uid != uid && ::lchown(path.c_str(), uid, gid) != 0) {
@@ -165,6 +173,7 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, Made& made,
 }
 
 void Outside::keep_directory(const std::string& path) {
+    ::utimensat(AT_FDCWD, path.c_str(), nullptr, AT_SYMLINK_NOFOLLOW); // nor does another run take it for one of its own
     for (size_t i = 0; i < made_.size(); ++i) {
         made_[i].ours = made_[i].ours && (items_[i].placeholder || !is_within(path, items_[i].what.path));
     }
@@ -207,8 +216,16 @@ result<ok> Outside::make_all(const Plan& plan) {
     }
     for (size_t i = 0; i < items_.size(); ++i) {
         const Placeholder& what = items_[i].what;
+        made_[i].making = true;
         TRY(items_[i].placeholder ? make_placeholder(what, made_[i], plan.command.uid, plan.command.gid)
                                   : make_missing_directory(what.path, made_[i], plan.command.uid, plan.command.gid));
+        made_[i].making = false;
+    }
+    // When all names in them are there. Once all who know of them are killed, the next run knows them by that.
+    for (size_t i = 0; i < items_.size(); ++i) {
+        if (made_[i].ours && !items_[i].placeholder) {
+            mark(items_[i].what.path);
+        }
     }
     TRY(cgroup_.make(plan));
     return plan.temporary.empty() ? result<ok>(ok{}) : make_temporary(plan);
@@ -278,8 +295,15 @@ bool Outside::remove_made() const {
         const Placeholder& what = items_[i].what;
         const char* path = what.path.c_str();
         struct stat now {};
-        if (!made_[i].ours || ::lstat(path, &now) != 0 || now.st_dev != made_[i].device || now.st_ino != made_[i].inode ||
-            (items_[i].placeholder && !is_untouched_placeholder(what))) {
+        if (::lstat(path, &now) != 0) {
+            continue;
+        }
+        const bool known = made_[i].ours && now.st_dev == made_[i].device && now.st_ino == made_[i].inode &&
+                           (!items_[i].placeholder || is_untouched_placeholder(what));
+        // The janitor was killed before it could say so.
+        const bool just_made = made_[i].making && !made_[i].ours && now.st_ctime >= started_ &&
+                               (items_[i].placeholder ? looks_made(what, now) : S_ISDIR(now.st_mode));
+        if (!known && !just_made) {
             continue;
         }
         if (what.directory) {
@@ -305,6 +329,7 @@ result<ok> Outside::start_janitor(const Plan& plan) {
         }
     }
     auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
+    started_ = ::time(nullptr);
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);

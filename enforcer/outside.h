@@ -8,7 +8,8 @@
 //
 // A process of its own, the janitor, makes all that and outlives the supervisor: at whatever moment that one is killed,
 // somebody knows what there is to take back. Where other runs last, the janitor of one that made something new waits for
-// their end: they need not know of a directory that they found.
+// their end. Where supervisor and janitor are killed together, what was made stays, and the next run of the project that needs
+// it takes it back: placeholders and directories are known by a time of theirs.
 #pragma once
 
 #include <set>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -60,6 +62,7 @@ private:
         ino_t inode = 0;
         bool ours = false;
         bool is_new = false; // not found already made
+        bool making = false; // the janitor is at it
     };
     result<ok> make_missing_directory(const std::string& path, Made& made, uid_t uid, gid_t gid);
     result<ok> make_placeholder(const Placeholder& placeholder, Made& made, uid_t uid, gid_t gid);
@@ -77,6 +80,7 @@ private:
     // The janitor says when it has made everything, or why it could not, and then waits for the other end to close.
     unique_fd janitor_socket_;
     pid_t janitor_ = -1;
+    time_t started_ = 0;
     RunCgroup cgroup_;
     std::string temporary_; // removed with what is in it
 };

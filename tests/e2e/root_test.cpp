@@ -19,27 +19,57 @@ Finished as_user(const std::string& user, const std::string& script) {
 
 } // namespace
 
-TEST_CASE("a profile learned by one user in one clone holds for another user in another", "[e2e][root]") {
+TEST_CASE("profiles learned by one user hold for another user's checkout at another path: npm, C, git, Python, shell", "[e2e][root]") {
     const std::string first = test_user("TREADLINE_TEST_USER");
     const std::string second = test_user("TREADLINE_TEST_OTHER_USER");
     REQUIRE_CAPABILITY(::geteuid() == 0 && !first.empty() && !second.empty(), "root and two test users; tests/run makes them");
-    const std::string project = "set -e; rm -rf ~/clone; mkdir -p ~/clone/test; cd ~/clone; "
-                                "echo '{\"name\":\"d\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"},\"dependencies\":{\"ms\":\"2.1.3\"}}' > package.json; "
-                                "echo \"require('node:test')('ms', () => require('node:assert').equal(require('ms')('1s'), 1000))\" > test/a.test.js; "
-                                "npm install --no-audit --no-fund --silent; ";
-    const Finished learned = as_user(first, project + "treadline learn -- npm test");
-    INFO(learned.out << learned.err);
-    REQUIRE(learned.status == 0);
-    const std::string profile = as_user(first, "cat ~/clone/.treadline/profile.yaml").out;
-    INFO(profile);
-    CHECK(profile.find("/home/" + first) == std::string::npos); // nothing of the learner's home
-    TemporaryDirectory shared;
-    run({"chmod", "755", shared.path()});
-    shared.write("profile.yaml", profile);
-    const Finished enforced = as_user(second, project + "mkdir -p .treadline; cp " + (shared / "profile.yaml") +
-                                                  " .treadline/; treadline enforce --strict -- npm test");
-    INFO(enforced.out << enforced.err);
-    CHECK(enforced.status == 0);
+    struct Project {
+        const char* name;
+        std::string make; // in its empty directory
+        std::string command;
+    };
+    const std::vector<Project> projects = {
+        {"npm",
+         "mkdir test; echo '{\"name\":\"d\",\"version\":\"1.0.0\",\"scripts\":{\"test\":\"node --test\"},\"dependencies\":{\"ms\":\"2.1.3\"}}' > package.json; "
+         "echo \"require('node:test')('ms', () => require('node:assert').equal(require('ms')('1s'), 1000))\" > test/a.test.js; "
+         "npm install --no-audit --no-fund --silent",
+         "npm test"},
+        {"C",
+         "echo 'int two(void);int main(void) { return two() - 2; }' > main.c; echo 'int two(void) { return 2; }' > two.c; "
+         "printf 'app: main.o two.o\\n\\t$(CC) -o $@ $^\\ncheck: app\\n\\t./app\\nclean:\\n\\trm -f app *.o\\n' > Makefile",
+         "make clean check"},
+        {"git",
+         "git init -q -b main .; git config user.name t; git config user.email t@example.org; echo .treadline > .gitignore; "
+         "echo 1 > a; git add -A; git commit -qm first",
+         "sh -c \"set -e; date +%N > a; git commit -qam second; git checkout -q -B side HEAD~; date +%N > b; git add b; "
+         "git commit -qm side; git rebase -q main; git checkout -q main; git merge -q --ff-only side; git log --oneline; git status --short\""},
+        {"Python",
+         "echo 'import json, os, sqlite3, tempfile, pathlib' > tool.py; echo 'with tempfile.NamedTemporaryFile() as f: f.write(bytes(3))' >> tool.py; "
+         "echo 'pathlib.Path(\"out\").mkdir(exist_ok=True)' >> tool.py; echo 'json.dump(sorted(os.listdir(\".\")), open(\"out/names.json\", \"w\"))' >> tool.py",
+         "/usr/bin/python3 tool.py"},
+        {"shell",
+         "mkdir data; for i in 1 2 3 4 5; do echo \"line $i\" > data/$i.txt; done",
+         "sh -c \"find data -name '*.txt' | sort | xargs cat | sed s/line/row/ | awk '{print \\$2}' | sort -n > sum; tar czf data.tgz data; rm data.tgz\""},
+    };
+    for (const Project& project : projects) {
+        const auto script = [&](const std::string& directory, const std::string& then) {
+            return "set -e; rm -rf " + directory + "; mkdir -p " + directory + "; cd " + directory + "; " + project.make + "; " + then;
+        };
+        INFO(project.name);
+        const Finished learned = as_user(first, script("~/clone", "treadline learn -- " + project.command));
+        INFO(learned.out << learned.err);
+        REQUIRE(learned.status == 0);
+        const std::string profile = as_user(first, "cat ~/clone/.treadline/profile.yaml").out;
+        INFO(profile);
+        CHECK(profile.find("/home/" + first) == std::string::npos); // nothing of the learner's home
+        TemporaryDirectory shared;
+        run({"chmod", "755", shared.path()});
+        shared.write("profile.yaml", profile);
+        const Finished enforced =
+            as_user(second, script("~/own/work/tree", "mkdir .treadline; cp " + (shared / "profile.yaml") + " .treadline/; treadline enforce --strict -- " + project.command));
+        INFO(enforced.out << enforced.err);
+        CHECK(enforced.status == 0);
+    }
 }
 
 TEST_CASE("under sudo the command runs as the invoking user, and so is all that is written", "[e2e][root]") {

@@ -34,16 +34,21 @@ size_t processes_running(const std::string& program) {
     return found;
 }
 
-// Of the supervisor's children the one that is pid 1 inside; its janitor is none.
-pid_t init_of(pid_t supervisor) {
+// Of the supervisor's children the one that is pid 1 inside, or the other one.
+pid_t child_of(pid_t supervisor, bool init) {
     const std::string pid = std::to_string(supervisor);
     std::istringstream children(slurp("/proc/" + pid + "/task/" + pid + "/children"));
     for (std::string child; children >> child;) {
-        if (slurp("/proc/" + child + "/status").find("\nNSpid:\t" + child + "\t1\n") != std::string::npos) {
+        const bool first = slurp("/proc/" + child + "/status").find("\nNSpid:\t" + child + "\t1\n") != std::string::npos;
+        if (first == init) {
             return std::atoi(child.c_str());
         }
     }
     return 0;
+}
+
+pid_t init_of(pid_t supervisor) {
+    return child_of(supervisor, true);
 }
 
 template <class Condition> bool comes_true(const Condition& condition) {
@@ -55,36 +60,61 @@ template <class Condition> bool comes_true(const Condition& condition) {
 
 } // namespace
 
-TEST_CASE("a storm of kills over supervisors and inits leaves no process, mount, placeholder or file", "[enforcer][sandbox][leftovers]") {
+TEST_CASE("a storm of kills over supervisors, inits and janitors leaves no process, mount, placeholder or file", "[enforcer][sandbox][leftovers]") {
     REQUIRE_NAMESPACES();
     const Arena arena;
     const std::string daemon = arena.write("project/daemon", slurp(hostile), 0755); // its copies are told apart by their program
     const auto names = names_in(arena.project());
     const std::string mounts = slurp("/proc/self/mountinfo");
-    constexpr int runs = 24;
-    std::vector<pid_t> supervisors;
-    for (int i = 0; i < runs; ++i) {
-        const pid_t supervisor = ::fork();
-        if (supervisor == 0) {
-            arena.run("files:\n  ${project}/**: rwcx\nsyscalls: [\"@base\", \"@file\", \"@process\"]\n",
-                      {"sh", "-c", daemon + " haunt /dev/null; exec " + daemon + " spin 30"});
-            ::_exit(0);
+    const std::string rules = "files:\n  ${project}/**: rwcx\nsyscalls: [\"@base\", \"@file\", \"@process\"]\n";
+    enum : int { Supervisors, Inits, Janitors, SupervisorsWithJanitors, Kinds };
+    for (int kind = 0; kind < Kinds; ++kind) {
+        constexpr int runs = 12;
+        std::vector<pid_t> supervisors;
+        for (int i = 0; i < runs; ++i) {
+            const pid_t supervisor = ::fork();
+            if (supervisor == 0) {
+                arena.run(rules, {"sh", "-c", daemon + " haunt /dev/null; exec " + daemon + " spin 30"});
+                ::_exit(0);
+            }
+            supervisors.push_back(supervisor);
+            ::usleep(static_cast<useconds_t>(i * 7919 % 40'000)); // so that all moments of a start and a run are met
+            const pid_t victim = supervisors[static_cast<size_t>(i / 2)];
+            const pid_t child = kind == Supervisors ? 0 : child_of(victim, kind == Inits);
+            if (child > 0 && kind == SupervisorsWithJanitors) {
+                ::kill(victim, SIGSTOP); // it takes nothing back in between
+            }
+            ::kill(child > 0 ? child : victim, SIGKILL);
+            if (kind == SupervisorsWithJanitors) {
+                ::kill(victim, SIGKILL);
+            }
         }
-        supervisors.push_back(supervisor);
-        ::usleep(static_cast<useconds_t>(i * 7919 % 40'000)); // so that all moments of a start and a run are met
-        const pid_t victim = supervisors[static_cast<size_t>(i / 2)];
-        const pid_t init = i % 4 < 2 ? 0 : init_of(victim);
-        ::kill(init > 0 ? init : victim, SIGKILL);
+        INFO("kind " << kind);
+        for (const pid_t supervisor : supervisors) {
+            const pid_t janitor = kind == SupervisorsWithJanitors ? child_of(supervisor, false) : 0;
+            if (janitor > 0) {
+                ::kill(janitor, SIGKILL);
+            }
+            if (kind == Janitors) { // the supervisor takes back alone
+                pid_t init = 0;
+                bool ended = false;
+                comes_true([&] { return (init = init_of(supervisor)) > 0 || (ended = ::waitpid(supervisor, nullptr, WNOHANG) != 0); });
+                if (!ended && init > 0) {
+                    ::kill(init, SIGKILL);
+                }
+            } else {
+                ::kill(supervisor, SIGKILL);
+            }
+            ::waitpid(supervisor, nullptr, 0);
+        }
+        CHECK(comes_true([&] { return processes_running(daemon) == 0; }));
+        if (kind == SupervisorsWithJanitors) { // nobody is left who knows; the next run is told by what it finds
+            CHECK(arena.run(rules, {"true"}).status == 0);
+        }
+        comes_true([&] { return names_in(arena.project()) == names; });
+        CHECK(names_in(arena.project()) == names);
+        CHECK(slurp("/proc/self/mountinfo") == mounts);
     }
-    CHECK(comes_true([&] { return processes_running(daemon) > 0; }));
-    for (const pid_t supervisor : supervisors) {
-        ::kill(supervisor, SIGKILL);
-        ::waitpid(supervisor, nullptr, 0);
-    }
-    CHECK(comes_true([&] { return processes_running(daemon) == 0; }));
-    comes_true([&] { return names_in(arena.project()) == names; });
-    CHECK(names_in(arena.project()) == names);
-    CHECK(slurp("/proc/self/mountinfo") == mounts);
 }
 
 TEST_CASE("a directory that a killed run made stays for a run that found it, and goes with that one", "[enforcer][sandbox][leftovers]") {
