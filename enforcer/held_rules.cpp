@@ -12,6 +12,7 @@
 
 #include "base/path.h"
 #include "base/syscalls.h"
+#include "enforcer/outside.h"
 
 namespace treadline {
 namespace {
@@ -238,6 +239,9 @@ private:
             collect_links(written, held_.links);
         }
         const bool directory = S_ISDIR(status.st_mode);
+        if (directory && extent != Extent::Exact && rule.modes.has(Mode::Create) && is_made_directory(status)) {
+            held_.make_directories.push_back(real); // another run's, which may be gone when this one starts
+        }
         if (!directory && extent != Extent::Exact) {
             note(rule, "is no directory; held as the file itself");
             extent = Extent::Exact;
@@ -287,8 +291,9 @@ private:
             }
             return;
         }
+        const std::string& project = policy_.variables().get("project"); // the host's, wherever it lies
         for (const PolicyEntry& entry : policy_.private_directories()) {
-            if (is_within(path, entry.pattern.path) && entry.pattern.path == policy_.variables().get("tmp")) {
+            if ((project.empty() || !is_within(path, project)) && is_within(path, entry.pattern.path) && entry.pattern.path == policy_.variables().get("tmp")) {
                 return; // the private directory grants it already
             }
         }

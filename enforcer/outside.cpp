@@ -48,9 +48,16 @@ void remove_empty_directory(const std::string& path) {
     }
 }
 
-bool mark(const std::string& path) {
+// While something is being made it has this bit, which means nothing where we make things. So what a janitor was at when it
+// was killed is known, too.
+constexpr mode_t unfinished = S_ISVTX;
+
+// Gives it its time and its mode, whatever the path leads to by now.
+bool finish(const std::string& path, mode_t mode) {
+    const unique_fd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    const std::string by_descriptor = "/proc/self/fd/" + std::to_string(file.get());
     const std::array<timespec, 2> times = {timespec{placeholder_time, 0}, timespec{placeholder_time, 0}};
-    return ::utimensat(AT_FDCWD, path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) == 0;
+    return file && ::utimensat(AT_FDCWD, by_descriptor.c_str(), times.data(), 0) == 0 && ::chmod(by_descriptor.c_str(), mode) == 0;
 }
 
 // Below the project or the home, not what leads to them.
@@ -76,23 +83,23 @@ bool looks_made(const Placeholder& placeholder, const struct stat& status) {
 
 bool is_untouched_placeholder(const Placeholder& placeholder) {
     struct stat status {};
-    // What another run is just making gets its time a moment after its name; on a busy machine that moment is long.
-    for (int waited_ms = 0; ::lstat(placeholder.path.c_str(), &status) == 0 && looks_made(placeholder, status); ++waited_ms) {
-        if (status.st_mtime == placeholder_time) {
-            return !placeholder.content || static_cast<size_t>(status.st_size) == placeholder.content->size();
-        }
-        if (waited_ms == 500 || ::time(nullptr) - status.st_ctime > 1) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (::lstat(placeholder.path.c_str(), &status) != 0 || !looks_made(placeholder, status)) {
+        return false;
     }
-    return false;
+    return (status.st_mode & unfinished) != 0 ||
+           (status.st_mtime == placeholder_time &&
+            (!placeholder.content || static_cast<size_t>(status.st_size) == placeholder.content->size()));
+}
+
+bool is_made_directory(const struct stat& status) {
+    return S_ISDIR(status.st_mode) &&
+           (status.st_mtime == placeholder_time || ((status.st_mode & unfinished) != 0 && (status.st_mode & 0022U) == 0));
 }
 
 Outside::Outside(Outside&& other) noexcept
     : items_(std::exchange(other.items_, {})), made_(std::exchange(other.made_, {})), lock_(std::move(other.lock_)),
       janitor_socket_(std::move(other.janitor_socket_)), janitor_(std::exchange(other.janitor_, -1)),
-      started_(other.started_), cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
+      cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
 
 // Shared for the run. Nobody holds it exclusively but a run that is about to end, for as long as it tidies up.
 result<ok> Outside::lock_project(const std::string& project) {
@@ -115,7 +122,7 @@ bool Outside::alone() const {
 }
 
 result<ok> Outside::make_missing_directory(const std::string& path, Made& made, uid_t uid, gid_t gid) {
-    const bool is_new = ::mkdir(path.c_str(), 0755) == 0;
+    const bool is_new = ::mkdir(path.c_str(), unfinished | 0755) == 0;
     if (!is_new && errno != EEXIST) {
         return fail_errno("cannot make the directory '" + path + "'");
     }
@@ -123,7 +130,7 @@ result<ok> Outside::make_missing_directory(const std::string& path, Made& made, 
     if (::lstat(path.c_str(), &status) != 0) {
         return fail_errno("cannot look at the directory '" + path + "'");
     }
-    if (!is_new && (!S_ISDIR(status.st_mode) || status.st_mtime != placeholder_time)) {
+    if (!is_new && !is_made_directory(status)) {
         return ok{}; // somebody's own
     }
     made = {status.st_dev, status.st_ino, true, is_new};
@@ -135,14 +142,14 @@ result<ok> Outside::make_missing_directory(const std::string& path, Made& made, 
 
 result<ok> Outside::make_placeholder(const Placeholder& placeholder, Made& made, uid_t uid, gid_t gid) {
     const std::string& path = placeholder.path;
+    // What git expects is for all who use the repository; another's content may be private.
+    const bool public_content = placeholder.content && path.find("/.git/") != std::string::npos;
+    const mode_t mode = placeholder.directory ? 0700 : public_content ? 0644 : 0600;
     bool is_new = false;
     if (placeholder.directory) {
-        is_new = ::mkdir(path.c_str(), 0700) == 0;
+        is_new = ::mkdir(path.c_str(), unfinished | mode) == 0;
     } else if (placeholder.content) {
-        // What git expects is for all who use the repository; another's content may be private.
-        const mode_t mode = path.find("/.git/") == std::string::npos ? 0600 : 0644;
-        const unique_fd file(
-            ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+        const unique_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, unfinished | mode));
         is_new = file.valid();
         if (is_new) {
             TRY(sys::write_all(file.get(), *placeholder.content));
@@ -150,7 +157,7 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, Made& made,
     } else {
         // A socket that nobody listens on: git, and most of what walks a tree, passes over one, so a run that
         // adds all files to a commit does not add placeholders.
-        is_new = ::mknod(path.c_str(), S_IFSOCK | 0600, 0) == 0;
+        is_new = ::mknod(path.c_str(), S_IFSOCK | unfinished | mode, 0) == 0;
     }
     if (!is_new && errno != EEXIST) {
         return fail_errno("cannot make the placeholder '" + path + "'");
@@ -162,8 +169,14 @@ result<ok> Outside::make_placeholder(const Placeholder& placeholder, Made& made,
     if (::lstat(path.c_str(), &status) != 0) {
         return fail_errno("cannot look at the placeholder '" + path + "'");
     }
+    if (!is_new && (status.st_mode & unfinished) != 0) { // another run is at it, or was killed; both may finish it
+        const unique_fd file(placeholder.content ? ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1);
+        if (file) {
+            TRY(sys::write_all(file.get(), *placeholder.content));
+        }
+    }
     made = {status.st_dev, status.st_ino, true, is_new};
-    if (is_new && !mark(path)) {
+    if ((is_new || (status.st_mode & unfinished) != 0) && !finish(path, mode)) {
         return fail_errno("cannot mark the placeholder '" + path + "'");
     }
     if (status.st_uid != uid && ::lchown(path.c_str(), uid, gid) != 0) {
@@ -223,8 +236,8 @@ result<ok> Outside::make_all(const Plan& plan) {
     }
     // When all names in them are there. Once all who know of them are killed, the next run knows them by that.
     for (size_t i = 0; i < items_.size(); ++i) {
-        if (made_[i].ours && !items_[i].placeholder) {
-            mark(items_[i].what.path);
+        if (made_[i].ours && !items_[i].placeholder && !finish(items_[i].what.path, 0755)) {
+            return fail_errno("cannot mark the directory '" + items_[i].what.path + "'");
         }
     }
     TRY(cgroup_.make(plan));
@@ -301,8 +314,8 @@ bool Outside::remove_made() const {
         const bool known = made_[i].ours && now.st_dev == made_[i].device && now.st_ino == made_[i].inode &&
                            (!items_[i].placeholder || is_untouched_placeholder(what));
         // The janitor was killed before it could say so.
-        const bool just_made = made_[i].making && !made_[i].ours && now.st_ctime >= started_ &&
-                               (items_[i].placeholder ? looks_made(what, now) : S_ISDIR(now.st_mode));
+        const bool just_made = made_[i].making && !made_[i].ours && (now.st_mode & unfinished) != 0 &&
+                               (items_[i].placeholder ? looks_made(what, now) : is_made_directory(now));
         if (!known && !just_made) {
             continue;
         }
@@ -329,7 +342,6 @@ result<ok> Outside::start_janitor(const Plan& plan) {
         }
     }
     auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
-    started_ = ::time(nullptr);
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
@@ -365,6 +377,18 @@ void Outside::be_janitor(const Plan& plan, int socket) {
     cgroup_.remove();
     remove_made_with_others();
     ::_exit(0);
+}
+
+// It was killed, and other runs last.
+void Outside::finish_without_janitor() const {
+    if (::fork() == 0) {
+        ::setsid();
+        ::dup2(lock_.get(), 0);
+        ::syscall(SYS_close_range, 1U, static_cast<unsigned>(lock_.get()) - 1U, 0U);
+        ::syscall(SYS_close_range, static_cast<unsigned>(lock_.get()) + 1U, ~0U, 0U);
+        remove_made_with_others();
+        ::_exit(0);
+    }
 }
 
 // The one that is alone first may be the one that made the directory in which what others made still lies.
@@ -403,7 +427,9 @@ Outside::~Outside() {
     cgroup_.remove();
     const bool done = remove_made() && !others_keep_made();
     janitor_socket_.reset();
-    if (janitor_ > 0 && done) { // else it may wait for other runs, and we do not
+    if (janitor_ > 0 && !done && ::waitpid(janitor_, nullptr, WNOHANG) == janitor_) {
+        finish_without_janitor();
+    } else if (janitor_ > 0 && done) { // else it may wait for other runs, and we do not
         while (::waitpid(janitor_, nullptr, 0) < 0 && errno == EINTR) {
         }
     }

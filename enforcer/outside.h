@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/stat.h>
 #include <sys/types.h>
-#include <time.h>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -29,6 +29,9 @@ namespace treadline {
 
 // Whether what is at `placeholder.path` is one that Treadline made and nobody has changed since.
 bool is_untouched_placeholder(const Placeholder& placeholder);
+
+// Whether it is a directory that a run made outside and nobody has put anything into since: it may be taken back at any time.
+bool is_made_directory(const struct stat& status);
 
 class Outside {
 public:
@@ -73,6 +76,7 @@ private:
     [[nodiscard]] bool others_keep_made() const;
     bool remove_made() const; // false: not alone
     void remove_made_with_others() const;
+    void finish_without_janitor() const;
 
     std::vector<Item> items_; // what lies in another comes after it
     std::span<Made> made_;
@@ -80,7 +84,6 @@ private:
     // The janitor says when it has made everything, or why it could not, and then waits for the other end to close.
     unique_fd janitor_socket_;
     pid_t janitor_ = -1;
-    time_t started_ = 0;
     RunCgroup cgroup_;
     std::string temporary_; // removed with what is in it
 };

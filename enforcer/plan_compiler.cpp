@@ -18,6 +18,7 @@
 #include "enforcer/landlock_ruleset.h"
 #include "enforcer/machine_gaps.h"
 #include "enforcer/mount_view.h"
+#include "enforcer/outside.h"
 #include "enforcer/plan.h"
 #include "enforcer/self_test.h"
 #include "profiles/environment_names.h"
@@ -180,7 +181,7 @@ std::vector<std::string> with_missing_parents(const std::vector<std::string>& di
     std::set<std::string> all;
     for (const std::string& directory : directories) {
         struct stat status {};
-        for (std::string at = directory; ::lstat(at.c_str(), &status) != 0; at = std::string(parent_path(at))) {
+        for (std::string at = directory; ::lstat(at.c_str(), &status) != 0 || is_made_directory(status); at = std::string(parent_path(at))) {
             all.insert(at);
         }
     }

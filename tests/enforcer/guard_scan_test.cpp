@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
 #include <catch2/catch_test_macros.hpp>
 #include <fcntl.h>
@@ -191,15 +190,15 @@ TEST_CASE("a placeholder that another run is just making is one, a new directory
     const Placeholder placeholder{arena.project() + "/.helix", true, "guard: an editor", {}};
     REQUIRE(::mkdir(placeholder.path.c_str(), 0700) == 0);
     CHECK_FALSE(is_untouched_placeholder(placeholder));
-    REQUIRE(::rmdir(placeholder.path.c_str()) == 0);
-    REQUIRE(::mkdir(placeholder.path.c_str(), 0700) == 0);
-    std::thread other_run([&] {
-        const timespec mark{0x54524144, 0}; // as enforcer/outside.cpp has it
-        const timespec times[] = {mark, mark};
-        ::utimensat(AT_FDCWD, placeholder.path.c_str(), times, AT_SYMLINK_NOFOLLOW);
-    });
+    REQUIRE(::chmod(placeholder.path.c_str(), S_ISVTX | 0700) == 0); // as enforcer/outside.cpp makes it
     CHECK(is_untouched_placeholder(placeholder));
-    other_run.join();
+    const timespec mark{0x54524144, 0};
+    const timespec times[] = {mark, mark};
+    REQUIRE(::utimensat(AT_FDCWD, placeholder.path.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0);
+    REQUIRE(::chmod(placeholder.path.c_str(), 0700) == 0);
+    CHECK(is_untouched_placeholder(placeholder));
+    REQUIRE(::mkdir((placeholder.path + "/own").c_str(), 0700) == 0);
+    CHECK_FALSE(is_untouched_placeholder(placeholder));
 }
 
 TEST_CASE("a tree too large to search is said, never passed over", "[enforcer][guards]") {

@@ -154,7 +154,7 @@ TEST_CASE("many runs of one project at once leave none of the directories that e
         return names;
     };
     const auto before = everything();
-    const std::string rules = "files:\n  ${project}/**: rwc\n  ${project}/made/deep/**: rwc\n";
+    const std::string rules = "files:\n  ${project}/**: r\n  ${project}/.git/**: rwc\n  ${project}/made/deep/**: rwc\n";
     const auto command_of = [](size_t run) -> std::vector<std::string> {
         const std::string own = "made/deep/" + std::to_string(run);
         return run % 2 == 0 ? std::vector<std::string>{"true"} : std::vector<std::string>{"sh", "-c", ": > " + own + " && rm " + own};
