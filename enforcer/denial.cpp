@@ -351,7 +351,13 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
     if ((plan.audit || plan.flat) && decision.allowed) {
         return {};
     }
-    return {violation_of(decision, "egress", "connect", object)};
+    Violation violation = violation_of(decision, "egress", "connect", object);
+    constexpr uint16_t domain = 53; // lookups are the exception
+    if (plan.network == NetworkMode::None && !plan.flat && !plan.audit && port != domain && socket_type(task, asked.descriptor) == SOCK_DGRAM) {
+        violation.rule.clear();
+        violation.reason = "it would go there by datagrams, which no rule carries";
+    }
+    return {violation};
 }
 
 namespace {

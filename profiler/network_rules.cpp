@@ -42,7 +42,6 @@ struct Wanted {
     EvidenceCounter counter;
 };
 constexpr size_t most_datagram_services = 4; // of one program
-constexpr const char* only_datagrams = "only sent datagrams there, which no rule carries: the sandbox lets TCP out, and lookups";
 // Section and text; the order in which they are written.
 using Rules = std::map<std::pair<Section, std::string>, Wanted>;
 

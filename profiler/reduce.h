@@ -55,6 +55,10 @@ enum class Section : uint8_t { Files, Private, Connect, Listen, Unix, Syscalls, 
 // that an enforced run refuses it, too, is nothing new.
 inline constexpr std::string_view refused_while_learning = ", refused while learning";
 
+// The reason of a withheld host that runs sent nothing but datagrams to.
+inline constexpr std::string_view only_datagrams =
+    "only sent datagrams there, which no rule carries: the sandbox lets TCP out, and lookups";
+
 struct ProposedRule {
     Section section = Section::Files;
     std::string text; // the line for its section: "${project}/**: r", "socket", "3000"; not quoted for YAML

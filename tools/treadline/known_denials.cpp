@@ -78,6 +78,13 @@ void KnownDenials::note(Violation& violation) const {
         refused_->decide(*operation, violation.object).allowed) {
         violation.expected = "learning saw it refused, too, and the profile withholds the rule";
     }
+    // Learning withholds such hosts; here, too, no rule would do, and what is not listed there is a finding.
+    const bool datagrams = violation.layer == "egress" && violation.rule.empty();
+    if (datagrams && std::any_of(withheld_.begin(), withheld_.end(), [&](const WithheldLine& line) {
+            return line.reason.find(only_datagrams) != std::string::npos && line.rule == yaml_scalar(violation.object, YamlContext::Block);
+        })) {
+        violation.expected = "learning saw it, too: datagrams, which no rule carries";
+    }
     if (violation.line != 0) {
         return;
     }
