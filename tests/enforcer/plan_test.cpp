@@ -2,6 +2,8 @@
 #include <filesystem>
 
 #include <catch2/catch_test_macros.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "enforcer/landlock_ruleset.h"
@@ -49,6 +51,24 @@ constexpr uint64_t make = landlock::make_reg | landlock::make_dir | landlock::ma
                           landlock::refer;
 
 } // namespace
+
+TEST_CASE("a directory that another run made counts as missing until somebody has put something into it", "[enforcer][plan]") {
+    const Arena arena;
+    const std::string rules = "files:\n  ${project}/**: r\n  ${project}/made/**: rwc\n";
+    const std::string made = arena.project("made");
+    const auto makes = [&] { return plan_of(arena, rules).value().make_directories; };
+    CHECK(makes() == std::vector<std::string>{made});
+    std::filesystem::create_directory(made);
+    CHECK(makes().empty()); // somebody's own
+    std::filesystem::permissions(made, std::filesystem::perms::sticky_bit, std::filesystem::perm_options::add);
+    CHECK(makes() == std::vector<std::string>{made}); // in the making
+    std::filesystem::permissions(made, std::filesystem::perms::sticky_bit, std::filesystem::perm_options::remove);
+    const timespec times[2] = {{0x54524144, 0}, {0x54524144, 0}};
+    REQUIRE(::utimensat(AT_FDCWD, made.c_str(), times, 0) == 0);
+    CHECK(makes() == std::vector<std::string>{made});
+    arena.write("project/made/file", "");
+    CHECK(makes().empty());
+}
 
 TEST_CASE("a read-only project with one writable directory compiles to two binds", "[enforcer][plan]") {
     const Arena arena;
