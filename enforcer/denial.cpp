@@ -19,6 +19,7 @@
 
 #include "base/path.h"
 #include "enforcer/held_rules.h"
+#include "enforcer/missing_defs.h"
 #include "enforcer/outside_denial.h"
 #include "enforcer/own_rights.h"
 #include "enforcer/seccomp_filter.h"
@@ -139,7 +140,10 @@ bool is_loopback(const sockaddr_storage& address) {
 // The type of the task's socket; 0 if it cannot be known (a thread that is no leader has no pidfd
 // before 6.9).
 int socket_type(pid_t task, int descriptor) {
-    const unique_fd process(static_cast<int>(::syscall(SYS_pidfd_open, task, 0)));
+    unique_fd process(static_cast<int>(::syscall(SYS_pidfd_open, task, 0)));
+    if (!process) {
+        process = unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, task, pidfd_thread)));
+    }
     const unique_fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0)));
     int type = 0;
     socklen_t size = sizeof type;

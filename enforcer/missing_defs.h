@@ -57,6 +57,9 @@ struct NetPort { // struct landlock_net_port_attr
 inline constexpr unsigned long seccomp_notif_set_flags = SECCOMP_IOW(4, uint64_t);
 inline constexpr uint64_t seccomp_notif_sync_wake_up = 1;
 
+// linux/pidfd.h, Linux 6.9: of a thread that does not lead its process.
+inline constexpr unsigned pidfd_thread = 0200;
+
 // linux/memfd.h, Linux 6.3.
 inline constexpr unsigned memfd_noexec_seal = 0x0008U;
 inline constexpr unsigned memfd_exec = 0x0010U;
