@@ -185,10 +185,9 @@ void install_filter(const ChildPlan& plan) {
 }
 
 constexpr int init_socket = 0; // in init's descriptor table
-constexpr int init_moves = 1;
 
-// Pid 1: reaps, reports, and kills what is left. Not dumpable, so that nothing inside may trace it or read its memory;
-// signals from inside do not reach it.
+// Pid 1: reaps, reports, and by its exit lets the kernel kill what is left. Not dumpable, so that nothing
+// inside may trace it or read its memory; signals from inside do not reach it.
 [[noreturn]] void run_init(const ChildPlan& plan) {
     int pidfd = -1;
     const int ruleset = make_ruleset(plan);
@@ -206,12 +205,8 @@ constexpr int init_moves = 1;
     if (!send_message(plan.socket, 'P', pidfd)) {
         die(plan, ChildStep::Report);
     }
-    // Only these are kept: as 0 and 1.
-    const int socket = ::fcntl(plan.socket, F_DUPFD_CLOEXEC, 2);
-    const int moves = ::fcntl(plan.moves, F_DUPFD_CLOEXEC, 2);
-    ::dup2(socket, init_socket);
-    ::dup2(moves >= 0 ? moves : socket, init_moves);
-    ::syscall(SYS_close_range, 2U, ~0U, 0U);
+    ::dup2(plan.socket, init_socket);
+    ::syscall(SYS_close_range, 1U, ~0U, 0U); // nothing else is kept
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     sigset_t all;
     ::sigfillset(&all);
@@ -233,17 +228,6 @@ constexpr int init_moves = 1;
             continue;
         }
         plan.status->wait_status = status;
-        // What the kernel does at init's exit, done before it. No fork slips through: one that is under way sees the signal
-        // and fails. Then the kernel takes apart the mount namespace and the watch for moves, and waits, for up to some
-        // hundredths of a second, until no processor looks at them any more: when the supervisor has let go of them, so
-        // that nobody waits with us.
-        ::kill(-1, SIGKILL);
-        while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
-        }
-        send_message(init_socket, 'E', -1);
-        char none = 0;
-        while (::read(init_socket, &none, 1) < 0 && errno == EINTR) {
-        }
         ::_exit(0);
     }
 }

@@ -106,12 +106,11 @@ struct ChildPlan {
           argv(SharedAllocator<char*>(memory)), environment(SharedAllocator<char*>(memory)) {}
 
     ChildStatus* status = nullptr;
-    // To the supervisor: 'P' + pidfd, 'R' ready, 'S' stopped, 'E' ended; from it: 'P' the plan is there, 'G' go.
+    // To the supervisor: 'P' + pidfd, 'R' ready, 'S' stopped; from it: 'P' the plan is there, 'G' go.
     int socket = -1;
     int peer =
         -1; // the supervisor's end, inherited and closed at once: its closing means the supervisor died
     int exec_pipe = -1; // write end; closed by a successful execve
-    int moves = -1;     // GuardWatch's: init keeps it to the end (child.cpp)
     sigset_t signal_mask{};
     pid_t supervisor = 0;
 

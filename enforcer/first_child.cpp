@@ -8,7 +8,6 @@
 
 #include <grp.h>
 #include <pwd.h>
-#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,8 +79,6 @@ result<FirstChild> FirstChild::start(const FirstChildPlan& begun) {
     plan.socket = sockets.second.get();
     plan.peer = sockets.first.get();
     plan.exec_pipe = pipe.second.get();
-    first.moves_ = unique_fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    plan.moves = first.moves_.get();
     const pid_t pid = start_child(plan);
     if (pid < 0) {
         return fail_errno("cannot start a process in new namespaces");
@@ -95,15 +92,11 @@ result<FirstChild> FirstChild::start(const FirstChildPlan& begun) {
 
 FirstChild::FirstChild(FirstChild&& other) noexcept
     : begun_(other.begun_), memory_(std::move(other.memory_)), gate_(std::move(other.gate_)), plan_(std::exchange(other.plan_, nullptr)),
-      socket_(std::move(other.socket_)), exec_pipe_(std::move(other.exec_pipe_)), moves_(std::move(other.moves_)), pid_(std::exchange(other.pid_, -1)),
-      pidfd_(std::move(other.pidfd_)), leave_(other.leave_) {}
+      socket_(std::move(other.socket_)), exec_pipe_(std::move(other.exec_pipe_)), pid_(std::exchange(other.pid_, -1)),
+      pidfd_(std::move(other.pidfd_)) {}
 
 FirstChild::~FirstChild() {
-    if (!leave_) {
-        end();
-    } else if (pid_ > 0) {
-        ::waitpid(pid_, nullptr, WNOHANG);
-    }
+    end();
 }
 
 void FirstChild::end() {

@@ -44,14 +44,11 @@ public:
     [[nodiscard]] int pidfd() const { return pidfd_.get(); }
     unique_fd take_socket() { return std::move(socket_); }
     unique_fd take_exec_pipe() { return std::move(exec_pipe_); } // read end
-    unique_fd take_moves() { return std::move(moves_); }         // for GuardWatch; none where that cannot be had
 
     void kill() const;
     void end(); // kills and reaps it
     // How it changed, as wait(2) gives it, if it stopped or ended since the last call.
     std::optional<int> changed();
-    // It is ending by itself, and nobody need wait for it. Should that take longer than we do, our parent reaps it.
-    void leave() { leave_ = true; }
 
 private:
     FirstChild(const FirstChildPlan& begun, SharedMemory memory, SignalGate gate)
@@ -63,10 +60,8 @@ private:
     ChildPlan* plan_ = nullptr;
     unique_fd socket_;
     unique_fd exec_pipe_;
-    unique_fd moves_;
     pid_t pid_ = -1; // until it is reaped
     unique_fd pidfd_;
-    bool leave_ = false;
 };
 
 } // namespace treadline

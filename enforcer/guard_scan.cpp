@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "base/unique_fd.h"
 #include "enforcer/held_rules.h"
 #include "enforcer/outside.h"
 
@@ -273,16 +274,18 @@ private:
                 inodes.try_emplace({status->st_dev, status->st_ino}, OtherName{path, masked});
             }
         };
-        // Most places lie in a few directories, and many of those are not there.
-        std::map<std::string, bool, std::less<>> parents;
+        // Most places lie in a few directories, and many of those are not there. The way to one is walked once.
+        std::map<std::string, unique_fd, std::less<>> parents;
         const auto look_in_parent = [&](const std::string& path) {
             const std::string_view parent = parent_path(path);
             auto known = parents.find(parent);
             if (known == parents.end()) {
                 const std::string directory(parent);
-                known = parents.emplace(directory, look(directory).has_value()).first;
+                known = parents.emplace(directory, ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)).first;
             }
-            return known->second ? look(path) : std::nullopt;
+            struct stat status {};
+            const bool there = known->second && ::fstatat(known->second.get(), path.c_str() + path.rfind('/') + 1, &status, AT_SYMLINK_NOFOLLOW) == 0;
+            return there ? std::optional(status) : std::nullopt;
         };
         const auto note_all = [&](const std::string& path, bool masked) {
             const auto status = look_in_parent(path);

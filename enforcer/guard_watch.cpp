@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <utility>
 
 #include <sys/inotify.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/syscalls.h"
@@ -54,17 +56,48 @@ result<std::map<std::string, int>> read_mounts(int fd) {
     return mounts;
 }
 
+// Has them closed by the kernel, in a thread of its own where it has one for that (Linux 6.10): they are sent in a socket to
+// that very socket, where nobody can receive them, and what such circles hold is collected (net/unix/garbage.c). Where that
+// does not work they are closed here.
+void close_aside(unique_fd first, unique_fd second) {
+    auto sockets = sys::socketpair(SOCK_STREAM);
+    if (!sockets) {
+        return;
+    }
+    std::array<int, 3> fds = {sockets->second.get(), first.get(), second.get()};
+    const size_t count = second ? 3 : 2;
+    char byte = 0;
+    iovec part{&byte, 1};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fds)> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    std::memcpy(CMSG_DATA(header), fds.data(), count * sizeof(int));
+    ::sendmsg(sockets->first.get(), &message, MSG_NOSIGNAL);
+    first.reset();
+    second.reset();
+    sockets->second.reset();
+    sockets->first.reset(); // last: it has the kernel look for circles
+}
+
 std::string sentence(const std::string& path) {
     return "something outside replaced a guarded file (" + printable(path) + ") while the run was being started";
 }
 
 } // namespace
 
-result<GuardWatch> GuardWatch::start(const Plan& plan, pid_t task, unique_fd moves) {
+result<GuardWatch> GuardWatch::start(const Plan& plan, pid_t task) {
     GuardWatch watch;
     // Opened before it is read: what changes from here on is reported.
     watch.mounts_ = TRY(sys::open("/proc/" + std::to_string(task) + "/mountinfo", O_RDONLY));
-    watch.moves_ = std::move(moves);
+    // Without it (a user may have 128, and so many paths) what is renamed away is not noticed, what is replaced is.
+    watch.moves_ = unique_fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     const auto mounts = TRY(read_mounts(watch.mounts_.get()));
     for (const MountStep& step : plan.mounts) {
         if (!is_mount(step)) {
@@ -83,6 +116,17 @@ result<GuardWatch> GuardWatch::start(const Plan& plan, pid_t task, unique_fd mov
         }
     }
     return watch;
+}
+
+void GuardWatch::leave(Mounts mounts) {
+    if (mounts == Mounts::Now) {
+        mounts_.reset();
+    }
+    if (moves_) {
+        close_aside(std::move(moves_), std::move(mounts_));
+    } else if (mounts_) {
+        close_aside(std::move(mounts_), unique_fd());
+    }
 }
 
 std::optional<std::string> GuardWatch::lost() {

@@ -5,6 +5,7 @@
 // or unmount, so every change of the sandbox's own mounts comes from outside.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,9 +21,8 @@ namespace treadline {
 class GuardWatch {
 public:
     // `task` lives in the sandbox's mount namespace, all of the plan's mounts being done. Fails where one of them has
-    // gone already. `moves` is an inotify instance; without one (a user may have 128) what is renamed away is not noticed,
-    // what is replaced is.
-    static result<GuardWatch> start(const Plan& plan, pid_t task, unique_fd moves);
+    // gone already.
+    static result<GuardWatch> start(const Plan& plan, pid_t task);
 
     // Poll these for POLLPRI and for POLLIN (proc_pid_mountinfo(5), inotify(7)).
     [[nodiscard]] int mounts() const { return mounts_.get(); }
@@ -31,6 +31,12 @@ public:
     // After either has reported: the guarded path that lies open, if one does. Mounts that only came along with a
     // directory of the host may go.
     [[nodiscard]] std::optional<std::string> lost();
+
+    // The run is over. It holds the last reference to the sandbox's mounts, and the kernel takes some milliseconds to take
+    // those apart, and up to some hundredths of a second to end the watch for moves: not while anybody waits, but for the
+    // mounts where that has to be over now.
+    enum class Mounts : uint8_t { Now, Later };
+    void leave(Mounts mounts);
 
 private:
     GuardWatch() = default;

@@ -12,6 +12,7 @@
 
 #include "base/path.h"
 #include "base/syscalls.h"
+#include "base/text.h"
 #include "enforcer/outside.h"
 
 namespace treadline {
@@ -43,6 +44,18 @@ void collect_links(const std::string& path, std::map<std::string, std::string>& 
         collect_links(join_path(parent_path(at), *text) + rest, links, depth + 1);
         return;
     }
+}
+
+// Whether a link's text has a ".." behind a name, which may itself be a link and lead back from somewhere else.
+bool comes_back(const std::string& text) {
+    bool named = false;
+    for (const std::string_view name : split(text, '/')) {
+        if (name == ".." && named) {
+            return true;
+        }
+        named = named || (!name.empty() && name != "." && name != "..");
+    }
+    return false;
 }
 
 bool may_be_made(const std::string& path, const Policy& policy) {
@@ -202,15 +215,11 @@ private:
     };
 
     // realpath, with the directories that many rules share looked at once.
-    std::optional<Resolved> resolve(const std::string& path) {
+    std::optional<Resolved> resolve(const std::string& path, int links = 0) {
+        constexpr int most_links = 40; // as the kernel's own limit
         const auto status = look(path);
         if (!status || path == "/") {
             return status ? std::optional(Resolved{path, *status}) : std::nullopt;
-        }
-        if (S_ISLNK(status->st_mode)) {
-            const auto real = sys::realpath(path);
-            const auto there = real ? look(*real) : std::nullopt;
-            return there ? std::optional(Resolved{*real, *there}) : std::nullopt;
         }
         const std::string parent(parent_path(path));
         const auto [known, fresh] = resolved_parents_.try_emplace(parent);
@@ -220,7 +229,16 @@ private:
         if (known->second.empty()) {
             return std::nullopt;
         }
-        return Resolved{(known->second == "/" ? "" : known->second) + "/" + std::string(file_name(path)), *status};
+        if (!S_ISLNK(status->st_mode)) {
+            return Resolved{(known->second == "/" ? "" : known->second) + "/" + std::string(file_name(path)), *status};
+        }
+        const auto text = sys::readlink(path);
+        if (text && links < most_links && !comes_back(*text)) {
+            return resolve(join_path(known->second, *text), links + 1);
+        }
+        const auto real = sys::realpath(path);
+        const auto there = real ? look(*real) : std::nullopt;
+        return there ? std::optional(Resolved{*real, *there}) : std::nullopt;
     }
 
     void hold_path(const PolicyRule& rule, const std::string& written, Extent extent) {

@@ -194,7 +194,7 @@ result<ok> Supervisor::hand_over_filter() {
 
 result<ok> Supervisor::watch_guards() {
     if (!guards_ && plan_.namespaces && !plan_.mounts.empty()) {
-        guards_ = TRY(GuardWatch::start(plan_, command_, first_.take_moves()));
+        guards_ = TRY(GuardWatch::start(plan_, command_));
     }
     return ok{};
 }

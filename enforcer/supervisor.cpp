@@ -64,11 +64,7 @@ result<ok> Supervisor::adopt_leftovers() {
 }
 
 Supervisor::~Supervisor() {
-    if (exit_status_) {
-        first_.leave();
-    } else {
-        first_.end(); // before anything outside is removed
-    }
+    first_.end(); // before anything outside is removed
 }
 
 // Where no pid namespace ends with the command. What outlives it became a child of ours (a subreaper), and
@@ -152,6 +148,9 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
                 end_leftovers();
             }
             watch_ended();
+            if (guards_) {
+                guards_->leave(outlives_mounts() ? GuardWatch::Mounts::Now : GuardWatch::Mounts::Later);
+            }
             outside_.remove_directories(removed_);
             return Outcome{*exit_status_, log_.all()};
         }
@@ -247,13 +246,6 @@ void Supervisor::on_message() {
     if (message->bytes == "S") {
         stop_with_command();
         signal_command(SIGCONT);
-    } else if (message->bytes == "E") {
-        if (!guard_lost_ && !outlives_mounts()) {
-            ended(first_.status().wait_status);
-        }
-        watch_ended();
-        guards_.reset();
-        socket_.reset(); // init goes on to its end
     }
 }
 
@@ -296,12 +288,8 @@ void Supervisor::on_child() {
         // Init died first: killed, and everything inside with it.
         status = inner >= 0 && !guard_lost_ ? inner : SIGKILL;
     }
-    ended(status);
-}
-
-void Supervisor::ended(int wait_status) {
     exec_pipe_.reset();
-    exit_status_ = shell_status(wait_status);
+    exit_status_ = shell_status(status);
     add_cgroup_refusals();
     if (plan_.resources.file_size_bytes && exit_status_ == 128 + SIGXFSZ) {
         limit_ended_run_ = true;

@@ -49,7 +49,6 @@ private:
     void on_signal();
     void on_message();
     void on_child(); // the first child stopped or ended
-    void ended(int wait_status); // of the command
     [[nodiscard]] bool outlives_mounts() const;
     void on_limit();
     void add_cgroup_refusals();

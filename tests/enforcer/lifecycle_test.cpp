@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <catch2/catch_test_macros.hpp>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,25 @@ TEST_CASE("what was begun ends where no plan comes of it", "[enforcer][sandbox][
         CHECK(children() != before);
     }
     CHECK(children() == before);
+}
+
+TEST_CASE("the processor time of what ran inside is counted as a child's", "[enforcer][sandbox][lifecycle]") {
+    REQUIRE_NAMESPACES();
+    const Arena arena;
+    const std::vector<std::string> counts = {"sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"};
+    const auto used_by = [](const auto& runs) {
+        const auto used = [] {
+            rusage children{};
+            ::getrusage(RUSAGE_CHILDREN, &children);
+            return std::chrono::seconds(children.ru_utime.tv_sec) + std::chrono::microseconds(children.ru_utime.tv_usec);
+        };
+        const auto before = used();
+        runs();
+        return used() - before;
+    };
+    const auto free = used_by([&] { REQUIRE(run(counts).status == 0); });
+    const auto held = used_by([&] { REQUIRE(arena.run("", counts).status == 0); });
+    CHECK(held > free / 2);
 }
 
 TEST_CASE("a daemon does not outlive the command", "[enforcer][sandbox][lifecycle]") {

@@ -55,17 +55,23 @@ int main(int argc, char** argv) {
     app.footer("Start with:  treadline learn -- npm test\n"
                "then:        treadline review\n"
                "and then:    treadline enforce -- npm test");
-    add_learn(app, invocation);
-    add_profile(app, invocation);
-    add_runs(app, invocation);
-    add_review(app, invocation);
-    add_diff(app, invocation);
-    add_lint(app, invocation);
-    add_merge(app, invocation);
-    add_query(app, invocation);
+    // `enforce` is started often and over soon: the others' options are not made for it.
+    const bool others = words.empty() || words[0] != "enforce";
+    if (others) {
+        add_learn(app, invocation);
+        add_profile(app, invocation);
+        add_runs(app, invocation);
+        add_review(app, invocation);
+        add_diff(app, invocation);
+        add_lint(app, invocation);
+        add_merge(app, invocation);
+        add_query(app, invocation);
+    }
     add_enforce(app, invocation);
-    add_explain(app, invocation);
-    add_doctor(app, invocation);
+    if (others) {
+        add_explain(app, invocation);
+        add_doctor(app, invocation);
+    }
 
     if (!words.empty() && !words[0].empty() && words[0][0] != '-' && app.get_subcommands([&](CLI::App* command) { return command->get_name() == words[0]; }).empty()) {
         say("there is no command '" + printable(words[0]) + "'; 'treadline --help' lists them");
