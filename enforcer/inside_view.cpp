@@ -26,10 +26,10 @@ constexpr int max_links = 40; // as the kernel's own limit
 constexpr size_t max_arguments = 1024; // bytes and words of a command line in a report
 constexpr size_t max_words = 32;
 
-int open_inside(int root, const char* path, int flags) {
+int open_inside(int root, const char* path, int flags, uint64_t resolve = RESOLVE_NO_MAGICLINKS) {
     open_how how{};
     how.flags = static_cast<uint64_t>(O_PATH | O_CLOEXEC | flags);
-    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    how.resolve = RESOLVE_IN_ROOT | resolve;
     return static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
 }
 
@@ -59,6 +59,11 @@ result<InsideView> InsideView::open(pid_t task) {
 bool InsideView::exists(const std::string& path) const {
     const unique_fd file(open_inside(root_.get(), path.c_str(), O_NOFOLLOW));
     return file.valid();
+}
+
+bool InsideView::is_no_link(const std::string& path) const {
+    struct stat status {};
+    return ::fstatat(root_.get(), path.c_str() + 1, &status, AT_SYMLINK_NOFOLLOW) == 0 ? !S_ISLNK(status.st_mode) : errno == ENOENT;
 }
 
 namespace {
@@ -157,6 +162,9 @@ std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const s
         }
         path = *base + "/" + raw;
     }
+    if (auto plain = without_links(path, last)) {
+        return plain;
+    }
     const unique_fd file(open_inside(root_.get(), path.c_str(), last == LastLink::Keep ? O_NOFOLLOW : 0));
     if (!file && errno == ENOENT) {
         return missing(task, path, last);
@@ -172,6 +180,23 @@ std::optional<InsidePath> InsideView::resolve(pid_t task, int directory, const s
         }
     }
     return walk(task, path, last);
+}
+
+// Most paths lead through no link, and the kernel says so: then they need only be read. The kernel meets links before
+// what is missing, too, but there `..` cannot be taken for what lies above.
+std::optional<InsidePath> InsideView::without_links(const std::string& path, LastLink last) const {
+    const unique_fd file(open_inside(root_.get(), path.c_str(), last == LastLink::Keep ? O_NOFOLLOW : 0, RESOLVE_NO_SYMLINKS));
+    if (file) {
+        struct stat status {};
+        ::fstat(file.get(), &status);
+        return InsidePath{normalise_path(path), true, false, false, S_ISDIR(status.st_mode), (status.st_mode & 0111) != 0};
+    }
+    if (errno != ENOENT || path.find("..") != std::string::npos) {
+        return std::nullopt;
+    }
+    InsidePath missing;
+    missing.path = normalise_path(path);
+    return missing;
 }
 
 // What is not there, in a directory that is: a search path is full of those.
@@ -211,7 +236,8 @@ std::optional<std::string> InsideView::name_of_mask(int at, const std::string& o
 
 // Component by component: for what is missing, and for /proc, whose `self` means the asking process and whose
 // magic links only say their target as text.
-std::optional<InsidePath> InsideView::walk(pid_t task, const std::string& path, LastLink last) const {
+std::optional<InsidePath> InsideView::walk(pid_t task, const std::string& path, LastLink last,
+                                           std::vector<std::string>* places) const {
     std::deque<std::string> rest;
     for (const std::string_view name : split(path, '/')) {
         rest.emplace_back(name);
@@ -241,6 +267,9 @@ std::optional<InsidePath> InsideView::walk(pid_t task, const std::string& path, 
             name = name == "self" ? leader : leader + "/task/" + std::to_string(innermost(*status, "NSpid"));
         }
         const std::string next = at + "/" + name;
+        if (places != nullptr) {
+            places->push_back(next);
+        }
         char text[PATH_MAX];
         const bool is_last =
             std::all_of(rest.begin(), rest.end(), [](const auto& n) { return n.empty() || n == "."; });
@@ -280,6 +309,11 @@ std::optional<InsidePath> InsideView::walk(pid_t task, const std::string& path, 
     return found;
 }
 
+std::optional<std::vector<std::string>> InsideView::places_of(pid_t task, const std::string& path, LastLink last) const {
+    std::vector<std::string> places;
+    return walk(task, path, last, &places) ? std::optional(std::move(places)) : std::nullopt;
+}
+
 bool read_bytes(pid_t task, uint64_t address, void* into, size_t size) {
     iovec local{into, size};
     iovec remote{reinterpret_cast<void*>(address), size};
@@ -289,11 +323,12 @@ bool read_bytes(pid_t task, uint64_t address, void* into, size_t size) {
 std::optional<std::string> read_string(pid_t task, uint64_t address) {
     // A read that reaches an unmapped page fails as a whole where one piece covers it, so pieces end with
     // pages.
+    // They are short at first, as most names are.
     constexpr uint64_t page = 4096;
     std::string text;
     char buffer[page];
     while (address != 0 && text.size() < PATH_MAX) {
-        const size_t size = page - address % page;
+        const size_t size = std::min(page - address % page, text.empty() ? uint64_t{256} : page);
         if (!read_bytes(task, address, buffer, size)) {
             return std::nullopt;
         }

@@ -22,7 +22,7 @@ struct InsidePath {
     std::string path; // resolved, absolute, as inside
     bool exists = false;
     bool hidden = false; // below a directory that cannot be searched: a mask
-    bool linked = false; // a symbolic link lay on the way
+    bool linked = false; // a symbolic link lay on the way, or may have
     bool directory = false;
     bool executable = true; // by somebody; unknown counts as yes
 };
@@ -40,8 +40,12 @@ public:
     // `directory` is the descriptor number or AT_FDCWD of `task`. Nothing for what is no path (a pipe, say).
     [[nodiscard]] std::optional<InsidePath> resolve(pid_t task, int directory, const std::string& raw,
                                                     LastLink last) const;
+    // Each name that the kernel comes to on the way of an absolute path, through links, and its end.
+    [[nodiscard]] std::optional<std::vector<std::string>> places_of(pid_t task, const std::string& path, LastLink last) const;
     // Of a normalised absolute path.
     [[nodiscard]] bool exists(const std::string& path) const;
+    // Of one in a directory that is no link, either; missing counts.
+    [[nodiscard]] bool is_no_link(const std::string& path) const;
     // The names in a directory; nothing where they cannot be listed.
     [[nodiscard]] std::optional<std::vector<std::string>> entries(const std::string& path) const;
 
@@ -55,8 +59,10 @@ public:
 private:
     InsideView(unique_fd root, pid_t first, timespec started) : root_(std::move(root)), first_(first), started_(started) {}
     [[nodiscard]] std::optional<std::string> name_of_mask(int at, const std::string& object, const std::string& target) const;
+    [[nodiscard]] std::optional<InsidePath> without_links(const std::string& path, LastLink last) const;
     [[nodiscard]] std::optional<InsidePath> missing(pid_t task, const std::string& path, LastLink last) const;
-    [[nodiscard]] std::optional<InsidePath> walk(pid_t task, const std::string& path, LastLink last) const;
+    [[nodiscard]] std::optional<InsidePath> walk(pid_t task, const std::string& path, LastLink last,
+                                                 std::vector<std::string>* places = nullptr) const;
     unique_fd root_;
     pid_t first_;
     timespec started_;

@@ -61,6 +61,9 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
         watch->memfd_listed_ = watch->memfd_listed_ || name == "memfd_create";
         watch->ioctl_listed_ = watch->ioctl_listed_ || (plan.watch_paths && name == "ioctl");
     }
+    if (!plan.new_root) {
+        watch->writable_.emplace_back("/"); // no mount says what is not
+    }
     for (const MountStep& step : plan.mounts) {
         if (step.writable) {
             watch->writable_.push_back(step.target);
@@ -194,9 +197,9 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
     WatchedCall seen = read_call(task, name, call.data);
     // The common case: a file asked for by a plain path that was found readable before, in a part of the view
     // where nothing inside can change a link.
-    const bool cacheable = seen.paths.size() == 1 && seen.paths[0].read_only() &&
+    const bool cacheable = seen.paths.size() == 1 && seen.paths[0].read_only() && seen.paths[0].last == LastLink::Follow &&
                            !seen.paths[0].raw.empty() && seen.paths[0].raw[0] == '/';
-    if (cacheable && known_readable_.contains(seen.paths[0].raw)) {
+    if (cacheable && (known_readable_.contains(seen.paths[0].raw) || is_readable_beside(seen.paths[0].raw))) {
         return std::nullopt;
     }
     std::optional<int> verdict;
@@ -247,8 +250,11 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
             continue;
         }
         std::vector<Violation> denials;
-        const std::string key = asked_of(path) + inside->path;
-        if (!known_allowed_.contains(key)) {
+        // What is missing in /proc and /dev may be a process or shared memory outside.
+        const bool readable = path.read_only() && !is_within(inside->path, "/proc") && !is_within(inside->path, "/dev") &&
+                              is_readable(inside->path);
+        const std::string key = readable ? "" : asked_of(path) + inside->path;
+        if (!readable && !known_allowed_.contains(key)) {
             denials = path_denials(plan_, view_, path, *inside);
             if (denials.empty() && inside->exists && !path.create_if_missing && known_allowed_.size() < max_known &&
                 key.size() <= max_known_length) {
@@ -264,15 +270,12 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         if (denials.empty() && !verdict) {
             verdict = change_mount_point(path, *inside);
         }
-        const auto changeable = [&](const std::string& at) {
-            return std::any_of(writable_.begin(), writable_.end(),
-                               [&](const std::string& directory) { return is_within(at, directory); });
-        };
-        if (cacheable && denials.empty() && inside->exists && known_readable_.size() < max_known &&
-            path.raw.size() <= max_known_length &&
-            normalise_path(path.raw) == path.raw && !path.raw.starts_with("/proc/") &&
-            !changeable(path.raw) && !changeable(inside->path)) {
+        if (cacheable && denials.empty() && (inside->exists || readable) && known_readable_.size() < max_known &&
+            path.raw.size() <= max_known_length && leads_there_for_good(task, path, *inside)) {
             known_readable_.insert(path.raw);
+            if (readable && inside->exists && !inside->linked && inside->path == path.raw && plain_directories_.size() < max_known) {
+                plain_directories_.emplace(parent_path(path.raw));
+            }
         }
     }
     if (name.starts_with("rename") && resolved.size() == 2 && !verdict) {
@@ -285,6 +288,39 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         }
     }
     return verdict;
+}
+
+bool Watch::is_readable(const std::string& path) {
+    return !plan_.other_names.contains(path) && readable_.hold(path); // what another name guards is judged by that one
+}
+
+// Beside something that was looked at and led through no link: then only the last name can be one.
+bool Watch::is_readable_beside(const std::string& raw) {
+    const std::string_view name = file_name(raw);
+    if (name.empty() || name == "." || name == ".." || !plain_directories_.contains(parent_path(raw)) || !is_lasting(raw) ||
+        !is_readable(raw) || !view_.is_no_link(raw)) {
+        return false;
+    }
+    if (known_readable_.size() < max_known && raw.size() <= max_known_length) {
+        known_readable_.insert(raw);
+    }
+    return true;
+}
+
+// Nothing inside can put something else there.
+bool Watch::is_lasting(std::string_view path) const {
+    return !is_within(path, "/proc") && std::none_of(writable_.begin(), writable_.end(), [&](const std::string& directory) {
+        return is_within(path, directory);
+    });
+}
+
+// Whether nothing inside can make the asked path lead elsewhere.
+bool Watch::leads_there_for_good(pid_t task, const WatchedPath& asked, const InsidePath& inside) const {
+    if (!inside.linked && inside.path == asked.raw) {
+        return is_lasting(inside.path);
+    }
+    const auto places = view_.places_of(task, asked.raw, asked.last);
+    return places && std::all_of(places->begin(), places->end(), [&](const std::string& place) { return is_lasting(place); });
 }
 
 void Watch::judge_rename(const seccomp_notif& call, const std::string& name, const std::vector<InsidePath>& paths, const Refuse& refuse) const {

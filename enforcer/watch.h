@@ -21,6 +21,7 @@
 #include "enforcer/inside_view.h"
 #include "enforcer/outside_denial.h"
 #include "enforcer/plan.h"
+#include "enforcer/readable_names.h"
 #include "enforcer/violation_log.h"
 #include "enforcer/watched_call.h"
 
@@ -43,7 +44,7 @@ public:
     [[nodiscard]] const std::set<std::string>& removed() const { return removed_; }
 
 private:
-    Watch(const Plan& plan, InsideView view) : plan_(plan), view_(std::move(view)) {}
+    Watch(const Plan& plan, InsideView view) : plan_(plan), view_(std::move(view)), readable_(plan.policy.get()) {}
 
     void answer(uint64_t id, int code, uint32_t flags) const;
     // What to answer: nothing, to let the kernel go on; an errno; 0 for a success without the kernel.
@@ -52,6 +53,10 @@ private:
     void judge_rename(const seccomp_notif& call, const std::string& name, const std::vector<InsidePath>& paths, const Refuse& refuse) const;
     [[nodiscard]] std::string looked_at_as(const seccomp_notif& call) const;
     void audit(const seccomp_notif& call, ViolationLog& log);
+    [[nodiscard]] bool is_readable(const std::string& path);
+    [[nodiscard]] bool is_readable_beside(const std::string& raw);
+    [[nodiscard]] bool is_lasting(std::string_view path) const;
+    [[nodiscard]] bool leads_there_for_good(pid_t task, const WatchedPath& asked, const InsidePath& inside) const;
     [[nodiscard]] bool held_in_audit(const Violation& violation) const;
     [[nodiscard]] bool gets_sealed_memfd(const seccomp_notif& call) const;
     std::optional<int> change_mount_point(const WatchedPath& asked, const InsidePath& inside);
@@ -72,6 +77,8 @@ private:
     std::set<std::string> mount_points_;             // directories bound onto themselves, which no rmdir can remove
     std::set<std::string> removed_;
     OutsideDenials reached_;
+    ReadableNames readable_;
+    std::set<std::string, std::less<>> plain_directories_; // where a path was looked at that led through no link; lasting
     std::unordered_set<std::string> known_readable_; // absolute paths as asked for, see look()
     // Resolved paths, each behind a letter for what was asked of it: a policy does not change its mind.
     std::unordered_set<std::string> known_allowed_;

@@ -189,3 +189,43 @@ TEST_CASE("a private directory runs programs only where a rule `x` says so, and 
     INFO(held.error);
     CHECK(held.out == "ran\nt\n");
 }
+
+TEST_CASE("a path that led to a readable file is looked at again once it can lead elsewhere", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    const std::string rules = "files:\n  ${project}/: r\n  ${project}/src/**: r\n  ${project}/out/**: rwc\nsyscalls: [\"@base\", \"@file\"]\n";
+    Arena arena;
+    arena.answer_refusals = true;
+    arena.write("project/src/data", "mine");
+    arena.write("project/other/data", "not mine");
+    arena.write("project/out/kept", "");
+    // Neither the asked path nor the file lies where the command may change anything; what is between does.
+    std::filesystem::create_symlink("out/way", arena.project("link"));
+    std::filesystem::create_symlink("../src", arena.project("out/way"));
+    const std::string file = arena.project("link/data");
+    const Held held = arena.run(rules, {"sh", "-c", "cat " + file + " && cat " + file + " && ln -sfn ../other out/way && cat " + file});
+    INFO(held.out);
+    CHECK(held.status != 0);
+    CHECK(held.out.find("minemine") == 0);
+    CHECK(held.about(arena.project("other/data")).size() == 1);
+}
+
+TEST_CASE("beside files that were read, each name is judged by itself", "[enforcer][sandbox][answers]") {
+    REQUIRE_NAMESPACES();
+    const std::string rules =
+        "files:\n  ${project}/**: r\ndeny: ['${project}/src/hidden/**', '${project}/lib/sec*']\nsyscalls: [\"@base\", \"@file\"]\n";
+    Arena arena;
+    arena.answer_refusals = true;
+    for (const char* name : {"project/src/a", "project/src/b", "project/src/.env", "project/src/hidden/x", "project/lib/a", "project/lib/secret"}) {
+        arena.write(name, name);
+    }
+    std::filesystem::create_symlink("hidden/x", arena.project("src/link"));
+    const auto cat = [&](const char* name) { return "cat " + arena.project(name) + "; "; };
+    const Held held = arena.run(rules, {"sh", "-c", cat("src/a") + cat("src/b") + cat("src/link") + cat("src/.env") + cat("src/hidden/x") +
+                                                        cat("lib/a") + cat("lib/secret") + cat("src/missing") + cat("src/b")});
+    INFO(held.out);
+    CHECK(held.out.find("project/src/b") != std::string::npos);
+    CHECK(held.about(arena.project("src/hidden/x")).size() == 1);
+    CHECK(held.about(arena.project("src/.env")).size() == 1);
+    CHECK(held.about(arena.project("lib/secret")).size() == 1);
+    CHECK(held.violations.size() == 3);
+}
