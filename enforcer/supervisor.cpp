@@ -168,16 +168,19 @@ int Supervisor::poll_timeout_ms() const {
 }
 
 result<ok> Supervisor::turn(int exec_pipe) {
-    enum : size_t { Listener, Signals, Socket, Child, Executed, Mounts, Moves, Count };
+    enum : size_t { Signals, Socket, Child, Executed, Moves, Count };
     std::array<pollfd, Count> fds{};
-    fds[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
     fds[Signals] = {first_.gate().fd(), POLLIN, 0};
     fds[Socket] = {socket_.get(), POLLIN, 0};
     fds[Child] = {first_.pidfd(), POLLIN, 0};
     fds[Executed] = {exec_pipe, POLLIN, 0};
-    fds[Mounts] = {guards_ ? guards_->mounts() : -1, POLLPRI, 0};
     fds[Moves] = {guards_ ? guards_->moves() : -1, POLLIN, 0};
-    const int ready = ::poll(fds.data(), fds.size(), poll_timeout_ms());
+    enum : size_t { Listener, Mounts, Rest, All };
+    std::array<pollfd, All> first{}; // asked at every call of the command
+    first[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
+    first[Mounts] = {guards_ ? guards_->mounts() : -1, POLLPRI, 0};
+    first[Rest] = {TRY(rest_.of(fds)), POLLIN, 0};
+    const int ready = ::poll(first.data(), first.size(), poll_timeout_ms());
     if (ready < 0 && errno != EINTR) {
         return fail_errno("cannot wait for the command");
     }
@@ -185,15 +188,18 @@ result<ok> Supervisor::turn(int exec_pipe) {
     if (ready <= 0) {
         return ok{};
     }
+    if (first[Rest].revents != 0 && ::poll(fds.data(), fds.size(), 0) < 0 && errno != EINTR) {
+        return fail_errno("cannot wait for the command");
+    }
     // Before any call is let through.
-    if (fds[Mounts].revents != 0 || fds[Moves].revents != 0) {
+    if (first[Mounts].revents != 0 || fds[Moves].revents != 0) {
         on_changed_mounts();
     }
     if (guard_lost_ && plan_.isolate_processes) {
         // Killed: no call of its is answered any more.
-    } else if ((fds[Listener].revents & POLLIN) != 0) {
+    } else if ((first[Listener].revents & POLLIN) != 0) {
         TRY(watch_->serve(log_));
-    } else if (fds[Listener].revents != 0) {
+    } else if (first[Listener].revents != 0) {
         watch_ended(); // nothing under the filter is left
     }
     if (fds[Signals].revents != 0) {

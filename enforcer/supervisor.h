@@ -17,6 +17,7 @@
 #include "enforcer/limit_watch.h"
 #include "enforcer/outside.h"
 #include "enforcer/plan.h"
+#include "enforcer/poll_bundle.h"
 #include "enforcer/sandbox.h"
 #include "enforcer/violation_log.h"
 #include "enforcer/watch.h"
@@ -74,6 +75,7 @@ private:
     std::set<std::string> removed_; // what the watch counted as removed; see Watch::change_mount_point()
     ViolationLog log_;
     std::optional<int> exit_status_;
+    PollBundle rest_; // what seldom has anything to say
     std::optional<LimitWatch> limits_;
     bool limit_ended_run_ = false;
     std::string program_;
