@@ -1,5 +1,6 @@
 // The supervisor under attack: flooded, stopped, without descriptors, and asked by processes that die. What is held
 // stays held, and what happened is said.
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -15,10 +16,10 @@ using namespace treadline::test;
 
 namespace {
 
-// Writes to where no rule allows it, over and over; says so with `ready` and ends when `end` is there.
+// Writes to where no rule allows it, over and over; says so with `ready` and ends when `end` is there, whatever it was told last.
 std::string stubborn(const std::string& outside) {
     return ": > ready; while [ ! -e end ]; do echo x 2>/dev/null > " + outside + "; " + hostile +
-           " personality; " + hostile + " memory-file; done";
+           " personality; " + hostile + " memory-file; done; true";
 }
 
 const std::string writable = "files:\n  ${project}/**: rwc\n";
@@ -30,12 +31,18 @@ bool appears(const std::string& path) {
     return std::filesystem::exists(path);
 }
 
+// But for those that it only has open for a moment.
 rlim_t lowest_free_descriptor(pid_t process) {
-    rlim_t number = 0;
-    while (std::filesystem::is_symlink("/proc/" + std::to_string(process) + "/fd/" + std::to_string(number))) {
-        ++number;
+    rlim_t lowest = RLIM_INFINITY;
+    for (int looks = 0; looks < 200; ++looks) {
+        rlim_t number = 0;
+        while (std::filesystem::is_symlink("/proc/" + std::to_string(process) + "/fd/" + std::to_string(number))) {
+            ++number;
+        }
+        lowest = std::min(lowest, number);
+        ::usleep(500);
     }
-    return number;
+    return lowest;
 }
 
 // A run whose supervisor is a process of its own, so that something can be done to it.
