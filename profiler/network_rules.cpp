@@ -6,7 +6,7 @@
 
 #include "base/path.h"
 #include "base/text.h"
-#include "profiler/addresses.h"
+#include "base/addresses.h"
 #include "profiler/public_suffix.h"
 #include "profiler/volatile_names.h"
 #include "profiles/guards.h"

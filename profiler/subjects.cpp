@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/path.h"
-#include "profiler/addresses.h"
+#include "base/addresses.h"
 
 namespace treadline {
 namespace {

@@ -1,4 +1,4 @@
-#include "profiler/addresses.h"
+#include "base/addresses.h"
 #include "profiler/network_rules.h"
 #include "profiler/public_suffix.h"
 

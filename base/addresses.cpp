@@ -1,4 +1,4 @@
-#include "profiler/addresses.h"
+#include "base/addresses.h"
 
 #include <algorithm>
 
