@@ -30,7 +30,7 @@ bool reaches(const Policy& policy, const PolicyEndpoint& endpoint) {
     } else if (host.find(':') != std::string::npos) {
         host = "[" + host + "]";
     }
-    return policy.decide(Operation::Connect, host + ":" + std::to_string(endpoint.port)).allowed;
+    return policy.decide(Operation::Connect, host + ":" + std::to_string(endpoint.port) + (endpoint.any_protocol ? "/tcp" : "")).allowed;
 }
 
 // A trailing `*` never passes a secret, so that a name may be missing though a wildcard seems to hold it.

@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "base/path.h"
-#include "profiler/addresses.h"
+#include "base/addresses.h"
 #include "profiler/lint_checks.h"
 #include "profiles/pattern.h"
 
@@ -19,6 +19,9 @@ bool is_address(const PolicyEndpoint& endpoint) {
 
 // Everything `other` connects to, `wide` does.
 bool covers(const PolicyEndpoint& wide, const PolicyEndpoint& other) {
+    if (other.any_protocol && !wide.any_protocol) {
+        return false; // what the wider one does not look at
+    }
     if (wide.port != other.port || wide.host == other.host || !is_wildcard(wide) || is_address(other)) {
         return wide.port == other.port && wide.host == other.host;
     }

@@ -36,7 +36,7 @@ bool says_more_than_its_reach(const Policy& policy, const PolicyRule& rule, cons
 
 bool holds_host(const std::string& wider, const PolicyEndpoint& endpoint) {
     const auto rule = parse_host_port(wider);
-    return rule && rule->host.starts_with("*.") && rule->port == endpoint.port &&
+    return rule && (rule->any_protocol || !endpoint.any_protocol) && rule->host.starts_with("*.") && rule->port == endpoint.port &&
            endpoint.host != rule->host && endpoint.host.ends_with(rule->host.substr(1));
 }
 

@@ -58,12 +58,15 @@ result<HostPort> parse_host_port(std::string_view text) {
         return fail(shown + "is no host:port; write for example 'packages.example.org:443'");
     }
     std::string host(text.substr(0, colon));
-    const std::string_view digits = text.substr(colon + 1);
+    constexpr std::string_view any_protocol = "/tcp";
+    std::string_view digits = text.substr(colon + 1);
+    const bool any = digits.ends_with(any_protocol);
+    digits.remove_suffix(any ? any_protocol.size() : 0);
     unsigned port = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
     if (error != std::errc() || end != digits.data() + digits.size() || port == 0 || port > 65535 ||
         digits.front() == '0') {
-        return fail(shown + "needs a port from 1 to 65535 behind the ':'");
+        return fail(shown + "needs a port from 1 to 65535 behind the ':', and behind that nothing or '/tcp'");
     }
     std::transform(host.begin(), host.end(), host.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
@@ -78,7 +81,7 @@ result<HostPort> parse_host_port(std::string_view text) {
                 return fail(shown + (v6 ? "needs brackets around the IPv6 address: [::1]:443"
                                         : "has brackets around something that is no IPv6 address"));
             }
-            return HostPort{*address, static_cast<uint16_t>(port), true};
+            return HostPort{*address, static_cast<uint16_t>(port), true, any};
         }
     }
     if (!host.empty() && host.back() == '.') {
@@ -93,7 +96,7 @@ result<HostPort> parse_host_port(std::string_view text) {
     if (name.size() != host.size() && name.find('.') == std::string_view::npos) {
         return fail(shown + "would allow a whole top-level domain; name at least two labels behind the `*.`");
     }
-    return HostPort{host, static_cast<uint16_t>(port), false};
+    return HostPort{host, static_cast<uint16_t>(port), false, any};
 }
 
 } // namespace treadline

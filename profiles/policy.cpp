@@ -322,7 +322,8 @@ Decision Policy::decide_connect(std::string_view object) const {
         const bool matches = wildcard ? !endpoint->address && endpoint->host.size() > suffix.size() &&
                                             std::string_view(endpoint->host).ends_with(suffix)
                                       : endpoint->host == rule.host;
-        if (matches && endpoint->host[0] != '*' && rule.port == endpoint->port) {
+        const bool speaks = rule.any_protocol || !endpoint->any_protocol;
+        if (matches && speaks && endpoint->host[0] != '*' && rule.port == endpoint->port) {
             return allow(rule.text, rule.origin);
         }
     }
@@ -338,7 +339,8 @@ Decision Policy::decide_connect(std::string_view object) const {
     Decision decision;
     decision.section = "network.connect";
     decision.remedy =
-        (v6 ? "[" + endpoint->host + "]" : endpoint->host) + ":" + std::to_string(endpoint->port);
+        (v6 ? "[" + endpoint->host + "]" : endpoint->host) + ":" + std::to_string(endpoint->port) +
+        (endpoint->any_protocol && !endpoint->address ? "/tcp" : "");
     decision.reason = "no `connect` rule allows '" + decision.remedy + "'";
     return decision;
 }

@@ -72,6 +72,7 @@ struct PolicyVariable { // an environment variable that is passed on
 struct PolicyEndpoint {
     std::string host;
     uint16_t port = 0;
+    bool any_protocol = false; // not only TLS and HTTP that name the host; always so for an address
     std::string text;
     Origin origin;
 };
@@ -114,7 +115,7 @@ public:
                                 const Loader& load);
 
     // `object` by operation: an absolute resolved path (Read, Write, Create, Execute), plain bytes;
-    // "host:port" (Connect); a port (Listen); a path or @name (UnixConnect); a name (Syscall, Environment).
+    // "host:port", with "/tcp" behind it for any protocol (Connect); a port (Listen); a path or @name (UnixConnect); a name (Syscall, Environment).
     // Symbolic links are the caller's to resolve first; a path with `.` or `..` in it, or a relative one, is
     // refused. Slashes that are doubled or last are ignored.
     [[nodiscard]] Decision decide(Operation operation, std::string_view object) const;

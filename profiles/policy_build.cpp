@@ -150,7 +150,7 @@ private:
             if (!endpoint) {
                 return fail_at(source, entry.at, endpoint.error().what);
             }
-            policy_.connect_.push_back({endpoint->host, endpoint->port, entry.text, {source, entry.at}});
+            policy_.connect_.push_back({endpoint->host, endpoint->port, endpoint->any_protocol || endpoint->address, entry.text, {source, entry.at}});
         }
         for (const PortEntry& entry : profile.network.listen) {
             policy_.listen_.push_back({entry.port, {source, entry.at}});

@@ -19,11 +19,13 @@ result<Profile> read_profile(std::string_view text, const std::string& file);
 result<Profile> read_profile(const struct YamlNode& tree, const std::string& file);
 
 // host:port of a `connect` entry in canonical form: lower-case host without a trailing dot, "*.host", or an
-// address in its one text form without brackets (IPv4 in IPv6 becomes IPv4).
+// address in its one text form without brackets (IPv4 in IPv6 becomes IPv4). "/tcp" behind it means any
+// protocol, not only TLS and HTTP that name the host.
 struct HostPort {
     std::string host;
     uint16_t port = 0;
     bool address = false;
+    bool any_protocol = false;
 };
 result<HostPort> parse_host_port(std::string_view text);
 

@@ -166,6 +166,7 @@ TEST_CASE("each key of the format is compared: what it adds, takes away and chan
         {"deny: [/a]\n", Gives::Less, "deny: [/a/b]\n"},
         {"network: {connect: [\"a.example.org:443\"]}\n", Gives::More,
          "network: {connect: [\"*.example.org:443\"]}\n"},
+        {"network: {connect: [\"*.example.org:22\"]}\n", Gives::More, "network: {connect: [\"*.example.org:22/tcp\"]}\n"},
         {"network: {listen: [80]}\n", Gives::More, "network: {listen: [80, 0]}\n"},
         {"network: {publish: [80]}\n", Gives::More, "network: {publish: [80, 81]}\n"},
         {"network: {credentials: [{host: a.example.org, header: Authorization, value: \"Bearer "

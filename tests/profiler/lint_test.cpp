@@ -140,6 +140,8 @@ TEST_CASE("a rule that others contain is redundant, one that they do not is not"
     CHECK(codes("network: {connect: [\"*.example.org:443\", \"a.example.org:443\"]}\n") ==
           Codes{"warning wildcard", "note redundant"});
     CHECK(codes("network: {connect: [\"a.example.org:80\", \"a.example.org:443\"]}\n").empty());
+    CHECK(codes("network: {connect: [\"*.example.org:22\", \"a.example.org:22/tcp\"]}\n") == Codes{"warning wildcard"});
+    CHECK(codes("network: {connect: [\"a.example.org:22\", \"a.example.org:22/tcp\"]}\n") == Codes{"note redundant"});
     CHECK(codes("deny: [\"${project}/a/**\", \"${project}/a/b\"]\n") == Codes{"note redundant"});
     CHECK(codes("private: [/srv/a, /srv/a/b]\n") == Codes{"note redundant"});
     // Not where the host's files are brought in between: without it they would be seen there, too.

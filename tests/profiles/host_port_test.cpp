@@ -17,6 +17,16 @@ TEST_CASE("an address has one form", "[profiles][network]") {
     CHECK(parse_host_port("[::ffff:10.0.0.5]:80")->host == "10.0.0.5");
 }
 
+TEST_CASE("any protocol is asked for by name", "[profiles][network]") {
+    CHECK(parse_host_port("github.com:22/tcp")->any_protocol);
+    CHECK(parse_host_port("github.com:22/tcp")->port == 22);
+    CHECK_FALSE(parse_host_port("github.com:22")->any_protocol);
+    for (const char* text : {"github.com:22/udp", "github.com:22/", "github.com:/tcp", "github.com/tcp", "github.com:22/tcp/tcp", "github.com/tcp:22"}) {
+        CAPTURE(text);
+        CHECK_FALSE(parse_host_port(text));
+    }
+}
+
 TEST_CASE("what programs read differently is no host", "[profiles][network]") {
     const std::string text = GENERATE(
         as<std::string>(), "2130706433:80", "0x7f000001:80", "127.1:80", "0177.0.0.1:80", "10.0.0.5.:80",

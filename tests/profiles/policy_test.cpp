@@ -35,6 +35,16 @@ TEST_CASE("an empty profile allows nothing", "[profiles][policy]") {
                     Operation::Connect, "a.example.org:443"));
 }
 
+TEST_CASE("any protocol is allowed by a rule that says tcp, or names an address", "[profiles][policy]") {
+    const Policy rules = policy("network: {connect: [\"a.test:22/tcp\", \"b.test:22\", \"10.0.0.5:22\"]}\n");
+    CHECK(can(rules, Operation::Connect, "a.test:22"));
+    CHECK(can(rules, Operation::Connect, "a.test:22/tcp"));
+    CHECK(can(rules, Operation::Connect, "b.test:22"));
+    CHECK_FALSE(can(rules, Operation::Connect, "b.test:22/tcp"));
+    CHECK(can(rules, Operation::Connect, "10.0.0.5:22/tcp"));
+    CHECK_FALSE(can(rules, Operation::Connect, "a.test:23/tcp"));
+}
+
 TEST_CASE("each mode grants its operation and no other", "[profiles][policy]") {
     const Policy rules = policy("files: {/r: r, /w: w, /c: c, /x: x}\n");
     const std::pair<Operation, std::string> grants[] = {
@@ -84,6 +94,7 @@ TEST_CASE("accepting a remedy allows exactly the access that was refused", "[pro
              {Write, "/home/ann/p/.git/hooks/pre-commit"},
              {Operation::Connect, "API.example.org.:443"},
              {Operation::Connect, "[2001:db8::1]:443"},
+             {Operation::Connect, "a.example.org:22/tcp"},
              {Operation::Listen, "8080"},
              {Operation::UnixConnect, "/run/docker.sock"},
              {Operation::UnixConnect, "@/tmp/.X11-unix/X0"},
