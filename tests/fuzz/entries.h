@@ -12,5 +12,9 @@ void dns(std::string_view bytes);      // one DNS message
 void varlink(std::string_view bytes);  // one message to or from systemd-resolved
 // Pieces of conversations with resolvers: each a byte of flags, two of size (little-endian), and the piece.
 void traffic(std::string_view bytes);
+// What programs send to the egress gateway: the first bytes of a TLS connection, a DNS question, an HTTP request.
+void client_hello(std::string_view bytes);
+void dns_question(std::string_view bytes);
+void http_head(std::string_view bytes);
 
 } // namespace treadline::fuzz

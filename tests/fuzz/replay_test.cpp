@@ -87,6 +87,12 @@ TEST_CASE("the readers of DNS and varlink messages take any bytes", "[fuzz]") {
     replay("varlink", fuzz::varlink, 500);
 }
 
+TEST_CASE("what programs send to the egress gateway may be anything", "[fuzz]") {
+    replay("client_hello", fuzz::client_hello, 500);
+    replay("dns_question", fuzz::dns_question, 500);
+    replay("http_head", fuzz::http_head, 500);
+}
+
 TEST_CASE("conversations with resolvers may consist of anything", "[fuzz]") {
     replay("traffic", fuzz::traffic, 500);
 }

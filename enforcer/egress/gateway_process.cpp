@@ -1,0 +1,303 @@
+#include "enforcer/egress/gateway_process.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <map>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/close_range.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/addresses.h"
+#include "enforcer/egress/confinement.h"
+#include "enforcer/egress/relay.h"
+
+namespace treadline::egress {
+namespace asio = boost::asio;
+using asio::awaitable;
+using boost::system::error_code;
+namespace {
+
+constexpr auto token = asio::as_tuple(asio::use_awaitable);
+constexpr size_t max_connections = 10'000; // each has two descriptors
+constexpr size_t max_waiting = 1'000;      // reports the supervisor has not taken yet; the same ones are counted together
+constexpr size_t dns_in_turn = 64;         // answers, before connections get their turn
+
+std::vector<std::string> own_addresses() {
+    std::vector<std::string> addresses;
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) {
+        return addresses;
+    }
+    for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
+        std::array<char, INET6_ADDRSTRLEN> text{};
+        if (at->ifa_addr != nullptr && at->ifa_addr->sa_family == AF_INET) {
+            ::inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(at->ifa_addr)->sin_addr, text.data(), text.size());
+        } else if (at->ifa_addr != nullptr && at->ifa_addr->sa_family == AF_INET6) {
+            ::inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(at->ifa_addr)->sin6_addr, text.data(), text.size());
+        }
+        if (text[0] != '\0') {
+            addresses.push_back(treadline::to_text(parse_address(text.data())));
+        }
+    }
+    ::freeifaddrs(list);
+    return addresses;
+}
+
+// Sends each violation to the supervisor; while that is busy, the same ones are counted together.
+class Reports {
+public:
+    Reports(asio::io_context& io, unique_fd socket) : socket_(io, socket.release()) {
+        error_code ignored;
+        socket_.non_blocking(true, ignored);
+    }
+
+    void add(Violation violation, const std::string& dialled) {
+        const std::string key = violation.operation + '\n' + violation.object + '\n' + violation.reason;
+        const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const auto& one) { return one.first == key; });
+        if (found != waiting_.end()) {
+            ++found->second.violation.count;
+            return;
+        }
+        if (waiting_.size() >= max_waiting) {
+            ++waiting_.back().second.violation.count; // it will be one of too many different ones there, too
+            return;
+        }
+        waiting_.emplace_back(key, Report{std::move(violation), dialled});
+        flush();
+    }
+
+    void flush() {
+        while (!waiting_.empty()) {
+            const Violation& one = waiting_.front().second.violation;
+            const nlohmann::json json = {{"operation", one.operation}, {"object", one.object.substr(0, 4096)}, {"section", one.section},
+                                         {"rule", one.rule},           {"reason", one.reason.substr(0, 4096)}, {"risk", one.risk},
+                                         {"review", one.review},       {"count", one.count},
+                                         {"dialled", waiting_.front().second.dialled}};
+            const std::string text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+            if (::send(socket_.native_handle(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+                (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)) {
+                wait();
+                return;
+            }
+            waiting_.pop_front();
+        }
+    }
+
+    // Until the supervisor has closed its end.
+    awaitable<void> closed() {
+        for (;;) {
+            const auto [problem] = co_await socket_.async_wait(asio::posix::stream_descriptor::wait_read, token);
+            char byte = 0;
+            const ssize_t size = problem ? 0 : ::recv(socket_.native_handle(), &byte, 1, MSG_DONTWAIT);
+            if (size == 0 || (size < 0 && errno != EAGAIN)) {
+                co_return;
+            }
+        }
+    }
+
+private:
+    void wait() {
+        if (!std::exchange(writing_, true)) {
+            socket_.async_wait(asio::posix::stream_descriptor::wait_write, [this](error_code problem) {
+                writing_ = false;
+                if (!problem) {
+                    flush();
+                }
+            });
+        }
+    }
+
+    asio::posix::stream_descriptor socket_;
+    std::deque<std::pair<std::string, Report>> waiting_;
+    bool writing_ = false;
+};
+
+// One question: who asked, and the address it was asked at, which the answer has to come from.
+struct Datagram {
+    sockaddr_storage peer{};
+    iovec part{};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control{};
+    msghdr header{};
+
+    Datagram(char* bytes, size_t size) {
+        part = {bytes, size};
+        header.msg_name = &peer;
+        header.msg_namelen = sizeof peer;
+        header.msg_iov = &part;
+        header.msg_iovlen = 1;
+        header.msg_control = control.data();
+        header.msg_controllen = control.size();
+    }
+    void answer_from_where_it_was_asked() {
+        cmsghdr* told = CMSG_FIRSTHDR(&header);
+        if (told != nullptr && told->cmsg_level == IPPROTO_IP && told->cmsg_type == IP_PKTINFO) {
+            in_pktinfo info{};
+            std::memcpy(&info, CMSG_DATA(told), sizeof info);
+            info.ipi_spec_dst = info.ipi_addr;
+            info.ipi_ifindex = 0;
+            std::memcpy(CMSG_DATA(told), &info, sizeof info);
+        }
+    }
+};
+
+awaitable<void> serve_datagrams(asio::ip::udp::socket& socket, DnsResponder& dns) {
+    std::array<char, 4096> bytes{};
+    for (;;) {
+        const auto [problem] = co_await socket.async_wait(asio::ip::udp::socket::wait_read, token);
+        if (problem) {
+            co_return;
+        }
+        for (size_t turn = 0; turn < dns_in_turn; ++turn) {
+            Datagram datagram(bytes.data(), bytes.size());
+            const ssize_t size = ::recvmsg(socket.native_handle(), &datagram.header, MSG_DONTWAIT);
+            if (size < 0) {
+                break;
+            }
+            const auto answer = dns.answer({bytes.data(), static_cast<size_t>(size)});
+            if (answer) {
+                datagram.part = {const_cast<char*>(answer->data()), answer->size()};
+                datagram.answer_from_where_it_was_asked();
+                ::sendmsg(socket.native_handle(), &datagram.header, MSG_NOSIGNAL | MSG_DONTWAIT);
+            }
+        }
+    }
+}
+
+class Acceptance {
+public:
+    explicit Acceptance(asio::io_context& io) : room_(io) { room_.expires_at(asio::steady_timer::time_point::max()); }
+
+    // What is over the limit waits in the listener's queue, and its program with it.
+    awaitable<void> accept(tcp::acceptor& acceptor, RelayContext& context, size_t most) {
+        for (;;) {
+            while (open_ >= most) {
+                co_await room_.async_wait(token);
+            }
+            auto [problem, inside] = co_await acceptor.async_accept(token);
+            if (problem == asio::error::no_descriptors || problem == asio::error::no_memory) {
+                asio::steady_timer pause(context.io, std::chrono::milliseconds(100));
+                co_await pause.async_wait(token);
+                continue;
+            }
+            if (problem == asio::error::operation_aborted || problem == asio::error::bad_descriptor) {
+                co_return;
+            }
+            if (problem) {
+                continue; // that one connection's
+            }
+            ++open_;
+            asio::co_spawn(context.io, serve(std::move(inside), context), [this](std::exception_ptr) {
+                --open_;
+                room_.cancel();
+            });
+        }
+    }
+
+private:
+    asio::steady_timer room_;
+    size_t open_ = 0;
+};
+
+size_t raise_descriptor_limit() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 2 * max_connections + 256);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    const size_t have = limit.rlim_cur;
+    return std::clamp<size_t>(have < 256 ? 1 : (have - 128) / 2, 1, max_connections);
+}
+
+// Nothing of the supervisor's is needed, and none of it is kept: its streams would be held open, its files readable.
+bool let_go_of(const std::vector<int>& kept) {
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(null, 1) < 0 || ::dup2(null, 2) < 0) {
+        return false;
+    }
+    std::vector<int> sorted = kept;
+    std::sort(sorted.begin(), sorted.end());
+    unsigned from = 3;
+    for (const int fd : sorted) {
+        if (static_cast<unsigned>(fd) > from) {
+            ::syscall(SYS_close_range, from, static_cast<unsigned>(fd) - 1, 0U);
+        }
+        from = static_cast<unsigned>(fd) + 1;
+    }
+    return ::syscall(SYS_close_range, from, ~0U, 0U) == 0 && ::chdir("/") == 0;
+}
+
+void serve_until_closed(const GatewayConfig& config, Captured captured, unique_fd reports_socket) {
+    const size_t most = raise_descriptor_limit();
+    asio::io_context io(1);
+    Reports reports(io, std::move(reports_socket));
+    const auto on_violation = [&](Violation violation, const std::string& dialled) { reports.add(std::move(violation), dialled); };
+    const Decision decision(config.policy, own_addresses());
+    NameTable names;
+    DnsResponder dns(decision, names, config.search, [&](Violation violation) { reports.add(std::move(violation), ":53"); });
+    RelayContext context{io, decision, names, dns, config.resolve, on_violation};
+    Acceptance acceptance(io);
+    std::deque<tcp::acceptor> acceptors;
+    std::deque<asio::ip::udp::socket> resolvers;
+    const auto nothing = [](std::exception_ptr) {};
+    const auto take = [&](tcp tcp_of, asio::ip::udp udp_of, unique_fd& listener, unique_fd& datagrams) {
+        if (!listener) {
+            return;
+        }
+        acceptors.emplace_back(io, tcp_of, listener.release());
+        resolvers.emplace_back(io, udp_of, datagrams.release());
+        asio::co_spawn(io, acceptance.accept(acceptors.back(), context, most), nothing);
+        asio::co_spawn(io, serve_datagrams(resolvers.back(), dns), nothing);
+    };
+    take(tcp::v4(), asio::ip::udp::v4(), captured.tcp_v4, captured.dns_v4);
+    take(tcp::v6(), asio::ip::udp::v6(), captured.tcp_v6, captured.dns_v6);
+    asio::co_spawn(io, reports.closed(), [&](std::exception_ptr) { io.stop(); });
+    io.run();
+    reports.flush();
+}
+
+} // namespace
+
+void run_gateway(const GatewayConfig& config, Captured captured, unique_fd reports) {
+    // Out of the terminal's reach, and of everybody's who may not trace the supervisor.
+    ::setsid();
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    ::prctl(PR_SET_NAME, "treadline-gate", 0, 0, 0);
+    ::signal(SIGPIPE, SIG_IGN);
+    std::vector<int> kept = {reports.get(), captured.tcp_v4.get(), captured.dns_v4.get()};
+    if (captured.tcp_v6) {
+        kept.push_back(captured.tcp_v6.get());
+        kept.push_back(captured.dns_v6.get());
+    }
+    if (::getppid() == 1 || !let_go_of(kept) || !confine_gateway()) {
+        ::_exit(1);
+    }
+    try {
+        serve_until_closed(config, std::move(captured), std::move(reports));
+    } catch (const std::exception&) {
+        ::_exit(1); // fail closed: the supervisor sees it and says so
+    }
+    ::_exit(0);
+}
+
+} // namespace treadline::egress

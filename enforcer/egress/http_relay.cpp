@@ -1,0 +1,187 @@
+#include <array>
+#include <chrono>
+#include <optional>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include "base/text.h"
+#include "enforcer/egress/deadline.h"
+#include "enforcer/egress/http_request.h"
+#include "enforcer/egress/relay.h"
+
+namespace treadline::egress {
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::awaitable;
+using boost::system::error_code;
+using std::chrono::seconds;
+namespace {
+
+constexpr auto token = asio::as_tuple(asio::use_awaitable);
+constexpr seconds head_time{60};     // for a request's head, from its first byte or the end of the one before
+constexpr seconds answer_time{3600}; // for a server to answer
+constexpr seconds block_time{600};   // for each part of a body
+constexpr size_t block = 16 * 1024;
+
+constexpr const char* bad_gateway = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+// Head and body, part by part as they come. The head is written anew from what was read.
+template <bool Request>
+awaitable<error_code> forward(tcp::socket& from, tcp::socket& to, beast::flat_buffer& buffer,
+                              http::parser<Request, http::buffer_body>& parser) {
+    http::serializer<Request, http::buffer_body> serializer(parser.get());
+    auto& body = parser.get().body();
+    body.data = nullptr;
+    body.more = !parser.is_done();
+    {
+        const Deadline deadline(to, block_time);
+        const auto [problem, sent] = co_await http::async_write_header(to, serializer, token);
+        if (problem) {
+            co_return problem;
+        }
+    }
+    std::array<char, block> part{};
+    while (!serializer.is_done()) {
+        if (!parser.is_done()) {
+            body.data = part.data();
+            body.size = part.size();
+            const Deadline deadline(from, block_time);
+            const auto [problem, read] = co_await http::async_read_some(from, buffer, parser, token);
+            if (problem && problem != http::error::need_buffer) {
+                co_return problem;
+            }
+            body.size = part.size() - body.size;
+            body.more = !parser.is_done();
+            if (body.size == 0 && body.more) {
+                continue; // a part of size 0 would be the end
+            }
+            body.data = body.size == 0 ? nullptr : part.data();
+        } else {
+            body.data = nullptr;
+            body.more = false;
+        }
+        const Deadline deadline(to, block_time);
+        const auto [problem, sent] = co_await http::async_write(to, serializer, token);
+        if (problem && problem != http::error::need_buffer) {
+            co_return problem;
+        }
+    }
+    co_return error_code{};
+}
+
+// The answer to one request, with what comes before it (103 and its kind). Whether the connection goes on.
+awaitable<bool> answer(tcp::socket& outside, tcp::socket& inside, beast::flat_buffer& buffer, bool head_only) {
+    for (;;) {
+        http::response_parser<http::buffer_body> parser;
+        parser.header_limit(max_http_head * 4);
+        parser.body_limit(boost::none);
+        parser.skip(head_only);
+        {
+            const Deadline deadline(outside, answer_time);
+            const auto [problem, size] = co_await http::async_read_header(outside, buffer, parser, token);
+            if (problem) {
+                co_return false;
+            }
+        }
+        const unsigned status = parser.get().result_int();
+        if (status == 101) {
+            co_return false; // nobody asked for another protocol
+        }
+        const bool goes_on = parser.keep_alive() && !parser.need_eof();
+        if (co_await forward(outside, inside, buffer, parser)) {
+            co_return false;
+        }
+        if (status >= 200) {
+            co_return goes_on;
+        }
+    }
+}
+
+void to_origin_form(http::request_header<>& head) {
+    const std::string target(head.target().data(), head.target().size());
+    constexpr std::string_view scheme = "http://";
+    if (!target.starts_with(scheme)) {
+        return;
+    }
+    const size_t path = target.find_first_of("/?#", scheme.size());
+    std::string origin = path == std::string::npos ? "/" : target.substr(path);
+    head.target(origin[0] == '/' ? origin : "/" + origin);
+}
+
+} // namespace
+
+awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact, RelayContext& context) {
+    beast::flat_buffer from_inside;
+    from_inside.commit(asio::buffer_copy(from_inside.prepare(head.size()), asio::buffer(head)));
+    std::string().swap(head);
+    beast::flat_buffer from_outside;
+    std::optional<tcp::socket> outside;
+    for (;;) {
+        http::request_parser<http::buffer_body> parser;
+        parser.header_limit(max_http_head);
+        parser.body_limit(boost::none);
+        std::string unreadable;
+        {
+            const Deadline deadline(inside, head_time);
+            const auto [problem, size] = co_await http::async_read_header(inside, from_inside, parser, token);
+            const bool malformed = problem && problem.category() == http::make_error_code(http::error::bad_method).category() &&
+                                   problem != http::error::end_of_stream && problem != http::error::partial_message;
+            if (problem && !malformed) {
+                co_return; // the end, or nothing more for long
+            }
+            unreadable = malformed ? problem.message() : ambiguity_of(parser.get());
+        }
+        Verdict verdict;
+        if (unreadable.empty()) {
+            verdict = context.decision.http(contact, facts_of(parser.get()));
+        } else {
+            verdict.violation = refusal("request", to_string(contact), "the HTTP request cannot be read in one way only: " + printable(unreadable));
+        }
+        if (!verdict.allowed) {
+            context.on_violation(verdict.violation, contact.dialled);
+            co_await close_with(std::move(inside), refusal_response(verdict.violation));
+            co_return;
+        }
+        if (!outside) {
+            Violation refused;
+            outside = co_await dial(contact, context, &refused);
+            if (!outside) {
+                // Not within the call: g++ 12 destroys such a temporary of a coroutine twice.
+                std::string answer = refused.layer.empty() ? bad_gateway : refusal_response(refused);
+                co_await close_with(std::move(inside), std::move(answer));
+                co_return;
+            }
+        }
+        http::request_header<>& request = parser.get().base();
+        to_origin_form(request);
+        if (beast::iequals(request[http::field::expect], "100-continue")) {
+            request.erase(http::field::expect);
+            constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+            const auto [problem, sent] = co_await asio::async_write(inside, asio::buffer(go_on), token);
+            if (problem) {
+                co_return;
+            }
+        }
+        const bool head_only = request.method() == http::verb::head;
+        const bool keep_alive = parser.keep_alive();
+        const auto problem = co_await forward(inside, *outside, from_inside, parser);
+        // A server may answer before it has read everything, and close.
+        const bool goes_on = co_await answer(*outside, inside, from_outside, head_only);
+        if (problem || !goes_on || !keep_alive) {
+            error_code ignored;
+            inside.shutdown(tcp::socket::shutdown_send, ignored);
+            co_return;
+        }
+    }
+}
+
+} // namespace treadline::egress

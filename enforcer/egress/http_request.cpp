@@ -1,0 +1,109 @@
+#include "enforcer/egress/http_request.h"
+
+#include <algorithm>
+
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/rfc7230.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace treadline::egress {
+namespace http = boost::beast::http;
+namespace {
+
+constexpr size_t max_method = 24;
+
+std::string text(boost::beast::string_view view) {
+    return {view.data(), view.size()};
+}
+
+} // namespace
+
+std::optional<bool> looks_like_http(std::string_view bytes) {
+    const size_t space = bytes.substr(0, max_method).find(' ');
+    const std::string_view method = bytes.substr(0, std::min(space, max_method));
+    const bool upper = std::all_of(method.begin(), method.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
+    if (!upper || space == 0) {
+        return false;
+    }
+    if (space == std::string_view::npos) {
+        return bytes.size() < max_method ? std::nullopt : std::optional(false);
+    }
+    return true;
+}
+
+HttpRequest facts_of(const http::request_header<>& head) {
+    HttpRequest request;
+    request.method = text(head.method_string());
+    request.target = text(head.target());
+    const auto hosts = head.equal_range(http::field::host);
+    for (auto host = hosts.first; host != hosts.second; ++host) {
+        request.hosts.push_back(text(host->value()));
+    }
+    request.upgrade = head.find(http::field::upgrade) != head.end() ||
+                      http::token_list(head[http::field::connection]).exists("upgrade");
+    return request;
+}
+
+std::string ambiguity_of(const http::request_header<>& head) {
+    if (head.version() != 11 && head.version() != 10) {
+        return "another version than HTTP/1.1";
+    }
+    if (head.count(http::field::content_length) > 1) {
+        return "more than one Content-Length";
+    }
+    const size_t encodings = head.count(http::field::transfer_encoding);
+    if (encodings > 1 || (encodings == 1 && !boost::beast::iequals(head[http::field::transfer_encoding], "chunked"))) {
+        return "a Transfer-Encoding other than chunked";
+    }
+    if (encodings != 0 && (head.count(http::field::content_length) != 0 || head.version() == 10)) {
+        return "a length that is told in two ways";
+    }
+    for (const auto& field : head) {
+        const auto value = field.value();
+        if (std::any_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\t'; })) {
+            return "a control character in a header";
+        }
+    }
+    return "";
+}
+
+HttpReading read_http_head(std::string_view bytes) {
+    http::request_parser<http::empty_body> parser;
+    parser.header_limit(max_http_head);
+    parser.body_limit(boost::none);
+    HttpReading reading;
+    boost::beast::error_code problem;
+    parser.put(boost::asio::const_buffer(bytes.data(), bytes.size()), problem);
+    if (parser.is_header_done()) {
+        if (reading.problem = ambiguity_of(parser.get()); reading.problem.empty()) {
+            reading.state = HttpReading::State::Complete;
+            reading.request = facts_of(parser.get());
+            return reading;
+        }
+    } else if (!problem || problem == http::error::need_more) {
+        return reading;
+    } else {
+        reading.problem = problem.message();
+    }
+    reading.state = HttpReading::State::Invalid;
+    return reading;
+}
+
+std::string refusal_response(const Violation& violation) {
+    nlohmann::json body = {{"error", "denied by treadline"}, {"object", violation.object}, {"reason", violation.reason}};
+    if (!violation.rule.empty()) {
+        body["rule"] = violation.rule;
+        body["section"] = violation.section;
+    }
+    const std::string json = body.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+    // A header is ASCII on one line; reasons quote what a program sent.
+    std::string reason = printable(violation.reason);
+    std::replace_if(reason.begin(), reason.end(), [](char c) { return c < 0x20 || c == 0x7F; }, '?');
+    return "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nTreadline-Denied: " + reason +
+           "\r\nContent-Length: " + std::to_string(json.size()) + "\r\nConnection: close\r\n\r\n" + json;
+}
+
+} // namespace treadline::egress

@@ -1,0 +1,37 @@
+// One HTTP/1.1 request head as Boost.Beast reads it, and what else is demanded of it: nothing about it may be read in two
+// ways. What goes on to the server is written anew from what was read here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/message.hpp>
+
+#include "enforcer/egress/decision.h"
+
+namespace treadline::egress {
+
+inline constexpr unsigned max_http_head = 32 * 1024;
+
+// Whether a connection that begins with these bytes may be HTTP/1: a method and a space. Nothing while it cannot be known.
+std::optional<bool> looks_like_http(std::string_view bytes);
+
+HttpRequest facts_of(const boost::beast::http::request_header<>& head);
+
+// Why a server might see another request in it than we do; "" for nothing.
+std::string ambiguity_of(const boost::beast::http::request_header<>& head);
+
+struct HttpReading {
+    enum class State : uint8_t { Incomplete, Complete, Invalid };
+    State state = State::Incomplete;
+    HttpRequest request;
+    std::string problem;
+};
+HttpReading read_http_head(std::string_view bytes); // of one request, for tests and fuzzers
+
+// The answer to a request that is refused: 403, the reason as a header and as JSON.
+std::string refusal_response(const Violation& violation);
+
+} // namespace treadline::egress

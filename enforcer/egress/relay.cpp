@@ -1,0 +1,344 @@
+#include "enforcer/egress/relay.h"
+
+#include <array>
+#include <chrono>
+#include <optional>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "base/addresses.h"
+#include "enforcer/egress/client_hello.h"
+#include "enforcer/egress/deadline.h"
+#include "enforcer/egress/http_request.h"
+
+namespace treadline::egress {
+namespace asio = boost::asio;
+using asio::awaitable;
+using boost::system::error_code;
+using std::chrono::seconds;
+namespace {
+
+constexpr auto token = asio::as_tuple(asio::use_awaitable);
+
+constexpr int blocks_in_turn = 16; // of one direction, before others get theirs
+constexpr seconds first_bytes_time{10}; // for a program to say what it wants
+constexpr seconds refused_time{2};      // the same, where it only decides how the refusal is put
+constexpr seconds connect_time{10};     // for each address
+constexpr seconds idle_time{3600};
+constexpr seconds dns_time{30};
+constexpr size_t max_dns_questions = 256; // on one TCP connection
+constexpr size_t block = 64 * 1024;
+
+std::string text_of(const asio::ip::address& address) {
+    return treadline::to_text(parse_address(address.to_string()));
+}
+
+enum class Speaks : uint8_t { Nothing, Tls, Http, Other };
+
+struct Opening {
+    std::string bytes;
+    Speaks speaks = Speaks::Nothing;
+    HelloReading hello; // of Tls
+    bool timed_out = false;
+};
+
+// Reads until it is known what is spoken, and of TLS the whole hello.
+awaitable<Opening> read_opening(tcp::socket& inside, seconds time) {
+    Opening opening;
+    const Deadline deadline(inside, time);
+    std::array<char, 4096> part{};
+    for (;;) {
+        const auto [problem, size] = co_await inside.async_read_some(asio::buffer(part), token);
+        if (problem) {
+            opening.timed_out = problem == asio::error::operation_aborted;
+            co_return opening;
+        }
+        opening.bytes.append(part.data(), size);
+        if (opening.bytes[0] == 22) {
+            opening.speaks = Speaks::Tls;
+            opening.hello = read_client_hello(opening.bytes);
+            if (opening.hello.state != HelloReading::State::Incomplete) {
+                co_return opening;
+            }
+            continue;
+        }
+        const auto http = looks_like_http(opening.bytes);
+        if (http) {
+            opening.speaks = *http ? Speaks::Http : Speaks::Other;
+            co_return opening;
+        }
+    }
+}
+
+std::string refusal_for(Speaks speaks, const Violation& violation) {
+    switch (speaks) {
+    case Speaks::Tls:
+        return std::string("\x15\x03\x03\x00\x02\x02\x31", 7); // fatal access_denied (RFC 8446, 6.2)
+    case Speaks::Http:
+        return refusal_response(violation);
+    default:
+        return "";
+    }
+}
+
+void reset(tcp::socket& socket) {
+    error_code ignored;
+    socket.set_option(tcp::socket::linger(true, 0), ignored);
+    socket.close(ignored);
+}
+
+struct Pumped {
+    bool failed = false;
+    int open = 2;
+    std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
+};
+
+// One direction. What is read lies in a block that all connections share, and only what the other side does not take at
+// once is kept.
+awaitable<void> pump(tcp::socket& from, tcp::socket& to, Pumped& state) {
+    static std::array<char, block> shared;
+    std::string rest;
+    for (int turn = 1;; ++turn) {
+        if (turn % blocks_in_turn == 0) {
+            co_await asio::post(from.get_executor(), asio::use_awaitable);
+        }
+        error_code problem;
+        const size_t size = from.read_some(asio::buffer(shared), problem);
+        if (problem == asio::error::would_block || problem == asio::error::try_again) {
+            const auto [waited] = co_await from.async_wait(tcp::socket::wait_read, token);
+            if (waited) {
+                state.failed = true;
+                co_return;
+            }
+            continue;
+        }
+        if (problem == asio::error::eof) {
+            to.shutdown(tcp::socket::shutdown_send, problem);
+            co_return;
+        }
+        if (problem) {
+            state.failed = true;
+            co_return;
+        }
+        state.last = std::chrono::steady_clock::now();
+        size_t sent = to.write_some(asio::buffer(shared.data(), size), problem);
+        if (problem == asio::error::would_block || problem == asio::error::try_again) {
+            sent = 0;
+            problem = {};
+        }
+        if (!problem && sent < size) {
+            rest.assign(shared.data() + sent, size - sent);
+            const auto [written, ignored] = co_await asio::async_write(to, asio::buffer(rest), token);
+            problem = written;
+            std::string().swap(rest);
+        }
+        if (problem) {
+            state.failed = true;
+            co_return;
+        }
+    }
+}
+
+// Ends when both directions have, or one has failed, or nothing came for long.
+awaitable<void> splice(tcp::socket inside, tcp::socket outside) {
+    Pumped state;
+    error_code problem;
+    inside.non_blocking(true, problem);
+    outside.non_blocking(true, problem);
+    asio::steady_timer done(inside.get_executor(), idle_time);
+    const auto ended = [&] {
+        --state.open;
+        if (state.failed) {
+            error_code ignored;
+            inside.cancel(ignored);
+            outside.cancel(ignored);
+        }
+        done.cancel();
+    };
+    asio::co_spawn(inside.get_executor(), pump(inside, outside, state), [&](std::exception_ptr) { ended(); });
+    asio::co_spawn(inside.get_executor(), pump(outside, inside, state), [&](std::exception_ptr) { ended(); });
+    while (state.open > 0) {
+        const auto [waited] = co_await done.async_wait(token);
+        if (!waited && std::chrono::steady_clock::now() - state.last >= idle_time) {
+            state.failed = true;
+            error_code ignored;
+            inside.cancel(ignored);
+            outside.cancel(ignored);
+        }
+        done.expires_at(std::max(state.last, std::chrono::steady_clock::now() - idle_time + seconds(1)) + idle_time);
+    }
+    if (state.failed) {
+        reset(inside);
+        reset(outside);
+    }
+}
+
+awaitable<void> serve_dns(tcp::socket inside, RelayContext& context) {
+    for (size_t questions = 0; questions < max_dns_questions; ++questions) {
+        const Deadline deadline(inside, dns_time);
+        std::array<unsigned char, 2> length{};
+        const auto [no_length, ignored] = co_await asio::async_read(inside, asio::buffer(length), token);
+        std::string message(size_t{length[0]} << 8 | length[1], '\0');
+        if (no_length || message.empty()) {
+            co_return;
+        }
+        const auto [no_message, ignored_too] = co_await asio::async_read(inside, asio::buffer(message), token);
+        const auto answer = no_message ? std::nullopt : context.dns.answer(message);
+        if (!answer) {
+            co_return;
+        }
+        std::string framed = {static_cast<char>(answer->size() >> 8), static_cast<char>(answer->size() & 0xFF)};
+        framed += *answer;
+        const auto [unsent, sent] = co_await asio::async_write(inside, asio::buffer(framed), token);
+        if (unsent) {
+            co_return;
+        }
+    }
+}
+
+} // namespace
+
+awaitable<void> close_with(tcp::socket inside, std::string answer) {
+    if (answer.empty()) {
+        reset(inside);
+        co_return;
+    }
+    const Deadline deadline(inside, refused_time);
+    const auto [problem, sent] = co_await asio::async_write(inside, asio::buffer(answer), token);
+    error_code ignored;
+    inside.shutdown(tcp::socket::shutdown_send, ignored);
+    // What still comes is read, for a while: closing before would reset the connection, and take the answer away.
+    std::array<char, 4096> part{};
+    for (size_t read = 0; !problem && read < 256 * sizeof part;) {
+        const auto [ended, size] = co_await inside.async_read_some(asio::buffer(part), token);
+        if (ended) {
+            break;
+        }
+        read += size;
+    }
+}
+
+awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext& context, Violation* refused) {
+    const auto executor = co_await asio::this_coro::executor;
+    std::vector<std::string> addresses;
+    if (!contact.address.empty()) {
+        addresses.push_back(contact.address);
+    } else if (const auto given = context.resolve.find(contact.name); given != context.resolve.end()) {
+        addresses = given->second;
+    } else {
+        tcp::resolver resolver(executor);
+        const auto [problem, found] = co_await resolver.async_resolve(contact.name, std::to_string(contact.port), token);
+        for (const auto& entry : found) {
+            addresses.push_back(text_of(entry.endpoint().address()));
+        }
+        if (problem || addresses.empty()) {
+            co_return std::nullopt; // no denial: the name does not exist, or its servers are away
+        }
+    }
+    const Verdict verdict = context.decision.addresses(contact, addresses);
+    if (!verdict.allowed) {
+        context.on_violation(verdict.violation, contact.dialled);
+        *refused = verdict.violation;
+        co_return std::nullopt;
+    }
+    for (const std::string& text : addresses) {
+        error_code problem;
+        tcp::socket outside(executor);
+        const auto address = asio::ip::make_address(text, problem);
+        const tcp::endpoint endpoint(address, contact.port);
+        outside.open(endpoint.protocol(), problem);
+        if (problem) {
+            continue;
+        }
+        const Deadline deadline(outside, connect_time);
+        const auto [unconnected] = co_await outside.async_connect(endpoint, token);
+        if (!unconnected) {
+            outside.set_option(tcp::no_delay(true), problem);
+            co_return outside;
+        }
+    }
+    co_return std::nullopt;
+}
+
+awaitable<void> serve(tcp::socket inside, RelayContext& context) {
+    error_code problem;
+    const tcp::endpoint destination = inside.local_endpoint(problem);
+    if (problem) {
+        co_return;
+    }
+    inside.set_option(tcp::no_delay(true), problem);
+    Contact contact;
+    contact.port = destination.port();
+    if (contact.port == 53) {
+        co_await serve_dns(std::move(inside), context);
+        co_return;
+    }
+    contact.address = text_of(destination.address());
+    contact.dialled = contact.address + ":" + std::to_string(contact.port);
+    if (auto name = context.names.name_of(contact.address)) {
+        contact.name = std::move(*name);
+        contact.address.clear();
+    }
+    const auto refuse = [&](Verdict verdict, Speaks speaks) {
+        context.on_violation(verdict.violation, contact.dialled);
+        return close_with(std::move(inside), refusal_for(speaks, verdict.violation));
+    };
+    Verdict verdict = context.decision.contact(contact);
+    if (!verdict.allowed) {
+        context.on_violation(verdict.violation, contact.dialled);
+        const Opening opening = co_await read_opening(inside, refused_time);
+        co_await close_with(std::move(inside), refusal_for(opening.speaks, verdict.violation));
+        co_return;
+    }
+    Opening opening;
+    if (!context.decision.any_protocol(contact)) {
+        opening = co_await read_opening(inside, first_bytes_time);
+        switch (opening.speaks) {
+        case Speaks::Http:
+            co_await relay_http(std::move(inside), std::move(opening.bytes), contact, context);
+            co_return;
+        case Speaks::Tls:
+            verdict = opening.hello.state == HelloReading::State::Complete ? context.decision.tls(contact, opening.hello.hello)
+                      : opening.hello.state == HelloReading::State::Invalid
+                          ? context.decision.other_protocol(contact, "TLS begins with " + opening.hello.problem)
+                          : context.decision.other_protocol(contact, "TLS begins with a ClientHello that never ended");
+            break;
+        case Speaks::Other:
+            verdict = context.decision.other_protocol(contact, "the connection begins with neither TLS nor HTTP");
+            break;
+        case Speaks::Nothing:
+            if (opening.bytes.empty() && !opening.timed_out) {
+                co_return; // tried another address, or only whether somebody is there
+            }
+            verdict = context.decision.other_protocol(contact, "the program sent nothing that shows what it speaks");
+            break;
+        }
+        if (!verdict.allowed) {
+            co_await refuse(std::move(verdict), opening.speaks);
+            co_return;
+        }
+    }
+    Violation refused;
+    auto outside = co_await dial(contact, context, &refused);
+    if (!outside) {
+        std::string answer = refused.layer.empty() ? "" : refusal_for(opening.speaks, refused); // see http_relay.cpp
+        co_await close_with(std::move(inside), std::move(answer));
+        co_return;
+    }
+    const auto [unsent, sent] = co_await asio::async_write(*outside, asio::buffer(opening.bytes), token);
+    std::string().swap(opening.bytes);
+    if (unsent) {
+        reset(inside);
+        co_return;
+    }
+    co_await splice(std::move(inside), std::move(*outside));
+}
+
+} // namespace treadline::egress

@@ -1,0 +1,44 @@
+// One connection from inside, from its acceptance to its end: judged, dialled, relayed. Coroutines that own their sockets,
+// all on one thread. Waiting for what a program must send first is limited in time and size; relaying is limited by what
+// the other side takes, with at most one block kept for a direction that is slower.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "enforcer/egress/decision.h"
+#include "enforcer/egress/dns_responder.h"
+#include "enforcer/egress/name_table.h"
+
+namespace treadline::egress {
+
+using tcp = boost::asio::ip::tcp;
+
+struct RelayContext {
+    boost::asio::io_context& io;
+    const Decision& decision;
+    const NameTable& names;
+    DnsResponder& dns;
+    std::map<std::string, std::vector<std::string>> resolve; // names whose addresses the user gave (--resolve)
+    std::function<void(Violation, const std::string& dialled)> on_violation;
+};
+
+// `inside` is an accepted socket whose own address is where the program wanted to go.
+boost::asio::awaitable<void> serve(tcp::socket inside, RelayContext& context);
+
+// HTTP/1.1, request by request, each judged; `head` is what has been read from `inside` so far. In http_relay.cpp.
+boost::asio::awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact, RelayContext& context);
+
+// Judges every address the contact's name leads to and dials one after the other. Without a value it has been reported.
+boost::asio::awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext& context, Violation* refused);
+
+// Closes with an answer that the program can read, if there is one, and without waiting long.
+boost::asio::awaitable<void> close_with(tcp::socket inside, std::string answer);
+
+} // namespace treadline::egress

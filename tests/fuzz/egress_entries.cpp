@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "enforcer/egress/client_hello.h"
+#include "enforcer/egress/dns_responder.h"
+#include "enforcer/egress/http_request.h"
+#include "profiles/profile_reader.h"
+#include "tests/fuzz/entries.h"
+
+namespace treadline::fuzz {
+namespace {
+
+void must(bool holds, const char* what) {
+    if (!holds) {
+        throw std::logic_error(what);
+    }
+}
+
+const egress::Decision& decision() {
+    static const egress::Decision made = [] {
+        const auto profile = read_profile("treadline: 1\nname: fuzz\nnetwork: {connect: [\"a.test:443\", \"*.b.test:80\"]}\n", "profile.yaml");
+        return egress::Decision(std::make_shared<const Policy>(
+            Policy::build(*profile, "profile.yaml", Variables(), [](const std::string&) -> result<Profile> { return Profile{}; }).value()));
+    }();
+    return made;
+}
+
+} // namespace
+
+void client_hello(std::string_view bytes) {
+    using State = egress::HelloReading::State;
+    const egress::HelloReading reading = egress::read_client_hello(bytes);
+    must((reading.state == State::Invalid) != reading.problem.empty(), "a problem, if there is one");
+    must(reading.state != State::Incomplete || bytes.size() < 2 * egress::max_hello + egress::max_hello_records * 5 + 4, "no waiting without end");
+    if (reading.state == State::Complete) {
+        const bool allowed = decision().tls({"a.test", "", 443, ""}, reading.hello).allowed;
+        must(!allowed || egress::canonical_host(reading.hello.server_name.value_or("")) == "a.test", "only the name itself");
+        // More bytes change nothing, and fewer are waited for.
+        must(egress::read_client_hello(std::string(bytes) + "x").state == State::Complete, "the same with what follows");
+    }
+}
+
+void dns_question(std::string_view bytes) {
+    egress::NameTable names;
+    size_t violations = 0;
+    egress::DnsResponder responder(decision(), names, {"corp.example"}, [&](const Violation&) { ++violations; });
+    const auto answer = responder.answer(bytes);
+    if (!answer) {
+        return;
+    }
+    must(answer->size() >= 12 && answer->size() <= 1232, "an answer that fits a datagram");
+    must((static_cast<unsigned char>((*answer)[2]) & 0x80) != 0, "an answer, no question");
+    must(answer->substr(0, 2) == bytes.substr(0, 2), "the question's number");
+    must(violations <= 1, "at most one violation a question");
+}
+
+void http_head(std::string_view bytes) {
+    using State = egress::HttpReading::State;
+    const auto looks = egress::looks_like_http(bytes);
+    const egress::HttpReading reading = egress::read_http_head(bytes);
+    must(reading.state != State::Incomplete || bytes.size() <= egress::max_http_head, "no waiting without end");
+    if (reading.state != State::Complete) {
+        return;
+    }
+    must(looks != std::optional(false) || !std::all_of(reading.request.method.begin(), reading.request.method.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) ||
+             reading.request.method.size() >= 24,
+         "what is HTTP looks like it");
+    const auto judged = decision().http({"x.b.test", "", 80, ""}, reading.request);
+    must(!judged.allowed || (reading.request.hosts.size() == 1 && !reading.request.upgrade), "one host");
+    const std::string response = egress::refusal_response(judged.violation);
+    must(response.find("\r\n\r\n") != std::string::npos && response.find("HTTP/1.1 403") == 0, "a response");
+}
+
+} // namespace treadline::fuzz
