@@ -141,6 +141,24 @@ bool cover_attach_point() {
            ::mount("tmpfs", attach_point, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m") == 0;
 }
 
+// Made at the root, which is a file system of ours, and mounted from there.
+bool put_file(const ChildMount& step) {
+    constexpr const char* made = "/.file";
+    const int fd = ::open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    const auto size = static_cast<ssize_t>(std::strlen(step.source));
+    if (fd < 0 || ::write(fd, step.source, static_cast<size_t>(size)) != size) {
+        return false;
+    }
+    ::close(fd);
+    const int tree = clone_tree(AT_FDCWD, made, 0);
+    const bool done = tree >= 0 && set_attributes(tree, "", AT_EMPTY_PATH, step.attributes) == 0 && attach(tree, step.target);
+    const int code = errno;
+    ::close(tree);
+    ::unlink(made);
+    errno = code;
+    return done;
+}
+
 bool make_devices(int host, const char* terminal) {
     constexpr uint64_t device = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
     if (::mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=1m") != 0) {
@@ -224,6 +242,8 @@ bool apply_mount(const ChildMount& step, int host, Masks& masks) {
         return true; // by begin_view()
     case MountStep::Kind::Decoy:
         return make_file(step.target, 0);
+    case MountStep::Kind::File:
+        return put_file(step);
     case MountStep::Kind::MaskFile:
         return apply_mask(masks.file, masks.file_at, step.target);
     case MountStep::Kind::MaskDirectory:

@@ -17,7 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/addresses.h"
 #include "base/path.h"
+#include "enforcer/egress/name_table.h"
 #include "enforcer/held_rules.h"
 #include "enforcer/missing_defs.h"
 #include "enforcer/outside_denial.h"
@@ -151,6 +153,11 @@ int socket_type(pid_t task, int descriptor) {
         return 0;
     }
     return type;
+}
+
+// By egress/capture.h; of a socket whose type cannot be known it is assumed, since nothing else finds a route.
+bool reaches_gateway(int type, uint16_t port) {
+    return type == SOCK_STREAM || type == 0 || (type == SOCK_DGRAM && port == 53);
 }
 
 std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pid_t task,
@@ -345,8 +352,13 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
     if (!plan.audit && (plan.network == NetworkMode::Host || (is_loopback(address) && !plan.flat))) {
         return {};
     }
-    // A datagram socket's connect sends nothing: libc's resolver sorts addresses this way.
-    if (!asked.sends && (port == 0 || (port == 9 && socket_type(task, asked.descriptor) == SOCK_DGRAM))) {
+    // What the gateway gets it judges, and reports, itself.
+    if (plan.network == NetworkMode::Gateway && !plan.audit && reaches_gateway(socket_type(task, asked.descriptor), port)) {
+        return {};
+    }
+    // A datagram socket's connect sends nothing: libc's resolver sorts addresses this way, and those of a name by its port.
+    const bool of_name = plan.network == NetworkMode::Gateway && egress::is_of_gateway(*host);
+    if (!asked.sends && (port == 0 || ((port == 9 || of_name) && socket_type(task, asked.descriptor) == SOCK_DGRAM))) {
         return {};
     }
     const std::string bracketed = address.ss_family == AF_INET6 ? "[" + *host + "]" : *host;
@@ -361,7 +373,23 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
         violation.rule.clear();
         violation.reason = "it would go there by datagrams, which no rule carries";
     }
+    if (plan.network == NetworkMode::Gateway && !plan.audit) {
+        violation.rule.clear();
+        violation.section.clear();
+        violation.reason = "only TCP leaves the sandbox, and DNS to the gateway; nothing else has a route";
+    }
     return {violation};
+}
+
+std::string endpoint_of(const WatchedAddress& asked) {
+    sockaddr_storage address{};
+    std::memcpy(&address, asked.bytes.data(), std::min(asked.bytes.size(), sizeof address));
+    uint16_t port = 0;
+    const auto host = asked.bind || asked.bytes.size() < sizeof(sa_family_t) ? std::nullopt : host_text(address, port);
+    if (!host || port == 0) {
+        return "";
+    }
+    return (port == 53 ? "" : to_text(parse_address(*host))) + ":" + std::to_string(port);
 }
 
 namespace {

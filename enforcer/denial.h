@@ -29,6 +29,9 @@ std::vector<Violation> moved_tree_denials(const Plan& plan, const InsideView& vi
 std::vector<Violation> address_denials(const Plan& plan, const InsideView& view, pid_t task,
                                        const WatchedAddress& asked);
 
+// Where it goes, as contact_log.h has it: "192.0.2.1:443", "2001:db8::1:443"; ":53" for any resolver; "" for no such address.
+std::string endpoint_of(const WatchedAddress& asked);
+
 // A call that is not listed, or was refused for its arguments.
 Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data);
 

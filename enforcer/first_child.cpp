@@ -41,7 +41,7 @@ FirstChildPlan first_child_plan(const Plan& plan) {
     first.gid = plan.command.gid;
     first.namespaces = plan.namespaces;
     first.isolate_processes = plan.namespaces && plan.isolate_processes;
-    first.own_network = plan.namespaces && plan.network == NetworkMode::None;
+    first.own_network = plan.namespaces && plan.network != NetworkMode::Host;
     first.new_root = plan.namespaces && plan.new_root;
     first.die_with_supervisor = first.isolate_processes || plan.flat;
     return first;

@@ -227,6 +227,20 @@ result<ok> Supervisor::await_ready() {
     return ok{};
 }
 
+result<ok> Supervisor::start_gateway() {
+    if (!plan_.namespaces || plan_.network != NetworkMode::Gateway) {
+        return ok{};
+    }
+    egress::GatewayConfig config;
+    config.policy = plan_.policy;
+    config.resolve = plan_.resolve;
+    config.search = plan_.search_domains;
+    config.uid = plan_.command.uid;
+    config.gid = plan_.command.gid;
+    gateway_ = TRY(egress::Gateway::start(config, command_pidfd_.get()));
+    return ok{};
+}
+
 namespace {
 
 // What is handed down as a standard stream lies on the host's own mount: nothing of the mount view lies over it, or over
@@ -285,6 +299,7 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Pla
     TRY(self->hand_over_filter()); // while the child is at its mounts
     TRY(self->await_ready());
     TRY(self->watch_guards());
+    TRY(self->start_gateway());
     TRY(self->outside_.cgroup().add(self->command_));
     for (const std::string& name : self->plan_.dropped_variables) {
         self->log_.record(dropped_variable(self->plan_, name));

@@ -45,12 +45,14 @@ struct Command {
 
 enum class NetworkMode : uint8_t {
     None, // an empty network namespace with its own loopback
+    Gateway, // the same, and what leaves it is the egress gateway's to judge (egress/gateway.h)
     Host, // the host's network: learning, or the named degradation `--network host`
 };
 
 struct CompileOptions {
     bool allow_degraded = false;
     bool network_host = false;
+    std::map<std::string, std::vector<std::string>> resolve = {}; // name -> addresses, for the gateway instead of a lookup
 };
 
 struct MountStep {
@@ -63,6 +65,7 @@ struct MountStep {
         Proc,
         Devices,  // a minimal /dev
         Decoy,    // an empty file nobody can read, where nothing else is: a link in view leads to a hidden file
+        File,     // a file with `source` as its content over `target`, which is a file in view
         MaskFile, // an empty file nobody can read or write over `target`
         MaskDirectory,
     };
@@ -122,6 +125,8 @@ struct Plan {
     bool namespaces = true;        // user and mount namespaces, and with them the next two
     bool isolate_processes = true; // pid, ipc and uts namespaces
     NetworkMode network = NetworkMode::None;
+    std::map<std::string, std::vector<std::string>> resolve; // of the gateway: CompileOptions::resolve
+    std::vector<std::string> search_domains; // that resolvers inside append to names
     bool new_root = true;          // false: the host's view stays, `mounts` holds only masks
     std::vector<MountStep> mounts; // in order
     std::vector<Placeholder> placeholders;

@@ -9,9 +9,11 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
+#include "base/addresses.h"
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "enforcer/egress/inside_files.h"
 #include "enforcer/flat_rules.h"
 #include "enforcer/held_rules.h"
 #include "enforcer/landlock_rules.h"
@@ -73,20 +75,24 @@ result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& 
     if (options.network_host) {
         plan.degraded.push_back(
             "--network host: the command has the host's whole network, whatever `connect` says");
-    } else if (!policy.connect().empty()) {
+    } else if (!policy.connect().empty() && plan.flat) {
         return fail(
             "the profile's `connect` (" + policy.connect().front().text +
-            ") cannot be held: the egress gateway does not exist yet; run with --network host to give the "
-            "command the host's whole network (a named degradation), or remove `connect`");
-    } else if (!policy.publish().empty()) {
+            ") cannot be held: the egress gateway needs a network namespace, which an ordinary user cannot make here ('treadline "
+            "doctor' says why); run with --network host to give the command the host's whole network (a named degradation)");
+    } else if (!policy.connect().empty()) {
+        plan.network = NetworkMode::Gateway;
+        plan.resolve = options.resolve;
+    }
+    if (!options.network_host && !policy.publish().empty()) {
         return fail(
             "the profile's `publish` (" + std::to_string(policy.publish().front().port) +
-            ") cannot be held: the egress gateway does not exist yet; run with --network host to give the "
+            ") cannot be held: the egress gateway does not publish ports yet; run with --network host to give the "
             "command the host's whole network (a named degradation), or remove `publish`");
     }
     if (!policy.credentials().empty()) {
         return fail("the profile's `credentials` (" + policy.credentials().front().host +
-                    ") cannot be held: the egress gateway, which would put them in, does not exist yet; remove them");
+                    ") cannot be held: the egress gateway does not put credentials in yet; remove them");
     }
     for (const PolicyPort& port : policy.listen()) {
         plan.bind_ports.push_back(port.port);
@@ -176,6 +182,16 @@ std::string wider_than(const PolicyRule& rule, const HeldRules& held, const Moun
     return "";
 }
 
+std::string wider_than(const PolicyEndpoint& endpoint) {
+    if (why_not_public(endpoint.host).starts_with("a service on this machine's loopback") || endpoint.host == "localhost") {
+        return "inside, the loopback is the sandbox's own; this opens the host's to names that lead to it";
+    }
+    if (endpoint.any_protocol) {
+        return "what is said to the server is not looked at";
+    }
+    return endpoint.host.starts_with("*.") ? "names below it that the command looks up and uses are looked up outside" : "";
+}
+
 // Sorted: what lies in another comes after it.
 std::vector<std::string> with_missing_parents(const std::vector<std::string>& directories) {
     std::set<std::string> all;
@@ -214,6 +230,10 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
         plan.enforcement.push_back(
             {"deny: " + entry.text, plan.flat ? "landlock, the supervisor's answers" : "mount", glob ? "names made during the run are not covered" : ""});
     }
+    for (const PolicyEndpoint& endpoint : policy.connect()) {
+        plan.enforcement.push_back({"connect: " + endpoint.text, plan.network == NetworkMode::Host ? "not held" : "egress gateway",
+                                    plan.network == NetworkMode::Host ? "" : wider_than(endpoint)});
+    }
     for (const PolicyPort& port : policy.listen()) {
         plan.enforcement.push_back(
             {"listen: " + std::to_string(port.port),
@@ -229,11 +249,27 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
     plan.enforcement.push_back({"syscalls: " + calls + " calls", "seccomp", ""});
     plan.enforcement.push_back({"environment", "the command starts with the named variables only", ""});
     plan.enforcement.push_back(
-        {plan.network == NetworkMode::None ? "network: none" : "network: host",
-         plan.network != NetworkMode::None ? "not held"
+        {plan.network == NetworkMode::Host ? "network: host" : plan.network == NetworkMode::Gateway ? "network: the rest" : "network: none",
+         plan.network == NetworkMode::Host ? "not held"
+         : plan.network == NetworkMode::Gateway ? "network namespace with no way out but the egress gateway"
          : plan.flat                       ? "seccomp (no datagram socket), landlock (no TCP connection)"
                                            : "network namespace without any way out",
          ""});
+}
+
+// What tells programs inside whom to ask for names: the gateway, and no list of the host's.
+void add_gateway_files(Plan& plan) {
+    egress::InsideFiles files = egress::inside_files();
+    plan.search_domains = std::move(files.search);
+    for (auto& [path, content] : files.content) {
+        const auto target = sys::realpath(path);
+        const bool in_view = target && std::any_of(plan.mounts.begin(), plan.mounts.end(), [&](const MountStep& step) {
+            return step.kind == MountStep::Kind::Bind && is_within(*target, step.target);
+        });
+        if (in_view) {
+            plan.mounts.push_back({MountStep::Kind::File, std::move(content), *target, false, false, "names are looked up by the egress gateway"});
+        }
+    }
 }
 
 // Terminals of other sessions and other programs' shared memory lie beside the command's own.
@@ -352,6 +388,9 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
         TRY(plan_flat(plan, held, view, gaps));
     } else {
         plan.mounts = std::move(view.steps);
+        if (plan.network == NetworkMode::Gateway) {
+            add_gateway_files(plan);
+        }
         plan.placeholders = std::move(view.placeholders);
         plan.landlock_rules = landlock_rules(held, *policy, machine.landlock_abi, PrivateDirectories::Grant);
         held.make_directories.insert(held.make_directories.end(), view.make_directories.begin(), view.make_directories.end());

@@ -24,6 +24,8 @@ std::string_view name_of(MountStep::Kind kind) {
         return "proc";
     case MountStep::Kind::Devices:
         return "devices";
+    case MountStep::Kind::File:
+        return "file";
     case MountStep::Kind::Decoy:
     case MountStep::Kind::MaskFile:
     case MountStep::Kind::MaskDirectory:

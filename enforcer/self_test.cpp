@@ -91,7 +91,7 @@ SelfTest self_test_for(const Plan& plan, const std::vector<std::string>& secrets
     test.unlisted_call =
         plan.syscalls && std::find(plan.syscalls->begin(), plan.syscalls->end(), "unshare") == plan.syscalls->end();
     // Without a namespace it is the filter that lets no such socket be made, and this is tried before it.
-    test.contact = plan.namespaces && plan.network == NetworkMode::None;
+    test.contact = plan.namespaces && plan.network != NetworkMode::Host;
     test.signal = (plan.namespaces && plan.isolate_processes) || plan.scope_signals_and_abstract_sockets;
     return test;
 }

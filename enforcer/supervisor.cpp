@@ -20,6 +20,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "enforcer/denial.h"
 #include "enforcer/seccomp_filter.h"
 #include "profiles/profile_writer.h"
 
@@ -151,6 +152,9 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
             if (guards_) {
                 guards_->leave(outlives_mounts() ? GuardWatch::Mounts::Now : GuardWatch::Mounts::Later);
             }
+            if (gateway_ != nullptr) {
+                record_egress(gateway_->finish());
+            }
             outside_.remove_directories(removed_);
             return Outcome{*exit_status_, log_.all()};
         }
@@ -168,13 +172,14 @@ int Supervisor::poll_timeout_ms() const {
 }
 
 result<ok> Supervisor::turn(int exec_pipe) {
-    enum : size_t { Signals, Socket, Child, Executed, Moves, Count };
+    enum : size_t { Signals, Socket, Child, Executed, Moves, Egress, Count };
     std::array<pollfd, Count> fds{};
     fds[Signals] = {first_.gate().fd(), POLLIN, 0};
     fds[Socket] = {socket_.get(), POLLIN, 0};
     fds[Child] = {first_.pidfd(), POLLIN, 0};
     fds[Executed] = {exec_pipe, POLLIN, 0};
     fds[Moves] = {guards_ ? guards_->moves() : -1, POLLIN, 0};
+    fds[Egress] = {gateway_ != nullptr ? gateway_->reports() : -1, POLLIN, 0};
     enum : size_t { Listener, Mounts, Rest, All };
     std::array<pollfd, All> first{}; // asked at every call of the command
     first[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
@@ -202,6 +207,9 @@ result<ok> Supervisor::turn(int exec_pipe) {
     } else if (first[Listener].revents != 0) {
         watch_ended(); // nothing under the filter is left
     }
+    if (fds[Egress].revents != 0) {
+        record_egress(gateway_->take());
+    }
     if (fds[Signals].revents != 0) {
         on_signal();
     }
@@ -220,12 +228,21 @@ result<ok> Supervisor::turn(int exec_pipe) {
 void Supervisor::watch_ended() {
     if (watch_ != nullptr) {
         removed_ = watch_->removed();
+        contacts_ = watch_->contacts();
         watch_.reset();
         for (const std::string& directory : plan_.make_directories) {
             if (!removed_.contains(directory)) {
                 outside_.keep_directory(directory); // the command's own, by its mkdir
             }
         }
+    }
+}
+
+void Supervisor::record_egress(std::vector<egress::Report> reports) {
+    const ContactLog& contacts = watch_ != nullptr ? watch_->contacts() : contacts_;
+    for (egress::Report& report : reports) {
+        add_process(report.violation, contacts.last(report.dialled));
+        log_.record(std::move(report.violation));
     }
 }
 

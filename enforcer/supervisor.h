@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "enforcer/egress/gateway.h"
 #include "enforcer/first_child.h"
 #include "enforcer/guard_watch.h"
 #include "enforcer/limit_watch.h"
@@ -43,6 +44,7 @@ private:
     result<ok> watch_guards(); // all mounts being done
     result<ok> await_ready();
     [[nodiscard]] error child_error() const;
+    result<ok> start_gateway();
     result<ok> fetch_listener();
 
     result<ok> turn(int exec_pipe); // one round of the poll loop
@@ -54,6 +56,7 @@ private:
     void on_limit();
     void add_cgroup_refusals();
     void on_changed_mounts();
+    void record_egress(std::vector<egress::Report> reports);
     result<ok> adopt_leftovers();
     void end_leftovers() const;
     void signal_command(int number) const;
@@ -71,7 +74,9 @@ private:
     bool filtered_ = false;
     std::optional<GuardWatch> guards_;
     bool guard_lost_ = false;
+    std::unique_ptr<egress::Gateway> gateway_;
     std::unique_ptr<Watch> watch_;
+    ContactLog contacts_; // the watch's, once that has ended
     std::set<std::string> removed_; // what the watch counted as removed; see Watch::change_mount_point()
     ViolationLog log_;
     std::optional<int> exit_status_;

@@ -282,6 +282,12 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         judge_rename(call, name, resolved, refuse);
     }
     for (const WatchedAddress& address : seen.addresses) {
+        if (const std::string endpoint = plan_.network == NetworkMode::Gateway ? endpoint_of(address) : ""; !endpoint.empty()) {
+            InsideProcess process = describe_process(task);
+            if (still_waiting(call.id)) {
+                contacts_.note(endpoint, std::move(process));
+            }
+        }
         for (const Violation& violation : address_denials(plan_, view_, task, address)) {
             // Mounts and Landlock have no say in connecting to a socket in view.
             refuse(violation, !plan_.flat && violation.layer != "seccomp");

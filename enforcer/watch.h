@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "enforcer/contact_log.h"
 #include "enforcer/inside_view.h"
 #include "enforcer/outside_denial.h"
 #include "enforcer/plan.h"
@@ -42,6 +43,9 @@ public:
 
     // Directories of the host that the command removed as far as it can tell; see change_mount_point().
     [[nodiscard]] const std::set<std::string>& removed() const { return removed_; }
+
+    // Where the egress gateway is to be told who asked.
+    [[nodiscard]] const ContactLog& contacts() const { return contacts_; }
 
 private:
     Watch(const Plan& plan, InsideView view) : plan_(plan), view_(std::move(view)), readable_(plan.policy.get()) {}
@@ -79,6 +83,7 @@ private:
     OutsideDenials reached_;
     ReadableNames readable_;
     std::set<std::string, std::less<>> plain_directories_; // where a path was looked at that led through no link; lasting
+    ContactLog contacts_;
     std::unordered_set<std::string> known_readable_; // absolute paths as asked for, see look()
     // Resolved paths, each behind a letter for what was asked of it: a policy does not change its mind.
     std::unordered_set<std::string> known_allowed_;

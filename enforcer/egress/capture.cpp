@@ -4,11 +4,11 @@
 #include <cerrno>
 #include <cstring>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <nftables/libnftables.h>
@@ -95,16 +95,30 @@ std::string ruleset(bool v6) {
     return text + "  meta l4proto tcp reject with tcp reset\n }\n}\n";
 }
 
+template <class Function>
+Function* function(void* library, const char* name) {
+    return reinterpret_cast<Function*>(::dlsym(library, name));
+}
+
 result<ok> load_ruleset(bool v6) {
-    struct ContextDeleter {
-        void operator()(nft_ctx* context) const { ::nft_ctx_free(context); }
-    };
-    const std::unique_ptr<nft_ctx, ContextDeleter> context(::nft_ctx_new(NFT_CTX_DEFAULT));
-    if (context == nullptr || ::nft_ctx_buffer_error(context.get()) != 0 || ::nft_ctx_buffer_output(context.get()) != 0) {
+    // Loaded here and nowhere else; this process ends when it is done.
+    void* library = ::dlopen("libnftables.so.1", RTLD_NOW);
+    if (library == nullptr) {
+        return fail("the egress gateway needs libnftables.so.1; install the package libnftables1");
+    }
+    const auto make = function<decltype(::nft_ctx_new)>(library, "nft_ctx_new");
+    const auto buffer_output = function<decltype(::nft_ctx_buffer_output)>(library, "nft_ctx_buffer_output");
+    const auto buffer_error = function<decltype(::nft_ctx_buffer_error)>(library, "nft_ctx_buffer_error");
+    const auto error_text = function<decltype(::nft_ctx_get_error_buffer)>(library, "nft_ctx_get_error_buffer");
+    const auto run = function<decltype(::nft_run_cmd_from_buffer)>(library, "nft_run_cmd_from_buffer");
+    nft_ctx* context = make != nullptr && run != nullptr && buffer_output != nullptr && buffer_error != nullptr && error_text != nullptr
+                           ? make(NFT_CTX_DEFAULT)
+                           : nullptr;
+    if (context == nullptr || buffer_error(context) != 0 || buffer_output(context) != 0) {
         return fail("cannot use libnftables");
     }
-    if (::nft_run_cmd_from_buffer(context.get(), ruleset(v6).c_str()) != 0) {
-        const std::string said = ::nft_ctx_get_error_buffer(context.get());
+    if (run(context, ruleset(v6).c_str()) != 0) {
+        const std::string said = error_text(context);
         return fail("cannot send the sandbox's connections to the gateway (nf_tables with tproxy, CONFIG_NFT_TPROXY): " +
                     printable(said.substr(0, said.find('\n'))));
     }

@@ -214,14 +214,24 @@ TEST_CASE("the environment is what the profile passes and sets, and nothing that
     CHECK_FALSE(named.command.environment.contains("MY_FLAG"));
 }
 
-TEST_CASE("a profile with `connect` is refused until there is a gateway, or degraded by name",
-          "[enforcer][plan]") {
+TEST_CASE("a profile with `connect` gets the egress gateway, and is refused where there can be none", "[enforcer][plan]") {
     const Arena arena;
     const std::string rules = "network: {connect: [\"packages.example.org:443\"]}\n";
-    const auto refused = plan_of(arena, rules);
+    const Plan gated = plan_of(arena, rules).value();
+    CHECK(gated.network == NetworkMode::Gateway);
+    CHECK(gated.degraded.empty());
+    CHECK(gated.self_test.contact); // nothing but TCP finds a route
+    const auto rule = std::find_if(gated.enforcement.begin(), gated.enforcement.end(),
+                                   [](const Enforcement& one) { return one.rule == "connect: packages.example.org:443"; });
+    REQUIRE(rule != gated.enforcement.end());
+    CHECK(rule->mechanism == "egress gateway");
+    CHECK(plan_of(arena, "").value().network == NetworkMode::None);
+    Machine flat = full_machine();
+    flat.user_namespaces = false;
+    const auto refused = plan_of(arena, rules, flat, {true, false});
     REQUIRE_FALSE(refused.has_value());
-    CHECK(refused.error().what.find("the egress gateway does not exist yet; run with --network host") !=
-          std::string::npos);
+    CHECK(refused.error().what.find("run with --network host") != std::string::npos);
+    CHECK_FALSE(plan_of(arena, "network: {publish: [3000], listen: [3000]}\n").has_value());
     const Plan host = plan_of(arena, rules, full_machine(), {false, true}).value();
     CHECK(host.network == NetworkMode::Host);
     CHECK(host.degraded.size() == 1);

@@ -6,6 +6,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "collector/session.h"
+#include "enforcer/egress/capture.h"
 #include "enforcer/machine_gaps.h"
 #include "enforcer/plan.h"
 #include "tools/treadline/commands.h"
@@ -87,6 +88,7 @@ result<ok> doctor(const Options& options) {
     const CollectorAccess collector = find_collector();
     const bool can_trace = collector.problem.empty() && collector.privilege != CollectorAccess::Privilege::None;
     const ProbesHere probes = can_trace ? probes_here(collector) : ProbesHere{};
+    const auto gateway = egress::check_capture();
     const std::vector<MachineGap> gaps = machine_gaps(machine);
     const Standing standing = standing_of(gaps);
     if (options.json) {
@@ -106,6 +108,8 @@ result<ok> doctor(const Options& options) {
                                       {"user_namespaces", machine.user_namespaces},
                                       {"user_namespaces_problem", machine.user_namespaces_why},
                                       {"seccomp_notify", machine.seccomp_notify},
+                                      {"egress_gateway", gateway.has_value()},
+                                      {"egress_gateway_problem", gateway ? "" : gateway.error().message()},
                                       {"cgroup_delegated", !machine.cgroup.empty()},
                                       {"cgroup_controllers", machine.cgroup_controllers}};
         return sys::write_all(STDOUT_FILENO, facts.dump(2) + "\n");
@@ -136,7 +140,8 @@ result<ok> doctor(const Options& options) {
                        machine.cgroup.empty() ? "no delegated cgroup v2: profiles with resources.cpu are refused, and memory is kept "
                                                 "by looking; run inside 'systemd-run --user --scope -p Delegate=yes'"
                                               : "cgroup v2, delegated: " + join(machine.cgroup_controllers, ", "));
-    out += "  --  network          no gateway yet: profiles with `connect` need --network host\n";
+    out += fmt::format("  {}network          {}\n", mark(gateway.has_value()),
+                       gateway ? "connections are brought to the egress gateway" : "profiles with `connect` are refused: " + printable(gateway.error().message()));
     return sys::write_all(STDOUT_FILENO, out);
 }
 

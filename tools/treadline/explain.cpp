@@ -30,8 +30,9 @@ result<std::string> explain_plan(const Context& context, Detail detail) {
     // What cannot be held here is shown as such rather than refused: nothing is run.
     CompileOptions options;
     options.allow_degraded = true;
-    options.network_host = !policy->connect().empty();
-    const Plan plan = TRY(compile(policy, inspect_machine(), command, options));
+    const Machine machine = inspect_machine();
+    options.network_host = !machine.user_namespaces && !policy->connect().empty();
+    const Plan plan = TRY(compile(policy, machine, command, options));
     return describe(plan, detail);
 }
 

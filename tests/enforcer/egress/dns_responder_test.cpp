@@ -80,6 +80,7 @@ TEST_CASE("a name no rule names does not exist, and is one violation", "[egress]
 TEST_CASE("who asks for it is told why, others are not", "[egress][dns]") {
     Resolver resolver({"a.test:443"});
     const std::string extended = resolver.ask(question("evil.test", a, true));
+    CHECK(rcode(extended) == 3);
     CHECK(extended.find("treadline: no `connect` rule names 'evil.test'") != std::string::npos);
     CHECK(extended.find(std::string("\0\x12treadline", 11)) != std::string::npos); // code 18, prohibited
     CHECK(resolver.ask(question("evil.test", a)).find("treadline") == std::string::npos);
@@ -120,6 +121,11 @@ TEST_CASE("what is no question gets no answer, and what is odd an error", "[egre
     Resolver resolver({"a.test:443"});
     CHECK_FALSE(resolver.responder.answer(""));
     CHECK_FALSE(resolver.responder.answer("nonsense"));
+    CHECK(rcode(resolver.ask(question("a.test", a).substr(0, 20))) == 1);
+    std::string pointer = question("a.test", a);
+    pointer[12] = '\xC0';
+    CHECK(rcode(resolver.ask(pointer)) == 1);
+    CHECK(rcode(resolver.ask(question(std::string(63, 'x') + "." + std::string(63, 'x') + "." + std::string(63, 'x') + "." + std::string(63, 'x'), a))) == 1);
     std::string response = question("a.test", a);
     response[2] = '\x81';
     CHECK_FALSE(resolver.responder.answer(response)); // else two responders would answer each other for ever

@@ -1,0 +1,54 @@
+// A project, servers outside that write down what reaches them, and commands held to a profile with `connect` rules.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "base/unique_fd.h"
+#include "tests/e2e/loop.h"
+
+namespace treadline::test {
+
+struct Gated {
+    int status = 0;
+    std::string out;
+    std::string err;
+    nlohmann::json violations;
+
+    // Of layer egress, those that are about exactly this.
+    [[nodiscard]] std::vector<nlohmann::json> about(const std::string& object) const;
+    [[nodiscard]] size_t egress() const; // how many of that layer there are
+};
+
+class EgressWorld {
+public:
+    EgressWorld();
+    ~EgressWorld();
+    EgressWorld(const EgressWorld&) = delete;
+    EgressWorld& operator=(const EgressWorld&) = delete;
+
+    // %http, %https, %tcp and %udp stand for the servers' ports, %ca for the certificate authority's file, %own for
+    // this machine's own address; in `connect` as well as in scripts. web.test, other.test and evil.test lead to the host's
+    // loopback, private.test to a private address, own.test to this machine's own, mixed.test to a public one and the loopback.
+    [[nodiscard]] Gated run(const std::vector<std::string>& connect, const std::string& script) const;
+    [[nodiscard]] Finished outside(const std::string& script) const; // the same without Treadline
+    [[nodiscard]] std::string filled(std::string text) const;
+
+    // What has reached the servers since the last time it was asked for.
+    [[nodiscard]] std::vector<std::string> observed() const;
+    [[nodiscard]] bool has_own_address() const { return !own_.empty(); }
+
+    Loop loop;
+
+private:
+    TemporaryDirectory directory_;
+    pid_t servers_ = -1;
+    unique_fd stop_; // closing it ends them
+    nlohmann::json ports_;
+    std::string own_;
+    mutable size_t seen_ = 0;
+};
+
+} // namespace treadline::test
