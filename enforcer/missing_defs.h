@@ -60,6 +60,9 @@ inline constexpr uint64_t seccomp_notif_sync_wake_up = 1;
 // linux/pidfd.h, Linux 6.9: of a thread that does not lead its process.
 inline constexpr unsigned pidfd_thread = 0200;
 
+// asm-generic/unistd.h, Linux 6.6: takes AT_SYMLINK_NOFOLLOW.
+inline constexpr long sys_fchmodat2 = 452;
+
 // linux/memfd.h, Linux 6.3.
 inline constexpr unsigned memfd_noexec_seal = 0x0008U;
 inline constexpr unsigned memfd_exec = 0x0010U;

@@ -26,6 +26,7 @@
 
 #include "base/path.h"
 #include "base/syscalls.h"
+#include "enforcer/missing_defs.h"
 
 namespace treadline {
 namespace {
@@ -52,12 +53,18 @@ void remove_empty_directory(const std::string& path) {
 // was killed is known, too.
 constexpr mode_t unfinished = S_ISVTX;
 
-// Gives it its time and its mode, whatever the path leads to by now.
+// Gives it its time and then its mode, following no link that somebody may have put there.
 bool finish(const std::string& path, mode_t mode) {
-    const unique_fd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    const std::string by_descriptor = "/proc/self/fd/" + std::to_string(file.get());
     const std::array<timespec, 2> times = {timespec{placeholder_time, 0}, timespec{placeholder_time, 0}};
-    return file && ::utimensat(AT_FDCWD, by_descriptor.c_str(), times.data(), 0) == 0 && ::chmod(by_descriptor.c_str(), mode) == 0;
+    if (::utimensat(AT_FDCWD, path.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
+        return false;
+    }
+    const bool done = ::syscall(sys_fchmodat2, AT_FDCWD, path.c_str(), mode, AT_SYMLINK_NOFOLLOW) == 0;
+    if (done || errno != ENOSYS) {
+        return done;
+    }
+    const unique_fd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    return file && ::chmod(("/proc/self/fd/" + std::to_string(file.get())).c_str(), mode) == 0;
 }
 
 // Below the project or the home, not what leads to them.
@@ -67,6 +74,14 @@ bool may_be_made(const Plan& plan, std::string_view directory) {
         return place.empty() || is_within(place, directory);
     };
     return plan.policy != nullptr && directory != "/" && !above("project") && !above("home");
+}
+
+bool lies_in_project_or_home(const Plan& plan, const std::string& path) {
+    const auto below = [&](const char* variable) {
+        const std::string& place = plan.policy->variables().get(variable);
+        return !place.empty() && is_within(path, place);
+    };
+    return plan.policy != nullptr && (below("project") || below("home"));
 }
 
 // But for its time.
@@ -204,10 +219,19 @@ void Outside::remove_directories(const std::set<std::string>& paths) {
 result<Outside> Outside::begin(const Plan& plan) {
     Outside outside;
     std::set<std::string> directories(plan.make_directories.begin(), plan.make_directories.end());
-    for (const Placeholder& placeholder : plan.placeholders) {
-        // What was there for the plan may be another run's, which removes it before we have the lock.
-        for (std::string_view at = parent_path(placeholder.path); may_be_made(plan, at); at = parent_path(at)) {
+    // What was there for the plan may be another run's, which removes it before we have the lock.
+    const auto with_parents = [&](std::string_view directory) {
+        for (std::string_view at = directory; may_be_made(plan, at); at = parent_path(at)) {
             directories.emplace(at);
+        }
+    };
+    for (const Placeholder& placeholder : plan.placeholders) {
+        with_parents(parent_path(placeholder.path));
+    }
+    for (const LandlockRule& rule : plan.landlock_rules) {
+        // A directory, then. A private one is not the host's.
+        if ((rule.rights & landlock::make_dir) != 0 && lies_in_project_or_home(plan, rule.path) && !rule.why.starts_with("private: ")) {
+            with_parents(rule.path);
         }
     }
     for (const std::string& directory : directories) { // sorted: what holds another comes first

@@ -1,5 +1,6 @@
 // Supervisors and inits killed at any moment: nothing of their runs is left.
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -167,7 +168,9 @@ TEST_CASE("many runs of one project at once leave none of the directories that e
     for (size_t i = 0; i < 40; ++i) {
         runs.push_back(::fork());
         if (runs.back() == 0) {
-            ::_exit(arena.run(rules, command_of(i)).status);
+            const Held held = arena.run(rules, command_of(i));
+            std::fputs(held.error.c_str(), stderr);
+            ::_exit(held.status);
         }
         if (i >= 8) { // so many at a time
             int status = 0;
