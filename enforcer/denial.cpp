@@ -168,7 +168,7 @@ std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pi
         return {}; // unnamed
     }
     if (named.sun_path[0] == '\0') { // abstract: a network namespace has a space of its own for those
-        const bool apart = plan.namespaces && plan.network == NetworkMode::None && !plan.audit && !asked.bind;
+        const bool apart = plan.namespaces && plan.network != NetworkMode::Host && !plan.audit && !asked.bind;
         const size_t length = std::min(asked.bytes.size() - offset, sizeof named.sun_path);
         const auto violation = apart ? abstract_socket_denial(task, {named.sun_path, length}) : std::nullopt;
         return violation ? std::vector{*violation} : std::vector<Violation>{};
