@@ -1,5 +1,6 @@
 // Reading, changing and replacing files by every call that can.
 #include <array>
+#include <cstddef>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -59,7 +60,7 @@ long open_handle(const std::string& hex) {
     handle->handle_type = byte(0);
     handle->handle_bytes = static_cast<unsigned>(hex.size() / 2 - 1);
     for (size_t at = 0; at < handle->handle_bytes; ++at) {
-        handle->f_handle[at] = byte(at + 1);
+        memory[offsetof(file_handle, f_handle) + at] = byte(at + 1); // an array of no size, which compilers warn of
     }
     return ::open_by_handle_at(::open(".", O_RDONLY | O_DIRECTORY), handle, O_RDONLY);
 }

@@ -45,7 +45,7 @@ public:
             ::_exit(0);
         }
         char ready = 0;
-        (void)::read(read_end.get(), &ready, 1);
+        REQUIRE(::read(read_end.get(), &ready, 1) == 1);
         pidfd_ = sys::pidfd_open(pid_).value();
     }
     ~Held() {

@@ -128,6 +128,7 @@ Profile generated(unsigned seed) {
                              1 + pick(300),
                              static_cast<uint32_t>(1 + pick(400)),
                              1 + pick(100000),
+                             (1 + pick(5000)) * 1024ULL,
                              {}};
     }
     return profile;
