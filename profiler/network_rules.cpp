@@ -1,12 +1,13 @@
 #include "profiler/network_rules.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <tuple>
 
+#include "base/addresses.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "base/addresses.h"
 #include "profiler/public_suffix.h"
 #include "profiler/volatile_names.h"
 #include "profiles/guards.h"
@@ -18,6 +19,21 @@ namespace {
 
 constexpr uint16_t dns_port = 53;
 constexpr uint16_t first_ephemeral_port = 32768; // net.ipv4.ip_local_port_range, by default
+
+// What is spoken is not in the trace, and without "/tcp" a rule lets only TLS and HTTP pass. By their registered use (IANA)
+// these begin with something else: ftp, ssh, smtp, pop3, nntp, imap, ldap, submission, rsync, SQL Server, Oracle, svn, MySQL,
+// XMPP, PostgreSQL, AMQP, Redis, git, memcached, MongoDB.
+constexpr std::array<uint16_t, 20> other_protocols = {21,   22,   25,   110,  119,  143,  389,  587,  873,   1433,
+                                                      1521, 3306, 3690, 5222, 5432, 5672, 6379, 9418, 11211, 27017};
+
+// A rule for an address means any protocol.
+std::string with_protocol(const std::string& endpoint) {
+    const size_t colon = endpoint.rfind(':');
+    const bool other = std::any_of(other_protocols.begin(), other_protocols.end(), [&](uint16_t port) {
+        return endpoint.substr(colon + 1) == std::to_string(port);
+    });
+    return other && endpoint.front() != '[' && !parse_address(endpoint.substr(0, colon)).valid ? endpoint + "/tcp" : endpoint;
+}
 
 std::string host_name(std::string_view name) {
     std::string text(name);
@@ -302,7 +318,7 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
     std::vector<ProposedRule> rules;
     for (const auto& [key, entry] : wanted) {
         if (key.first == Section::Connect) {
-            rules.push_back({key.first, key.second, entry.counter.finish(of_runs), entry.withheld});
+            rules.push_back({key.first, with_protocol(key.second), entry.counter.finish(of_runs), entry.withheld});
         }
     }
     EvidenceCounter any_port;

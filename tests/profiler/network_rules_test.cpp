@@ -1,7 +1,6 @@
 #include "base/addresses.h"
 #include "profiler/network_rules.h"
 #include "profiler/public_suffix.h"
-
 #include "profiles/profile_reader.h"
 #include "tests/profiler/fixture.h"
 #include "tests/support/support.h"
@@ -29,6 +28,12 @@ TEST_CASE("a connection is a host and a port, by name where one is known", "[pro
     CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.9 80") == Lines{"203.0.113.9:80"});
     CHECK(section(Section::Connect, "socket 1 connect tcp 2001:db8::1 443") == Lines{"[2001:db8::1]:443"});
     CHECK(section(Section::Connect, "socket 1 connect tcp ::ffff:203.0.113.9 80") == Lines{"203.0.113.9:80"});
+}
+
+TEST_CASE("a name's port that is known for neither TLS nor HTTP is any protocol's", "[profiler][network]") {
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.7 22 git.example.org") == Lines{"git.example.org:22/tcp"});
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.7 8022 git.example.org") == Lines{"git.example.org:8022"});
+    CHECK(section(Section::Connect, "socket 1 connect tcp 203.0.113.7 22") == Lines{"203.0.113.7:22"}); // as an address's is
 }
 
 TEST_CASE("an address two names share is the name this process looked up", "[profiler][network]") {
