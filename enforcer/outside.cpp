@@ -35,6 +35,7 @@ namespace {
 // that, and makes it their own.
 constexpr time_t placeholder_time = 0x54524144;
 constexpr auto longest_wait = std::chrono::seconds(5); // for a run that is just ending
+constexpr size_t longest_answer = 8 * 1024; // of the janitor
 constexpr auto between_tries = std::chrono::milliseconds(20);
 
 // Following no symbolic link on the way: something may have been swapped.
@@ -113,7 +114,7 @@ bool is_made_directory(const struct stat& status) {
 
 Outside::Outside(Outside&& other) noexcept
     : items_(std::exchange(other.items_, {})), made_(std::exchange(other.made_, {})), lock_(std::move(other.lock_)),
-      janitor_socket_(std::move(other.janitor_socket_)), janitor_(std::exchange(other.janitor_, -1)),
+      janitor_socket_(std::move(other.janitor_socket_)), janitor_(std::exchange(other.janitor_, -1)), answered_(other.answered_),
       cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
 
 // Shared for the run. Nobody holds it exclusively but a run that is about to end, for as long as it tidies up.
@@ -435,8 +436,8 @@ result<ok> Outside::await(const Plan& plan) {
     if (janitor_ < 0) {
         return ok{};
     }
-    constexpr size_t longest_answer = 8 * 1024;
     const auto answer = sys::receive_fds(janitor_socket_.get(), longest_answer);
+    answered_ = true;
     if (!answer || answer->bytes.empty()) {
         return fail("the process that makes placeholders was killed");
     }
@@ -448,6 +449,9 @@ result<ok> Outside::await(const Plan& plan) {
 }
 
 Outside::~Outside() {
+    if (janitor_ > 0 && !answered_) { // the run was refused: only what is made can be taken back
+        (void)sys::receive_fds(janitor_socket_.get(), longest_answer);
+    }
     cgroup_.remove();
     const bool done = remove_made() && !others_keep_made();
     janitor_socket_.reset();

@@ -84,6 +84,7 @@ private:
     // The janitor says when it has made everything, or why it could not, and then waits for the other end to close.
     unique_fd janitor_socket_;
     pid_t janitor_ = -1;
+    bool answered_ = false;
     RunCgroup cgroup_;
     std::string temporary_; // removed with what is in it
 };
