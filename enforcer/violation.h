@@ -8,7 +8,7 @@
 namespace treadline {
 
 struct Violation {
-    std::string layer;     // mount, landlock, seccomp, egress, environment, limit
+    std::string layer;     // mount, landlock, seccomp, namespace, egress, environment, limit
     std::string operation; // read, write, create, delete, execute, list, connect, listen, syscall
     std::string object;    // path, host:port, system call
     int32_t pid = 0;       // inside the sandbox

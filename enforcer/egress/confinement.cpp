@@ -36,7 +36,7 @@ result<ok> hold_files() {
     constexpr unsigned version = 1; // LANDLOCK_CREATE_RULESET_VERSION
     const auto abi = static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, version));
     if (abi <= 0) {
-        return ok{};
+        return fail("the egress gateway cannot give its files up without Landlock (Linux 5.13 or newer)");
     }
     landlock::RulesetAttributes attributes;
     attributes.handled_access_fs = handled_files(abi);

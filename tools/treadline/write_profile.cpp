@@ -98,7 +98,9 @@ result<bool> extend(const Context& context, const std::string& before, const Pro
 result<ok> say_confidence(const Context& context, const ReduceInput& input, bool allows_all) {
     const auto& traces = input.traces;
     if (traces.size() == 1 && allows_all) {
-        say(unseen_sentence({1, {}, {}, {}}));
+        Confidence confidence;
+        confidence.runs = 1;
+        say(unseen_sentence(confidence));
         return ok{};
     }
     if (std::any_of(traces.begin(), traces.end(),
