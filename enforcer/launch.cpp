@@ -265,7 +265,8 @@ result<ok> check_inherited(const Plan& plan) {
 
 } // namespace
 
-result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun) {
+result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun,
+                                                       std::optional<ProjectLock> lock) {
     const FirstChildPlan first = first_child_plan(*plan);
     if (begun && !(begun->begun() == first)) {
         begun.reset();
@@ -274,7 +275,10 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Pla
     if (!child) {
         return failure(child.error());
     }
-    auto outside = TRY(Outside::begin(*plan)); // makes what the plan needs meanwhile
+    if (!lock) {
+        lock = ProjectLock::share(plan->policy != nullptr ? plan->policy->variables().get("project") : "");
+    }
+    auto outside = TRY(Outside::begin(*plan, std::move(*lock))); // makes what the plan needs meanwhile
     std::unique_ptr<Supervisor> self(new Supervisor(std::move(plan), std::move(*child), std::move(outside)));
     TRY(check_inherited(self->plan_));
     if (self->plan_.adopt_leftovers) {
@@ -329,12 +333,12 @@ result<Sandbox> Sandbox::start(const Plan& plan) {
     return start(std::make_shared<const Plan>(plan));
 }
 
-result<Sandbox> Sandbox::start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun) {
+result<Sandbox> Sandbox::start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun, std::optional<ProjectLock> lock) {
     std::optional<FirstChild> first;
     if (begun) {
         first.emplace(std::move(*begun->first_));
     }
-    return Sandbox(TRY(Supervisor::launch(std::move(plan), std::move(first))));
+    return Sandbox(TRY(Supervisor::launch(std::move(plan), std::move(first), std::move(lock))));
 }
 
 int Sandbox::pidfd() const {

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -117,26 +116,6 @@ Outside::Outside(Outside&& other) noexcept
       janitor_socket_(std::move(other.janitor_socket_)), janitor_(std::exchange(other.janitor_, -1)), answered_(other.answered_),
       cgroup_(std::move(other.cgroup_)), temporary_(std::exchange(other.temporary_, "")) {}
 
-// Shared for the run. Nobody holds it exclusively but a run that is about to end, for as long as it tidies up.
-result<ok> Outside::lock_project(const std::string& project) {
-    const auto until = std::chrono::steady_clock::now() + longest_wait;
-    while (lock_ && ::flock(lock_.get(), LOCK_SH | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK) {
-            return ok{}; // a file system without locks
-        } else if (std::chrono::steady_clock::now() > until) {
-            return fail("cannot start: another process keeps '" + project + "' locked (flock)");
-        } else {
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        }
-    }
-    return ok{};
-}
-
-// Gives the shared lock up where others hold it: asked at the end only.
-bool Outside::alone() const {
-    return !lock_ || ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-}
-
 result<ok> Outside::make_missing_directory(const std::string& path, Made& made, uid_t uid, gid_t gid) {
     const bool is_new = ::mkdir(path.c_str(), unfinished | 0755) == 0;
     if (!is_new && errno != EEXIST) {
@@ -209,7 +188,7 @@ void Outside::keep_directory(const std::string& path) {
 }
 
 void Outside::remove_directories(const std::set<std::string>& paths) {
-    if (!alone()) {
+    if (!lock_.alone()) {
         return;
     }
     for (auto path = paths.rbegin(); path != paths.rend(); ++path) {
@@ -217,8 +196,8 @@ void Outside::remove_directories(const std::set<std::string>& paths) {
     }
 }
 
-result<Outside> Outside::begin(const Plan& plan) {
-    Outside outside;
+result<Outside> Outside::begin(const Plan& plan, ProjectLock lock) {
+    Outside outside(std::move(lock));
     std::set<std::string> directories(plan.make_directories.begin(), plan.make_directories.end());
     // What was there for the plan may be another run's, which removes it before we have the lock.
     const auto with_parents = [&](std::string_view directory) {
@@ -249,9 +228,6 @@ result<Outside> Outside::begin(const Plan& plan) {
 }
 
 result<ok> Outside::make_all(const Plan& plan) {
-    if (lock_) {
-        TRY(lock_project(plan.policy->variables().get("project")));
-    }
     for (size_t i = 0; i < items_.size(); ++i) {
         const Placeholder& what = items_[i].what;
         made_[i].making = true;
@@ -326,7 +302,7 @@ bool Outside::remove_made() const {
     if (made_.empty()) {
         return true;
     }
-    if (!alone()) {
+    if (!lock_.alone()) {
         return false;
     }
     for (size_t i = made_.size(); i-- > 0;) {
@@ -360,11 +336,7 @@ result<ok> Outside::start_janitor(const Plan& plan) {
             return fail_errno("cannot map memory to share with the process that makes placeholders");
         }
         made_ = {new (page) Made[items_.size()], items_.size()};
-        // Locked by the janitor, with which we share it: a lock of ours would keep other runs from tidying up, and end
-        // with us before anybody did that for them.
-        if (plan.policy != nullptr && !plan.policy->variables().get("project").empty()) {
-            lock_ = unique_fd(::open(plan.policy->variables().get("project").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        }
+        TRY(lock_.held());
     }
     auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
     sigset_t all;
@@ -387,12 +359,12 @@ result<ok> Outside::start_janitor(const Plan& plan) {
 void Outside::be_janitor(const Plan& plan, int socket) {
     ::setsid();
     // Only the socket and the lock are kept: as 0 and 1.
-    const int lock = lock_ ? ::fcntl(lock_.get(), F_DUPFD_CLOEXEC, 2) : -1;
+    const int lock = lock_.fd() >= 0 ? ::fcntl(lock_.fd(), F_DUPFD_CLOEXEC, 2) : -1;
     const int supervisor = ::fcntl(socket, F_DUPFD_CLOEXEC, 2);
     ::dup2(supervisor, 0);
     ::dup2(lock >= 0 ? lock : supervisor, 1);
     ::syscall(SYS_close_range, 2U, ~0U, 0U);
-    lock_ = unique_fd(lock >= 0 ? 1 : -1);
+    lock_.is_now(lock >= 0 ? 1 : -1);
     const auto made = make_all(plan);
     const std::string answer = made ? "+" : "-" + made.error().message();
     ::send(0, answer.data(), answer.size(), MSG_NOSIGNAL);
@@ -408,9 +380,9 @@ void Outside::be_janitor(const Plan& plan, int socket) {
 void Outside::finish_without_janitor() const {
     if (::fork() == 0) {
         ::setsid();
-        ::dup2(lock_.get(), 0);
-        ::syscall(SYS_close_range, 1U, static_cast<unsigned>(lock_.get()) - 1U, 0U);
-        ::syscall(SYS_close_range, static_cast<unsigned>(lock_.get()) + 1U, ~0U, 0U);
+        ::dup2(lock_.fd(), 0);
+        ::syscall(SYS_close_range, 1U, static_cast<unsigned>(lock_.fd()) - 1U, 0U);
+        ::syscall(SYS_close_range, static_cast<unsigned>(lock_.fd()) + 1U, ~0U, 0U);
         remove_made_with_others();
         ::_exit(0);
     }
@@ -423,10 +395,10 @@ void Outside::remove_made_with_others() const {
             if (!others_keep_made()) {
                 return;
             }
-            ::flock(lock_.get(), LOCK_UN); // for them to be alone
+            lock_.give_up(); // for them to be alone
             std::this_thread::sleep_for(between_tries);
             --left;
-        } else if (!made_remains() || (::flock(lock_.get(), LOCK_EX) != 0 && errno != EINTR)) {
+        } else if (!made_remains() || (!lock_.wait_alone() && errno != EINTR)) {
             return;
         }
     }

@@ -2,9 +2,8 @@
 // still empty), placeholders for guards (where they are still as they were made), a cgroup and, without mounts, a temporary
 // directory of the run's own.
 //
-// Overlapping runs of one project share what they make: each holds a shared lock on the project's directory, and only
-// one that is alone takes anything back. What a run finds already made by another, or left by one that was killed, is
-// its own, too.
+// Overlapping runs of one project share what they make (project_lock.h). What a run finds already made by another, or left by
+// one that was killed, is its own, too.
 //
 // A process of its own, the janitor, makes all that and outlives the supervisor: at whatever moment that one is killed,
 // somebody knows what there is to take back. Where other runs last, the janitor of one that made something new waits for
@@ -15,6 +14,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <sys/stat.h>
@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "enforcer/plan.h"
+#include "enforcer/project_lock.h"
 #include "enforcer/run_cgroup.h"
 
 namespace treadline {
@@ -36,7 +37,7 @@ bool is_made_directory(const struct stat& status);
 class Outside {
 public:
     // Starts the process that makes it.
-    static result<Outside> begin(const Plan& plan);
+    static result<Outside> begin(const Plan& plan, ProjectLock lock);
     result<ok> await(const Plan& plan); // until it is made
     Outside(Outside&& other) noexcept;
     Outside& operator=(Outside&&) = delete;
@@ -50,10 +51,8 @@ public:
     void remove_directories(const std::set<std::string>& paths);
 
 private:
-    Outside() = default;
-    result<ok> lock_project(const std::string& project);
+    explicit Outside(ProjectLock lock) : lock_(std::move(lock)) {}
     [[nodiscard]] result<ok> make_all(const Plan& plan); // by the janitor
-    [[nodiscard]] bool alone() const;
     result<ok> make_temporary(const Plan& plan);
     struct Item {
         Placeholder what;
@@ -80,7 +79,9 @@ private:
 
     std::vector<Item> items_; // what lies in another comes after it
     std::span<Made> made_;
-    unique_fd lock_; // the project's directory; none where there is no project
+    // Shared with the janitor: one of our own would keep other runs from tidying up, and end with us before anybody did that for
+    // them.
+    ProjectLock lock_;
     // The janitor says when it has made everything, or why it could not, and then waits for the other end to close.
     unique_fd janitor_socket_;
     pid_t janitor_ = -1;

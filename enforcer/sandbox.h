@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "enforcer/plan.h"
+#include "enforcer/project_lock.h"
 #include "enforcer/violation.h"
 
 namespace treadline {
@@ -51,8 +52,10 @@ public:
     using OnViolation = std::function<void(const Violation&)>;
 
     static result<Sandbox> start(const Plan& plan);
-    // What was begun for another kind of plan is given up.
-    static result<Sandbox> start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun = std::nullopt);
+    // What was begun for another kind of plan is given up. The lock is from before the plan was made, so that it is still true;
+    // without one the project is locked from here on.
+    static result<Sandbox> start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun = std::nullopt,
+                                 std::optional<ProjectLock> lock = std::nullopt);
     Sandbox(Sandbox&&) noexcept;
     Sandbox& operator=(Sandbox&&) noexcept;
     ~Sandbox(); // kills what still runs inside, removes what the plan had to create outside

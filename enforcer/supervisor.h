@@ -28,7 +28,8 @@ namespace treadline {
 class Supervisor {
 public:
     // In the kernel's order; returns with the command held. Defined in launch.cpp.
-    static result<std::unique_ptr<Supervisor>> launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun);
+    static result<std::unique_ptr<Supervisor>> launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun,
+                                                      std::optional<ProjectLock> lock);
     ~Supervisor();
 
     [[nodiscard]] int pidfd() const { return command_pidfd_.get(); }

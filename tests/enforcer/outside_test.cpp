@@ -1,4 +1,5 @@
 // What runs make outside and take back, without a sandbox around it.
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -21,12 +22,12 @@ namespace {
 // A run that has made what its plan says, as far as the host is concerned.
 class Overlapping {
 public:
-    Overlapping(const Arena& arena, std::vector<std::string> directories) {
+    Overlapping(const Arena& arena, std::vector<std::string> directories, std::optional<ProjectLock> lock = std::nullopt) {
         plan_.policy = arena.policy("files:\n");
         plan_.command = arena.command({"true"});
         plan_.make_directories = std::move(directories);
         const std::string before = children();
-        outside_.emplace(std::move(Outside::begin(plan_).value()));
+        outside_.emplace(std::move(Outside::begin(plan_, lock ? std::move(*lock) : ProjectLock::share(arena.project())).value()));
         REQUIRE(outside_->await(plan_).has_value());
         std::istringstream now(children());
         for (std::string child; now >> child;) {
@@ -71,6 +72,43 @@ TEST_CASE("a directory goes although its maker is alone before another run has t
     for (const Overlapping* run : {&outer, &inner}) {
         CHECK(::waitpid(run->janitor(), nullptr, 0) == run->janitor()); // none stays behind
     }
+}
+
+TEST_CASE("what another run made is not taken back while a plan is made with it in sight", "[enforcer][outside]") {
+    const Arena arena;
+    const std::string directory = arena.project("made");
+    Overlapping earlier(arena, {directory});
+    ProjectLock lock = ProjectLock::share(arena.project()); // from here on the later run looks at the disk
+    earlier.end();
+    ::usleep(50'000); // time to be wrong in
+    CHECK(fs::exists(directory));
+    Overlapping later(arena, {directory}, std::move(lock));
+    CHECK(fs::exists(directory));
+    later.end();
+    CHECK(goes(directory));
+    ::waitpid(earlier.janitor(), nullptr, 0);
+}
+
+TEST_CASE("a run that would make something waits for a project that is locked, and is refused if that lasts", "[enforcer][outside]") {
+    const Arena arena;
+    ProjectLock owner = ProjectLock::share(arena.project());
+    REQUIRE(owner.alone()); // and is the only one from now on
+    const pid_t waiting = ::fork();
+    if (waiting == 0) {
+        const ProjectLock lock = ProjectLock::share(arena.project());
+        ::_exit(lock.held().has_value() ? 0 : 1);
+    }
+    ::usleep(100'000);
+    CHECK(::waitpid(waiting, nullptr, WNOHANG) == 0);
+    owner.give_up();
+    int status = -1;
+    ::waitpid(waiting, &status, 0);
+    CHECK(status == 0);
+
+    REQUIRE(owner.alone());
+    const ProjectLock late = ProjectLock::share(arena.project(), std::chrono::milliseconds(50));
+    REQUIRE_FALSE(late.held().has_value());
+    CHECK(late.held().error().message().find("keeps '" + arena.project() + "' locked") != std::string::npos);
 }
 
 TEST_CASE("nobody waits for a directory that somebody has put a file into", "[enforcer][outside]") {

@@ -127,6 +127,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     // The kernel makes the namespaces while the plan is being made.
     auto begun = options.audit ? std::nullopt : Beginning::make(options.network != "host");
     const Context context = TRY(make_context(options));
+    auto lock = ProjectLock::share(context.project);
     auto policy = std::make_shared<const Policy>(TRY(load_context_policy(context)));
     const std::string text = TRY(sys::read_file(context.profile));
     if (options.strict) {
@@ -149,7 +150,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     command.gid = context.user.gid;
     auto plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume))));
     ReportFiles files = TRY(ReportFiles::open(options.reports, context, *policy));
-    auto started = Sandbox::start(plan, std::move(begun));
+    auto started = Sandbox::start(plan, std::move(begun), std::move(lock));
     if (const Machine machine = started ? Machine{} : inspect_machine(); !started && !machine.user_namespaces) {
         plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, machine))); // says why, or goes on without
         started = Sandbox::start(plan);
