@@ -15,7 +15,9 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -71,6 +73,19 @@ long steal_descriptor(const Words& w) {
 long signal_by_descriptor(const Words& w) {
     const auto process = static_cast<int>(::syscall(SYS_pidfd_open, number(w[0]), 0));
     return process < 0 ? -1 : ::syscall(SYS_pidfd_send_signal, process, SIGKILL, nullptr, 0);
+}
+
+long signal_thread(const Words& w) {
+    return ::syscall(SYS_tgkill, number(w[0]), number(w[0]), SIGKILL);
+}
+
+long signal_any_thread(const Words& w) {
+    return ::syscall(SYS_tkill, number(w[0]), SIGKILL);
+}
+
+// With a value, as sigqueue(3) does.
+long queue_signal(const Words& w) {
+    return ::sigqueue(number(w[0]), SIGKILL, {});
 }
 
 long take_descriptors_away(const Words& w) {
@@ -143,6 +158,22 @@ long read_shared_segment(const Words& w) {
         return -1;
     }
     return std::puts(static_cast<const char*>(memory));
+}
+
+// The first of the set: takes what others wait for.
+long take_semaphore(const Words& w) {
+    sembuf take{0, -1, IPC_NOWAIT};
+    const int set = ::semget(number(w[0]), 0, 0);
+    return set < 0 ? -1 : ::semop(set, &take, 1);
+}
+
+long read_old_queue(const Words& w) {
+    struct {
+        long type;
+        char text[64];
+    } message{};
+    const int queue = ::msgget(number(w[0]), 0);
+    return queue < 0 ? -1 : print(message.text, ::msgrcv(queue, &message, sizeof message.text, 0, IPC_NOWAIT));
 }
 
 long read_queue(const Words& w) {
@@ -263,6 +294,9 @@ const Attempts& process_attempts() {
         {"memory-file-of", read_memory_file},
         {"descriptor-of", steal_descriptor},
         {"kill-by-descriptor", signal_by_descriptor},
+        {"kill-thread", signal_thread},
+        {"kill-any-thread", signal_any_thread},
+        {"queue-signal", queue_signal},
         {"stop", [](const Words& w) { return long(::kill(number(w[0]), SIGSTOP)); }},
         {"starve", take_descriptors_away},
         {"slow-group", [](const Words&) { return long(::setpriority(PRIO_PGRP, 0, 19)); }},
@@ -274,6 +308,8 @@ const Attempts& process_attempts() {
         {"name-handle", name_by_handle},
         {"line-discipline", [](const Words&) { return change_line_discipline(); }},
         {"shared-segment", read_shared_segment},
+        {"take-semaphore", take_semaphore},
+        {"old-queue", read_old_queue},
         {"queue", read_queue},
         {"race-name", race_name},
         {"bomb", bomb},

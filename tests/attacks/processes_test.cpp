@@ -8,7 +8,9 @@
 #include <mqueue.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -52,6 +54,9 @@ TEST_CASE("a process outside is not signalled, stopped, traced, read or changed"
     const Denial outside{"mount", "$1", std::nullopt, ""};
     const Denial process{"namespace", "process $1", std::nullopt, ""};
     hold({"kills", {"hostile", "kill"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
+    hold({"kills by a thread's number", {"hostile", "kill-thread"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
+    hold({"kills by a thread's number alone", {"hostile", "kill-any-thread"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
+    hold({"kills by a queued signal", {"hostile", "queue-signal"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
     hold({"stops", {"hostile", "stop"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
     hold({"kills by a pidfd", {"hostile", "kill-by-descriptor"}, victim.stopped_or_killed(), {process}, rules, victim.number()});
     hold({"traces", {"hostile", "ptrace"}, says_ok(), {process}, rules, victim.number()});
@@ -174,6 +179,29 @@ TEST_CASE("abstract sockets, shared memory and queues of programs outside are ot
           {{"namespace", "shared memory " + hexadecimal(key), std::nullopt, ""}}, reckless_rules()});
     ::shmdt(memory);
     ::shmctl(segment, IPC_RMID, nullptr);
+
+    const int semaphores = ::semget(key, 1, IPC_CREAT | 0600);
+    REQUIRE(semaphores >= 0);
+    const auto taken = [semaphores](const World&, const Finished&) { return ::semctl(semaphores, 0, GETVAL) == 0; };
+    hold({"a System V semaphore", {"hostile", "take-semaphore", std::to_string(key)}, taken,
+          {{"namespace", "semaphores " + hexadecimal(key), std::nullopt, ""}}, reckless_rules(), [semaphores](World&) -> std::vector<std::string> {
+              REQUIRE(::semctl(semaphores, 0, SETVAL, 1) == 0);
+              return {};
+          }});
+    ::semctl(semaphores, 0, IPC_RMID);
+
+    const int old_queue = ::msgget(key, IPC_CREAT | 0600);
+    REQUIRE(old_queue >= 0);
+    hold({"a System V queue", {"hostile", "old-queue", std::to_string(key)}, prints_a_secret(),
+          {{"namespace", "message queue " + hexadecimal(key), std::nullopt, ""}}, reckless_rules(), [old_queue](World&) -> std::vector<std::string> {
+              struct {
+                  long type = 1;
+                  char text[16] = "SECRET message";
+              } message;
+              REQUIRE(::msgsnd(old_queue, &message, sizeof message.text, 0) == 0);
+              return {};
+          }});
+    ::msgctl(old_queue, IPC_RMID, nullptr);
 
     const std::string name = "/treadline-attack-" + std::to_string(::getpid());
     const int shared = ::shm_open(name.c_str(), O_RDWR | O_CREAT, 0600);
