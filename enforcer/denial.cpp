@@ -25,6 +25,7 @@
 #include "enforcer/outside_denial.h"
 #include "enforcer/own_rights.h"
 #include "enforcer/seccomp_filter.h"
+#include "profiles/yaml_tree.h"
 
 namespace treadline {
 namespace {
@@ -112,6 +113,49 @@ std::string layer_of(const Plan& plan, const Decision& decision, const std::stri
     const std::string& project = plan.policy->variables().get("project");
     const bool hidden = plan.audit && starts_hidden(path, *plan.policy) && (project.empty() || !is_within(path, project));
     return masked || hidden ? "mount" : "landlock";
+}
+
+// The user's own rights say no, too, to what nothing but the absence of a rule refuses: what is guarded, or denied by a rule,
+// stays a denial.
+void expect_own_rights(const Plan& plan, const Decision& decision, const std::string& path, Change change, Violation& violation) {
+    if (decision.guard == nullptr && decision.rule.empty() && rights_refuse(path, change, plan.command.uid)) {
+        violation.expected = "the user's own rights refuse it, without Treadline, too";
+    }
+}
+
+std::string rule_for(const Plan& plan, const std::string& path, Modes modes) {
+    return yaml_scalar(plan.policy->variables().shorten(path), YamlContext::Block) + ": " + to_string(modes);
+}
+
+// Where some name may be made a file without one may, too. The call that gives it a name is judged by itself.
+std::vector<Violation> unnamed_denials(const Plan& plan, const WatchedPath& asked, const InsidePath& directory) {
+    if (!directory.directory && (directory.exists || !exists_outside(directory.path))) {
+        return {}; // fails by itself
+    }
+    Modes wanted = Mode::Create;
+    wanted |= asked.write ? Modes(Mode::Write) : Modes();
+    wanted |= asked.read ? Modes(Mode::Read) : Modes();
+    const bool named = std::any_of(plan.policy->files().begin(), plan.policy->files().end(), [&](const PolicyRule& rule) {
+        return rule.pattern.extent == Extent::Exact && rule.modes.covers(wanted) && parent_path(rule.pattern.path) == directory.path &&
+               plan.policy->decide(Operation::Create, rule.pattern.path).allowed;
+    });
+    const std::string any_name = join_path(directory.path, "#");
+    for (const auto& [mode, operation] : {std::pair{Mode::Create, Operation::Create}, {Mode::Write, Operation::Write}, {Mode::Read, Operation::Read}}) {
+        if (named || !wanted.has(mode)) {
+            continue;
+        }
+        const Decision decision = decide(plan, operation, any_name);
+        if (decision.allowed) {
+            continue;
+        }
+        Violation violation = violation_of(decision, layer_of(plan, decision, directory.path), "create", directory.path);
+        if (violation.section == "files" && !violation.rule.empty()) {
+            violation.rule = rule_for(plan, directory.path + "/", wanted);
+        }
+        expect_own_rights(plan, decision, any_name, Change::Names, violation);
+        return {violation};
+    }
+    return {};
 }
 
 std::optional<std::string> host_text(const sockaddr_storage& address, uint16_t& port) {
@@ -204,6 +248,9 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
     if (plan.policy == nullptr) {
         return {};
     }
+    if (asked.unnamed) {
+        return unnamed_denials(plan, asked, inside);
+    }
     const bool there = inside.exists || inside.hidden;
     const bool outside_only = !there && exists_outside(inside.path);
     // An unnamed file or one without a name any more is nobody's but the program's own.
@@ -247,12 +294,12 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
             return;
         }
         Violation violation = violation_of(decision, outside_only ? "mount" : layer_of(plan, decision, inside.path), name, inside.path);
-        // Where nothing but the absence of a rule refuses it: what is guarded, or denied by a rule, stays a denial.
-        const bool unlisted = decision.guard == nullptr && decision.rule.empty();
-        const Change change = operation == Operation::Create ? Change::Names : Change::Write;
-        if (unlisted && (operation == Operation::Create || operation == Operation::Write) &&
-            rights_refuse(inside.path, change, plan.command.uid)) {
-            violation.expected = "the user's own rights refuse it, without Treadline, too";
+        if (makes && operation != Operation::Create && !violation.rule.empty() && violation.section == "files") {
+            // What is not there yet is opened by a rule that makes it, too.
+            violation.rule = rule_for(plan, inside.path, Modes(Mode::Create) | Mode::Write | (asked.read ? Modes(Mode::Read) : Modes()));
+        }
+        if (operation == Operation::Create || operation == Operation::Write) {
+            expect_own_rights(plan, decision, inside.path, operation == Operation::Create ? Change::Names : Change::Write, violation);
         }
         denials.push_back(std::move(violation));
     };
@@ -270,17 +317,17 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
         violation.reason = "device nodes are never made";
         return {violation};
     }
+    bool present = there || outside_only;
     if (makes) {
         // Where not even the directory is there, on either side, the call fails by itself.
         const std::string parent(parent_path(inside.path));
-        const bool possible = there || view.exists(parent) || exists_outside(parent);
-        check(possible, Operation::Create, "create");
+        present = there || view.exists(parent) || exists_outside(parent);
+        check(present, Operation::Create, "create");
     }
-    const bool present = there || outside_only;
     check(asked.remove && present, Operation::Create, "delete");
     check(asked.execute && present, Operation::Execute, "execute");
-    check(asked.write && (present && !makes), Operation::Write, "write");
-    check(asked.read && (present && !makes), Operation::Read, inside.directory ? "list" : "read");
+    check(asked.write && present, Operation::Write, "write"); // also what the call makes: a rule `c` alone opens nothing
+    check(asked.read && present, Operation::Read, inside.directory ? "list" : "read");
     // A second name would be written by the rule of its own place, so what is guarded against writing gets
     // none.
     const bool sealed = asked.link_source && plan.policy->guards().find(inside.path, true) != nullptr;

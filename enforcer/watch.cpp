@@ -27,7 +27,7 @@ constexpr size_t max_known_length = 512; // a hostile program can make that many
 std::string asked_of(const WatchedPath& path) {
     const int bits = (path.read ? 1 : 0) | (path.write ? 2 : 0) | (path.create ? 4 : 0) |
                      (path.remove ? 8 : 0) | (path.execute ? 16 : 0) | (path.create_if_missing ? 32 : 0) |
-                     (path.only_if_missing ? 64 : 0) | (path.link_source ? 128 : 0);
+                     (path.only_if_missing ? 64 : 0) | (path.link_source ? 128 : 0) | (path.unnamed ? 256 : 0);
     return std::to_string(bits);
 }
 

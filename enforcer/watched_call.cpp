@@ -21,8 +21,8 @@ void set_open_flags(WatchedPath& path, uint64_t flags) {
     path.read = mode == O_RDONLY || mode == O_RDWR;
     path.write = mode == O_WRONLY || mode == O_RDWR || (flags & O_TRUNC) != 0;
     if ((flags & O_TMPFILE) == O_TMPFILE) {
-        path.read = false;
         path.create = true;
+        path.unnamed = true;
     } else {
         path.create_if_missing = (flags & O_CREAT) != 0;
     }

@@ -23,6 +23,7 @@ struct WatchedPath {
     bool write = false;
     bool create = false;            // the name is made, whether it is there or not
     bool create_if_missing = false; // O_CREAT
+    bool unnamed = false;           // with create: a file without a name, in the directory that is named (O_TMPFILE)
     bool only_if_missing = false;   // with create: where the name is there, the call fails by itself
     bool remove = false;
     bool remove_directory = false; // with remove: rmdir(2), or unlinkat(2) with AT_REMOVEDIR
