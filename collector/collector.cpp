@@ -80,9 +80,9 @@ result<Start> receive_start(int socket) {
 // One run, from attached probes to the finished row.
 class Run {
 public:
-    Run(int socket, Probes probes, TraceWriter writer, RunInfo info)
-        : socket_(socket), probes_(std::move(probes)), writer_(std::move(writer)), info_(std::move(info)),
-          start_ns_(monotonic_ns()), recorder_(writer_, start_ns_) {}
+    Run(int socket, Probes probes, unique_fd store, TraceWriter writer, RunInfo info)
+        : socket_(socket), probes_(std::move(probes)), store_(std::move(store)), writer_(std::move(writer)),
+          info_(std::move(info)), start_ns_(monotonic_ns()), recorder_(writer_, start_ns_) {}
 
     result<ok> begin(int root) {
         info_.id = TRY(writer_.begin_run(info_));
@@ -235,6 +235,9 @@ private:
 
     int socket_;
     Probes probes_;
+    // Kept as long as the writer: closing any descriptor of a file drops the process's locks on it, and whoever
+    // closes the store next would take the writer's log for one that nobody needs.
+    unique_fd store_;
     TraceWriter writer_;
     RunInfo info_;
     uint64_t start_ns_;
@@ -266,7 +269,8 @@ result<std::unique_ptr<Run>> prepare(int socket) {
     start.run.kernel = kernel_release();
     start.run.landlock_abi = landlock_abi();
     start.run.probes = to_string(probes.choice().set);
-    auto run = std::make_unique<Run>(socket, std::move(probes), std::move(writer), std::move(start.run));
+    auto run = std::make_unique<Run>(socket, std::move(probes), std::move(start.store), std::move(writer),
+                                     std::move(start.run));
     TRY(run->begin(start.root.get()));
     return run;
 }

@@ -130,3 +130,18 @@ TEST_CASE("a store that may not grow while learning leaves the command alone and
     CHECK(loop.treadline({"learn", "--store", store, "--", "cat", "/etc/hostname"}).status == 0);
     CHECK(shown(loop, store, 3).at("info").at("complete") == true);
 }
+
+TEST_CASE("a run that ends takes nothing from one that lasts in the same store", "[e2e][store]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    const Loop loop;
+    const Finished both = loop.shell("treadline learn -p a.yaml --store ~/both.db -- sh -c 'touch begun; while [ ! -e over ]; do sleep 0.05; done; cat /etc/hostname' & "
+                                     "while [ ! -e begun ]; do sleep 0.05; done; sleep 0.3; treadline learn -p b.yaml --store ~/both.db -- true; touch over; wait $!");
+    INFO(both.err);
+    REQUIRE(both.status == 0);
+    CHECK(both.err.find("is incomplete") == std::string::npos); // as either found the store when it had ended
+    const json runs = json::parse(loop.treadline({"runs", "--store", loop.home() + "/both.db", "--json"}).out);
+    REQUIRE(runs.size() == 2);
+    CHECK(runs.at(0).at("complete") == true);
+    CHECK(runs.at(1).at("complete") == true);
+    CHECK(runs.at(0).at("accesses").get<int>() > 5);
+}
