@@ -1,5 +1,5 @@
-#include <array>
 #include <chrono>
+#include <memory>
 #include <optional>
 
 #include <boost/asio/as_tuple.hpp>
@@ -34,70 +34,79 @@ constexpr size_t block = 16 * 1024;
 
 constexpr const char* bad_gateway = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-// Head and body, part by part as they come. The head is written anew from what was read.
+// One side of the connection: its socket, what has been read of it and not yet used, and when it has to go on.
+struct Side {
+    explicit Side(tcp::socket& of) : socket(of), deadline(of) {}
+    tcp::socket& socket;
+    RollingDeadline deadline;
+    beast::flat_buffer buffer;
+};
+
+// Head and body, part by part as they come: what has come already goes with the head. The head is written anew from what
+// was read.
 template <bool Request>
-awaitable<error_code> forward(tcp::socket& from, tcp::socket& to, beast::flat_buffer& buffer,
-                              http::parser<Request, http::buffer_body>& parser) {
+awaitable<error_code> forward(Side& from, Side& to, http::parser<Request, http::buffer_body>& parser) {
     http::serializer<Request, http::buffer_body> serializer(parser.get());
     auto& body = parser.get().body();
-    body.data = nullptr;
-    body.more = !parser.is_done();
-    {
-        const Deadline deadline(to, block_time);
-        const auto [problem, sent] = co_await http::async_write_header(to, serializer, token);
-        if (problem) {
-            co_return problem;
-        }
-    }
-    std::array<char, block> part{};
-    while (!serializer.is_done()) {
-        if (!parser.is_done()) {
-            body.data = part.data();
-            body.size = part.size();
-            const Deadline deadline(from, block_time);
-            const auto [problem, read] = co_await http::async_read_some(from, buffer, parser, token);
+    std::unique_ptr<char[]> part; // only where there is a body
+    bool wait = from.buffer.size() > 0;
+    do {
+        body.data = nullptr;
+        body.size = 0;
+        if (wait && !parser.is_done()) {
+            part = part ? std::move(part) : std::make_unique_for_overwrite<char[]>(block);
+            body.data = part.get();
+            body.size = block;
+            from.deadline.due_in(block_time);
+            const auto [problem, read] = co_await http::async_read_some(from.socket, from.buffer, parser, token);
+            from.deadline.nothing_due();
             if (problem && problem != http::error::need_buffer) {
                 co_return problem;
             }
-            body.size = part.size() - body.size;
-            body.more = !parser.is_done();
-            if (body.size == 0 && body.more) {
+            body.size = block - body.size;
+            if (body.size == 0 && !parser.is_done()) {
                 continue; // a part of size 0 would be the end
             }
-            body.data = body.size == 0 ? nullptr : part.data();
+            body.data = body.size == 0 ? nullptr : part.get();
+        }
+        body.more = !parser.is_done();
+        to.deadline.due_in(block_time);
+        if (!wait && body.more) {
+            const auto [problem, sent] = co_await http::async_write_header(to.socket, serializer, token);
+            if (problem) {
+                co_return problem;
+            }
         } else {
-            body.data = nullptr;
-            body.more = false;
+            const auto [problem, sent] = co_await http::async_write(to.socket, serializer, token);
+            if (problem && problem != http::error::need_buffer) {
+                co_return problem;
+            }
         }
-        const Deadline deadline(to, block_time);
-        const auto [problem, sent] = co_await http::async_write(to, serializer, token);
-        if (problem && problem != http::error::need_buffer) {
-            co_return problem;
-        }
-    }
+        to.deadline.nothing_due();
+        wait = true;
+    } while (!serializer.is_done());
     co_return error_code{};
 }
 
 // The answer to one request, with what comes before it (103 and its kind). Whether the connection goes on.
-awaitable<bool> answer(tcp::socket& outside, tcp::socket& inside, beast::flat_buffer& buffer, bool head_only) {
+awaitable<bool> answer(Side& outside, Side& inside, bool head_only) {
     for (;;) {
         http::response_parser<http::buffer_body> parser;
         parser.header_limit(max_http_head * 4);
         parser.body_limit(boost::none);
         parser.skip(head_only);
-        {
-            const Deadline deadline(outside, answer_time);
-            const auto [problem, size] = co_await http::async_read_header(outside, buffer, parser, token);
-            if (problem) {
-                co_return false;
-            }
+        outside.deadline.due_in(answer_time);
+        const auto [problem, size] = co_await http::async_read_header(outside.socket, outside.buffer, parser, token);
+        outside.deadline.nothing_due();
+        if (problem) {
+            co_return false;
         }
         const unsigned status = parser.get().result_int();
         if (status == 101) {
             co_return false; // nobody asked for another protocol
         }
         const bool goes_on = parser.keep_alive() && !parser.need_eof();
-        if (co_await forward(outside, inside, buffer, parser)) {
+        if (co_await forward(outside, inside, parser)) {
             co_return false;
         }
         if (status >= 200) {
@@ -120,19 +129,20 @@ void to_origin_form(http::request_header<>& head) {
 } // namespace
 
 awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact, RelayContext& context) {
-    beast::flat_buffer from_inside;
-    from_inside.commit(asio::buffer_copy(from_inside.prepare(head.size()), asio::buffer(head)));
+    Side client(inside);
+    client.buffer.commit(asio::buffer_copy(client.buffer.prepare(head.size()), asio::buffer(head)));
     std::string().swap(head);
-    beast::flat_buffer from_outside;
     std::optional<tcp::socket> outside;
+    std::optional<Side> server;
     for (;;) {
         http::request_parser<http::buffer_body> parser;
         parser.header_limit(max_http_head);
         parser.body_limit(boost::none);
         std::string unreadable;
         {
-            const Deadline deadline(inside, head_time);
-            const auto [problem, size] = co_await http::async_read_header(inside, from_inside, parser, token);
+            client.deadline.due_in(head_time);
+            const auto [problem, size] = co_await http::async_read_header(inside, client.buffer, parser, token);
+            client.deadline.nothing_due();
             const bool malformed = problem && problem.category() == http::make_error_code(http::error::bad_method).category() &&
                                    problem != http::error::end_of_stream && problem != http::error::partial_message;
             if (problem && !malformed) {
@@ -160,6 +170,7 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
                 co_await close_with(std::move(inside), std::move(answer));
                 co_return;
             }
+            server.emplace(*outside);
         }
         http::request_header<>& request = parser.get().base();
         to_origin_form(request);
@@ -173,9 +184,9 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
         }
         const bool head_only = request.method() == http::verb::head;
         const bool keep_alive = parser.keep_alive();
-        const auto problem = co_await forward(inside, *outside, from_inside, parser);
+        const auto problem = co_await forward(client, *server, parser);
         // A server may answer before it has read everything, and close.
-        const bool goes_on = co_await answer(*outside, inside, from_outside, head_only);
+        const bool goes_on = co_await answer(*server, client, head_only);
         if (problem || !goes_on || !keep_alive) {
             error_code ignored;
             inside.shutdown(tcp::socket::shutdown_send, ignored);

@@ -5,15 +5,13 @@
 #include <optional>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 #include "base/addresses.h"
+#include "enforcer/egress/byte_relay.h"
 #include "enforcer/egress/client_hello.h"
 #include "enforcer/egress/deadline.h"
 #include "enforcer/egress/http_request.h"
@@ -27,14 +25,11 @@ namespace {
 
 constexpr auto token = asio::as_tuple(asio::use_awaitable);
 
-constexpr int blocks_in_turn = 16; // of one direction, before others get theirs
 constexpr seconds first_bytes_time{10}; // for a program to say what it wants
 constexpr seconds refused_time{2};      // the same, where it only decides how the refusal is put
 constexpr seconds connect_time{10};     // for each address
-constexpr seconds idle_time{3600};
 constexpr seconds dns_time{30};
 constexpr size_t max_dns_questions = 256; // on one TCP connection
-constexpr size_t block = 64 * 1024;
 
 std::string text_of(const asio::ip::address& address) {
     return treadline::to_text(parse_address(address.to_string()));
@@ -85,98 +80,6 @@ std::string refusal_for(Speaks speaks, const Violation& violation) {
         return refusal_response(violation);
     default:
         return "";
-    }
-}
-
-void reset(tcp::socket& socket) {
-    error_code ignored;
-    socket.set_option(tcp::socket::linger(true, 0), ignored);
-    socket.close(ignored);
-}
-
-struct Pumped {
-    bool failed = false;
-    int open = 2;
-    std::chrono::steady_clock::time_point last = std::chrono::steady_clock::now();
-};
-
-// One direction. What is read lies in a block that all connections share, and only what the other side does not take at
-// once is kept.
-awaitable<void> pump(tcp::socket& from, tcp::socket& to, Pumped& state) {
-    static std::array<char, block> shared;
-    std::string rest;
-    for (int turn = 1;; ++turn) {
-        if (turn % blocks_in_turn == 0) {
-            co_await asio::post(from.get_executor(), asio::use_awaitable);
-        }
-        error_code problem;
-        const size_t size = from.read_some(asio::buffer(shared), problem);
-        if (problem == asio::error::would_block || problem == asio::error::try_again) {
-            const auto [waited] = co_await from.async_wait(tcp::socket::wait_read, token);
-            if (waited) {
-                state.failed = true;
-                co_return;
-            }
-            continue;
-        }
-        if (problem == asio::error::eof) {
-            to.shutdown(tcp::socket::shutdown_send, problem);
-            co_return;
-        }
-        if (problem) {
-            state.failed = true;
-            co_return;
-        }
-        state.last = std::chrono::steady_clock::now();
-        size_t sent = to.write_some(asio::buffer(shared.data(), size), problem);
-        if (problem == asio::error::would_block || problem == asio::error::try_again) {
-            sent = 0;
-            problem = {};
-        }
-        if (!problem && sent < size) {
-            rest.assign(shared.data() + sent, size - sent);
-            const auto [written, ignored] = co_await asio::async_write(to, asio::buffer(rest), token);
-            problem = written;
-            std::string().swap(rest);
-        }
-        if (problem) {
-            state.failed = true;
-            co_return;
-        }
-    }
-}
-
-// Ends when both directions have, or one has failed, or nothing came for long.
-awaitable<void> splice(tcp::socket inside, tcp::socket outside) {
-    Pumped state;
-    error_code problem;
-    inside.non_blocking(true, problem);
-    outside.non_blocking(true, problem);
-    asio::steady_timer done(inside.get_executor(), idle_time);
-    const auto ended = [&] {
-        --state.open;
-        if (state.failed) {
-            error_code ignored;
-            inside.cancel(ignored);
-            outside.cancel(ignored);
-        }
-        done.cancel();
-    };
-    asio::co_spawn(inside.get_executor(), pump(inside, outside, state), [&](std::exception_ptr) { ended(); });
-    asio::co_spawn(inside.get_executor(), pump(outside, inside, state), [&](std::exception_ptr) { ended(); });
-    while (state.open > 0) {
-        const auto [waited] = co_await done.async_wait(token);
-        if (!waited && std::chrono::steady_clock::now() - state.last >= idle_time) {
-            state.failed = true;
-            error_code ignored;
-            inside.cancel(ignored);
-            outside.cancel(ignored);
-        }
-        done.expires_at(std::max(state.last, std::chrono::steady_clock::now() - idle_time + seconds(1)) + idle_time);
-    }
-    if (state.failed) {
-        reset(inside);
-        reset(outside);
     }
 }
 
@@ -338,7 +241,7 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
         reset(inside);
         co_return;
     }
-    co_await splice(std::move(inside), std::move(*outside));
+    co_await relay_bytes(std::move(inside), std::move(*outside));
 }
 
 } // namespace treadline::egress

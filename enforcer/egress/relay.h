@@ -1,6 +1,6 @@
 // One connection from inside, from its acceptance to its end: judged, dialled, relayed. Coroutines that own their sockets,
 // all on one thread. Waiting for what a program must send first is limited in time and size; relaying is limited by what
-// the other side takes, with at most one block kept for a direction that is slower.
+// the other side takes (byte_relay.h).
 #pragma once
 
 #include <functional>
@@ -12,13 +12,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "enforcer/egress/byte_relay.h"
 #include "enforcer/egress/decision.h"
 #include "enforcer/egress/dns_responder.h"
 #include "enforcer/egress/name_table.h"
 
 namespace treadline::egress {
 
-using tcp = boost::asio::ip::tcp;
 
 struct RelayContext {
     boost::asio::io_context& io;

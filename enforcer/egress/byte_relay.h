@@ -1,0 +1,22 @@
+// What is relayed without a look at it: two directions, each as fast as the slower of its sides.
+//
+// What comes in small parts is copied through one block that all connections share, so that an idle connection holds none.
+// What comes in bulk goes through a pipe (splice(2)), in which pages move and are not copied; there are few pipes, and a
+// direction that gets none copies.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+namespace treadline::egress {
+
+using tcp = boost::asio::ip::tcp;
+
+// Ends when both directions have, or one has failed (then both are reset), or nothing has come for an hour. The end of one
+// direction is passed on, and the other goes on. For one thread.
+boost::asio::awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside);
+
+// The other side learns that this was no orderly end.
+void reset(tcp::socket& socket);
+
+} // namespace treadline::egress
