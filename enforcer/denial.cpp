@@ -186,11 +186,19 @@ bool is_loopback(const sockaddr_storage& address) {
 // The type of the task's socket; 0 if it cannot be known (a thread that is no leader has no pidfd
 // before 6.9).
 int socket_type(pid_t task, int descriptor) {
-    unique_fd process(static_cast<int>(::syscall(SYS_pidfd_open, task, 0)));
-    if (!process) {
-        process = unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, task, pidfd_thread)));
+    // A program often asks many times in a row. When its number is another's by now, the old descriptor gives ESRCH.
+    thread_local pid_t known = 0;
+    thread_local unique_fd process;
+    const auto get = [&] { return unique_fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0))); };
+    unique_fd socket = known == task ? get() : unique_fd();
+    if (!socket) {
+        process = unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, task, 0)));
+        if (!process) {
+            process = unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, task, pidfd_thread)));
+        }
+        known = task;
+        socket = get();
     }
-    const unique_fd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0)));
     int type = 0;
     socklen_t size = sizeof type;
     if (!socket || ::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0) {

@@ -282,10 +282,11 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         judge_rename(call, name, resolved, refuse);
     }
     for (const WatchedAddress& address : seen.addresses) {
-        if (const std::string endpoint = plan_.network == NetworkMode::Gateway ? endpoint_of(address) : ""; !endpoint.empty()) {
+        if (const std::string endpoint = plan_.network == NetworkMode::Gateway ? endpoint_of(address) : "";
+            !endpoint.empty() && !contacts_.knows(endpoint, task)) {
             InsideProcess process = describe_process(task);
             if (still_waiting(call.id)) {
-                contacts_.note(endpoint, std::move(process));
+                contacts_.note(endpoint, task, std::move(process));
             }
         }
         for (const Violation& violation : address_denials(plan_, view_, task, address)) {

@@ -13,7 +13,7 @@ namespace treadline::egress {
 using tcp = boost::asio::ip::tcp;
 
 // Ends when both directions have, or one has failed (then both are reset), or nothing has come for an hour. The end of one
-// direction is passed on, and the other goes on. For one thread.
+// direction is passed on, and the other goes on. For one thread, and a process that ignores SIGPIPE (splice(2) raises it).
 boost::asio::awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside);
 
 // The other side learns that this was no orderly end.
