@@ -192,6 +192,7 @@ constexpr int init_socket = 0; // in init's descriptor table
     int pidfd = -1;
     const int ruleset = make_ruleset(plan);
     const size_t half = plan.landlock_rules.size() / 2; // each takes some microseconds, and there may be hundreds
+    const bool hiding = begin_to_hide_host(plan);
     const auto command = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD | CLONE_PIDFD, 0, &pidfd, 0, 0));
     if (command < 0) {
         die(plan, ChildStep::Fork);
@@ -201,7 +202,7 @@ constexpr int init_socket = 0; // in init's descriptor table
     }
     // Meanwhile the command's process gets ready. It is not let go before the supervisor has this message.
     add_path_rules(plan, ruleset, half, plan.landlock_rules.size());
-    hide_host(plan);
+    hide_host(plan, hiding);
     if (!send_message(plan.socket, 'P', pidfd)) {
         die(plan, ChildStep::Report);
     }
@@ -276,7 +277,7 @@ void make_namespaces(const ChildPlan& plan) {
         run_init(plan);
     }
     if (plan.namespaces) {
-        hide_host(plan);
+        hide_host(plan, false);
     }
     become_command(plan, make_ruleset(plan), plan.landlock_rules.size());
 }

@@ -327,11 +327,12 @@ int detach_host(void* plan) {
 // umount2 takes the mount out of sight at once, and then waits, for milliseconds, until no processor can still be looking at
 // it. Another thread of init does that waiting: being init, nobody inside can signal or trace it. The directory can be removed
 // from the moment on that nothing lies on it.
-bool detach_aside(const ChildPlan& plan) {
+bool begin_to_detach(const ChildPlan& plan) {
     alignas(16) static char stack[16 * 1024];
-    if (::clone(detach_host, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, const_cast<ChildPlan*>(&plan)) < 0) {
-        return false;
-    }
+    return ::clone(detach_host, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD, const_cast<ChildPlan*>(&plan)) >= 0;
+}
+
+bool await_detached(const ChildPlan& plan) {
     for (unsigned turns = 0; ::rmdir(host_root) != 0; ++turns) {
         if (errno != EBUSY || plan.status->failed_step != 0) {
             die(plan, ChildStep::HideHost);
@@ -348,11 +349,15 @@ bool detach_aside(const ChildPlan& plan) {
 
 } // namespace
 
-void hide_host(const ChildPlan& plan) {
+bool begin_to_hide_host(const ChildPlan& plan) {
+    return plan.new_root && plan.isolate_processes && begin_to_detach(plan);
+}
+
+void hide_host(const ChildPlan& plan, bool begun) {
     if (!plan.new_root) {
         return;
     }
-    const bool hidden = (plan.isolate_processes && detach_aside(plan)) || (::umount2(host_root, MNT_DETACH) == 0 && ::rmdir(host_root) == 0);
+    const bool hidden = begun ? await_detached(plan) : ::umount2(host_root, MNT_DETACH) == 0 && ::rmdir(host_root) == 0;
     if (!hidden || set_attributes(AT_FDCWD, "/", 0, MOUNT_ATTR_RDONLY) != 0) {
         die(plan, ChildStep::HideHost);
     }

@@ -199,10 +199,13 @@ void Outside::remove_directories(const std::set<std::string>& paths) {
 result<Outside> Outside::begin(const Plan& plan, ProjectLock lock) {
     Outside outside(std::move(lock));
     std::set<std::string> directories(plan.make_directories.begin(), plan.make_directories.end());
-    // What was there for the plan may be another run's, which removes it before we have the lock.
+    // What was there for the plan may be another run's, or have gone before we had the lock. What is somebody's own stays.
     const auto with_parents = [&](std::string_view directory) {
-        for (std::string_view at = directory; may_be_made(plan, at); at = parent_path(at)) {
-            directories.emplace(at);
+        for (std::string at(directory); may_be_made(plan, at); at = parent_path(at)) {
+            struct stat status {};
+            if (::lstat(at.c_str(), &status) != 0 || is_made_directory(status)) {
+                directories.insert(at);
+            }
         }
     };
     for (const Placeholder& placeholder : plan.placeholders) {

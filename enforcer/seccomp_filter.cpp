@@ -291,6 +291,17 @@ bool is_reaching_syscall(std::string_view name) {
     return std::find(reaching.begin(), reaching.end(), name) != reaching.end();
 }
 
+std::vector<std::string> looked_at_syscalls(Looks looks) {
+    std::vector<std::string> names(watched.begin(), watched.end());
+    names.emplace_back("sendto");
+    if (looks == Looks::AtPathsAndReaching) {
+        names.insert(names.end(), reaching.begin(), reaching.end());
+    } else if (looks == Looks::InAudits) {
+        names.insert(names.end(), watched_in_audits.begin(), watched_in_audits.end());
+    }
+    return names;
+}
+
 bool is_watched_ioctl(uint64_t request) {
     return std::find(watched_ioctls.begin(), watched_ioctls.end(), static_cast<uint32_t>(request)) != watched_ioctls.end();
 }

@@ -49,6 +49,9 @@ bool is_watched_ioctl(uint64_t request);
 // arguments that cannot mean one (itself, no signal, a private key) it is not.
 bool is_reaching_syscall(std::string_view name);
 bool is_watched_in_audits(std::string_view name); // those besides: too many to be looked at in enforced runs
+// All these names, as far as they may be listed.
+enum class Looks : uint8_t { AtPaths, AtPathsAndReaching, InAudits };
+std::vector<std::string> looked_at_syscalls(Looks looks);
 bool is_native(uint32_t architecture);            // AUDIT_ARCH_*
 
 // `socket` is in @base for UNIX sockets; the other families come with @network, of which `listen` is the sign.

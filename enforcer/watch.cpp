@@ -51,16 +51,20 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
     watch->command_ = command;
     watch->self_testing_ = plan.self_test.unlisted_call;
     watch->watched_.resize(max_syscall_number);
-    for (const std::string& name : plan.syscalls.value_or(std::vector<std::string>{})) {
-        const int number = syscall_number(name);
-        const bool looked_at = is_watched_syscall(name) || name == "sendto" || (plan.audit && is_watched_in_audits(name)) ||
-                               (watches_reaching(plan) && is_reaching_syscall(name));
-        if (number >= 0 && number < max_syscall_number && plan.watch_paths && looked_at) {
+    // The command waits for this, and libseccomp takes its time with each name: only those that are looked at are asked for.
+    std::unordered_set<std::string_view> listed;
+    if (plan.syscalls) {
+        listed.insert(plan.syscalls->begin(), plan.syscalls->end());
+    }
+    const Looks looks = plan.audit ? Looks::InAudits : watches_reaching(plan) ? Looks::AtPathsAndReaching : Looks::AtPaths;
+    for (const std::string& name : looked_at_syscalls(looks)) {
+        const int number = plan.watch_paths && listed.contains(name) ? syscall_number(name) : -1;
+        if (number >= 0 && number < max_syscall_number) {
             watch->watched_[static_cast<size_t>(number)] = name;
         }
-        watch->memfd_listed_ = watch->memfd_listed_ || name == "memfd_create";
-        watch->ioctl_listed_ = watch->ioctl_listed_ || (plan.watch_paths && name == "ioctl");
     }
+    watch->memfd_listed_ = listed.contains("memfd_create");
+    watch->ioctl_listed_ = plan.watch_paths && listed.contains("ioctl");
     if (!plan.new_root) {
         watch->writable_.emplace_back("/"); // no mount says what is not
     }

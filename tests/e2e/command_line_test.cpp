@@ -164,4 +164,11 @@ TEST_CASE("explain says how each rule is held, and why the last run was denied",
     INFO(last.out << last.err);
     CHECK(last.status == 0);
     CHECK(last.out.find("${home}/.ssh/id_ed25519: r") != std::string::npos);
+    // A run with less to tell takes the place of one with more, and the reverse.
+    REQUIRE(loop.treadline({"enforce", "--", "sh", "-c", ":"}).status == 0);
+    const Finished shorter = loop.treadline({"explain", "--last"});
+    CHECK(shorter.out.find("nothing was denied") != std::string::npos);
+    CHECK(shorter.out.find("id_ed25519") == std::string::npos);
+    REQUIRE(loop.treadline({"enforce", "--", "sh", "-c", "cat ~/.ssh/id_ed25519"}).status == 1);
+    CHECK(loop.treadline({"explain", "--last"}).out == last.out);
 }

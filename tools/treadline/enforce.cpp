@@ -1,10 +1,14 @@
 // `treadline enforce`: hold a command to the profile.
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/addresses.h"
 #include "base/path.h"
@@ -107,6 +111,16 @@ result<Plan> plan_for(const EnforceOptions& options, const std::shared_ptr<const
     return compile(policy, machine, command, compile_options);
 }
 
+// The heap grows to about this while a plan is made. One call for all of its pages instead of a fault for each; not before the
+// first process has been forked, which would make each of them a copy.
+void touch_heap() {
+    void* volatile block = std::malloc(size_t{127} * 1024); // more than there is: the heap grows by M_TOP_PAD, see main()
+    std::free(block);
+    constexpr size_t size = size_t{1} << 20;
+    const auto end = reinterpret_cast<uintptr_t>(::sbrk(0)) & ~uintptr_t{4095};
+    ::madvise(reinterpret_cast<void*>(end - size), size, MADV_POPULATE_WRITE); // Linux 5.14
+}
+
 int strict_status(const RunReport& report, int status) {
     const size_t count = count_unexpected(report);
     if (status != exit_ok || count == 0) {
@@ -126,6 +140,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     }
     // The kernel makes the namespaces while the plan is being made.
     auto begun = options.audit ? std::nullopt : Beginning::make(options.network != "host");
+    touch_heap();
     const Context context = TRY(make_context(options));
     auto lock = ProjectLock::share(context.project);
     auto policy = std::make_shared<const Policy>(TRY(load_context_policy(context)));
