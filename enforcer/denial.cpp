@@ -290,6 +290,9 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
         if (decision.allowed) {
             return;
         }
+        if (makes && operation != Operation::Create && decision.guard != nullptr) {
+            return; // the rule that names what is guarded lets it be made, and with that filled
+        }
         if (inside.path.starts_with("/memfd:")) { // what it is called in /proc; no file system has it
             if (operation != Operation::Execute) {
                 return; // the program's own memory
