@@ -169,7 +169,7 @@ std::optional<PathAccess> path_access(const PathEvent& event, const std::string&
         access.path = std::move(found.path);
         access.unknown = found.unknown;
         if ((fixed.call_flags & o_tmpfile_bit) != 0) {
-            access.kinds = bit(AccessKind::Create);
+            access.kinds = bit(AccessKind::Create) | opened_kinds(fixed, false); // of the file, which lies in it as others do
             access.directory = true;
         } else {
             access.kinds = opened_kinds(fixed, access.directory);

@@ -124,6 +124,8 @@ TEST_CASE("a file that lost its name, or never had one, is no access by name", "
     REQUIRE(access);
     CHECK(access->directory);
     CHECK_FALSE(access->created_by_run); // the directory was there
+    CHECK(file(nameless.trace, directory.path(), AccessKind::Write)); // what is done with such a file takes as much as with others
+    CHECK(file(nameless.trace, directory.path(), AccessKind::Read));
 }
 
 TEST_CASE("a name may hold any byte", "[bpf][open]") {

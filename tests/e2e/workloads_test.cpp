@@ -135,3 +135,17 @@ TEST_CASE("a file that nobody may execute is refused as it is without Treadline,
     const Loop loop;
     learn_then_enforce(loop, "echo echo no > tool; ./tool 2> refused; test $? = 126 && grep -q denied refused");
 }
+
+TEST_CASE("files made without a name, and named or forgotten, pass under the profile learned from one run", "[e2e][unnamed]") {
+    const Loop loop;
+    loop.write("out/old", "");
+    loop.write("make.py", R"(
+import os
+forgotten = os.open('out', os.O_TMPFILE | os.O_RDWR, 0o600)
+os.write(forgotten, b'x')
+named = os.open('out', os.O_TMPFILE | os.O_WRONLY, 0o600)
+os.write(named, b'made')
+os.link(f'/proc/self/fd/{named}', 'out/made', src_dir_fd=0)  # with a directory Python follows the link
+)");
+    learn_then_enforce(loop, "python3 make.py && cat out/made && rm out/made");
+}
