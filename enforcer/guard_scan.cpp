@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "enforcer/held_rules.h"
 #include "enforcer/outside.h"
+#include "enforcer/parent_directories.h"
 
 namespace treadline {
 namespace {
@@ -274,21 +275,9 @@ private:
                 inodes.try_emplace({status->st_dev, status->st_ino}, OtherName{path, masked});
             }
         };
-        // Most places lie in a few directories, and many of those are not there. The way to one is walked once.
-        std::map<std::string, unique_fd, std::less<>> parents;
-        const auto look_in_parent = [&](const std::string& path) {
-            const std::string_view parent = parent_path(path);
-            auto known = parents.find(parent);
-            if (known == parents.end()) {
-                const std::string directory(parent);
-                known = parents.emplace(directory, ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)).first;
-            }
-            struct stat status {};
-            const bool there = known->second && ::fstatat(known->second.get(), path.c_str() + path.rfind('/') + 1, &status, AT_SYMLINK_NOFOLLOW) == 0;
-            return there ? std::optional(status) : std::nullopt;
-        };
+        ParentDirectories parents(policy_);
         const auto note_all = [&](const std::string& path, bool masked) {
-            const auto status = look_in_parent(path);
+            const auto status = parents.look(path);
             if (!status || !S_ISDIR(status->st_mode)) {
                 note(path, status, masked);
             } else if (masked) {
