@@ -212,6 +212,28 @@ bool reaches_gateway(int type, uint16_t port) {
     return type == SOCK_STREAM || type == 0 || (type == SOCK_DGRAM && port == 53);
 }
 
+// The loopback inside is the sandbox's own. Where Landlock holds `listen`, a port that nobody inside may bind can only be
+// meant for a service of the host's.
+std::vector<Violation> host_service_denials(const Plan& plan, pid_t task, const WatchedAddress& asked, const std::string& host, uint16_t port) {
+    if (plan.landlock_abi < 4 || port == 0 || asked.sends || socket_type(task, asked.descriptor) != SOCK_STREAM) {
+        return {};
+    }
+    const std::string address = to_text(parse_address(host));
+    const bool nameable = address == "127.0.0.1" || address == "0.0.0.0" || address == "::1" || address == "::";
+    const std::string object = (nameable ? "127.0.0.1" : address) + ":" + std::to_string(port);
+    const Decision decision = plan.policy->decide(Operation::Connect, object);
+    if (decision.allowed) {
+        return {};
+    }
+    Violation violation = violation_of(decision, "egress", "connect", object);
+    if (!nameable) {
+        violation.rule.clear();
+        violation.section.clear();
+        violation.reason = "the loopback inside is the sandbox's own, and of the host's only 127.0.0.1 and ::1 can be opened, by `host:PORT`";
+    }
+    return {violation};
+}
+
 std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pid_t task,
                                     const WatchedAddress& asked, const sockaddr_storage& address) {
     const size_t offset = offsetof(sockaddr_un, sun_path);
@@ -407,7 +429,11 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
         }
         return {violation_of(decision, "landlock", "listen", std::to_string(port))};
     }
-    if (!plan.audit && (plan.network == NetworkMode::Host || (is_loopback(address) && !plan.flat))) {
+    const bool loopback = is_loopback(address);
+    if (!plan.audit && !plan.flat && loopback && plan.network != NetworkMode::Host) {
+        return host_service_denials(plan, task, asked, *host, port);
+    }
+    if (!plan.audit && plan.network == NetworkMode::Host) {
         return {};
     }
     // What the gateway gets it judges, and reports, itself.

@@ -24,6 +24,7 @@
 #include "enforcer/plan.h"
 #include "enforcer/self_test.h"
 #include "profiles/environment_names.h"
+#include "profiles/profile_reader.h"
 #include "profiles/profile_writer.h"
 
 namespace treadline {
@@ -70,25 +71,39 @@ std::vector<std::string> dropped_variables(const Policy& policy, const Command& 
     return dropped;
 }
 
+// What the gateway is needed for, as messages say it; "" for nothing.
+std::string network_rule(const Policy& policy) {
+    return !policy.connect().empty()   ? "`connect` (" + policy.connect().front().text + ")"
+           : !policy.publish().empty() ? "`publish` (" + std::to_string(policy.publish().front().port) + ")"
+                                       : "";
+}
+
+// The gateway would accept at that port outside, and dial it.
+result<ok> check_host_services(const Policy& policy) {
+    for (const PolicyEndpoint& rule : policy.connect()) {
+        const bool published = std::any_of(policy.publish().begin(), policy.publish().end(), [&](const PolicyPort& port) { return port.port == rule.port; });
+        if (rule.host == host_loopback && published) {
+            return fail("the profile's `connect` (" + rule.text + ") and `publish` (" + std::to_string(rule.port) +
+                        ") mean the same port of this machine, which cannot be both a service of the host's and the command's; delete one of them");
+        }
+    }
+    return ok{};
+}
+
 result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& options) {
     plan.network = options.network_host ? NetworkMode::Host : NetworkMode::None;
     if (options.network_host) {
         plan.degraded.push_back(
             "--network host: the command has the host's whole network, whatever `connect` says");
-    } else if (!policy.connect().empty() && plan.flat) {
-        return fail(
-            "the profile's `connect` (" + policy.connect().front().text +
-            ") cannot be held: the egress gateway needs a network namespace, which an ordinary user cannot make here ('treadline "
-            "doctor' says why); run with --network host to give the command the host's whole network (a named degradation)");
-    } else if (!policy.connect().empty()) {
+    } else if (const std::string rule = network_rule(policy); !rule.empty()) {
+        if (plan.flat) {
+            return fail("the profile's " + rule + " cannot be held: the egress gateway needs a network namespace, which an ordinary user cannot make "
+                        "here ('treadline doctor' says why); run with --network host to give the command the host's whole network (a named "
+                        "degradation)");
+        }
+        TRY(check_host_services(policy));
         plan.network = NetworkMode::Gateway;
         plan.resolve = options.resolve;
-    }
-    if (!options.network_host && !policy.publish().empty()) {
-        return fail(
-            "the profile's `publish` (" + std::to_string(policy.publish().front().port) +
-            ") cannot be held: the egress gateway does not publish ports yet; run with --network host to give the "
-            "command the host's whole network (a named degradation), or remove `publish`");
     }
     if (!policy.credentials().empty()) {
         return fail("the profile's `credentials` (" + policy.credentials().front().host +
@@ -233,6 +248,11 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
     for (const PolicyEndpoint& endpoint : policy.connect()) {
         plan.enforcement.push_back({"connect: " + endpoint.text, plan.network == NetworkMode::Host ? "not held" : "egress gateway",
                                     plan.network == NetworkMode::Host ? "" : wider_than(endpoint)});
+    }
+    for (const PolicyPort& port : policy.publish()) {
+        const bool host = plan.network == NetworkMode::Host;
+        plan.enforcement.push_back({"publish: " + std::to_string(port.port), host ? "not held" : "egress gateway",
+                                    host ? "" : "every program of this machine can connect to 127.0.0.1:" + std::to_string(port.port)});
     }
     for (const PolicyPort& port : policy.listen()) {
         plan.enforcement.push_back(

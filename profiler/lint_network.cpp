@@ -4,6 +4,7 @@
 #include "base/addresses.h"
 #include "profiler/lint_checks.h"
 #include "profiles/pattern.h"
+#include "profiles/profile_reader.h"
 
 namespace treadline {
 namespace {
@@ -38,7 +39,10 @@ void lint_connect(const LintInput& input, Findings& findings) {
             continue;
         }
         note_redundant(endpoints, i, covers, findings);
-        if (is_wildcard(endpoint)) {
+        if (endpoint.host == host_loopback) {
+            findings.add(Severity::Warning, "not-public", endpoint.origin.at, endpoint.text,
+                         "is a service on the loopback of this machine; keep it only if the command needs that very service");
+        } else if (is_wildcard(endpoint)) {
             const std::string below = endpoint.host.substr(2);
             findings.add(Severity::Warning, "wildcard", endpoint.origin.at, endpoint.text,
                          "reaches every name below " + below + ", whoever owns it; list the hosts");
@@ -46,6 +50,20 @@ void lint_connect(const LintInput& input, Findings& findings) {
                    !why.empty()) {
             findings.add(Severity::Warning, "not-public", endpoint.origin.at, endpoint.text,
                          "is " + why + "; keep it only if the command needs that very service");
+        }
+    }
+}
+
+// At a port where the host's service stands inside nobody else can listen.
+void lint_host_services(const LintInput& input, Findings& findings) {
+    const auto& listen = input.policy.listen();
+    for (const PolicyEndpoint& endpoint : input.policy.connect()) {
+        const bool taken = endpoint.host == host_loopback && std::any_of(listen.begin(), listen.end(), [&](const PolicyPort& other) {
+                               return other.port == endpoint.port;
+                           });
+        if (is_own(endpoint.origin) && taken) {
+            findings.add(Severity::Error, "never-matches", endpoint.origin.at, endpoint.text,
+                         "takes the port that `listen` gives to the command; delete one of them");
         }
     }
 }
@@ -96,6 +114,7 @@ void lint_sockets(const LintInput& input, Findings& findings) {
 
 void lint_network(const LintInput& input, Findings& findings) {
     lint_connect(input, findings);
+    lint_host_services(input, findings);
     lint_ports(input, findings);
     lint_sockets(input, findings);
 }

@@ -12,6 +12,7 @@
 #include "profiler/volatile_names.h"
 #include "profiles/guards.h"
 #include "profiles/pattern.h"
+#include "profiles/profile_reader.h"
 #include "profiles/reading_order.h"
 
 namespace treadline {
@@ -26,9 +27,12 @@ constexpr uint16_t first_ephemeral_port = 32768; // net.ipv4.ip_local_port_range
 constexpr std::array<uint16_t, 20> other_protocols = {21,   22,   25,   110,  119,  143,  389,  587,  873,   1433,
                                                       1521, 3306, 3690, 5222, 5432, 5672, 6379, 9418, 11211, 27017};
 
-// A rule for an address means any protocol.
+// A rule for an address, or for a service of the host's, means any protocol.
 std::string with_protocol(const std::string& endpoint) {
     const size_t colon = endpoint.rfind(':');
+    if (endpoint.substr(0, colon) == host_loopback) {
+        return endpoint;
+    }
     const bool other = std::any_of(other_protocols.begin(), other_protocols.end(), [&](uint16_t port) {
         return endpoint.substr(colon + 1) == std::to_string(port);
     });
@@ -183,6 +187,10 @@ void OneRun::add_connect(const SocketAccess& socket, bool names_known) {
              socket);
     } else {
         const std::string text = to_text(address);
+        if (is_loopback(address) && (text == "127.0.0.1" || text == "0.0.0.0" || !address.v4)) { // nothing of the run's own
+            note(Section::Connect, std::string(host_loopback) + port, why, socket);
+            return;
+        }
         note(Section::Connect, (address.v4 ? text : "[" + text + "]") + port, why, socket);
     }
 }

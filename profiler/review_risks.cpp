@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "profiler/review.h"
 #include "profiles/environment_names.h"
+#include "profiles/profile_reader.h"
 #include "profiles/syscall_groups.h"
 
 namespace treadline {
@@ -144,6 +145,8 @@ std::vector<std::string> risks_of(const Policy& policy) {
     for (const PolicyEndpoint& endpoint : policy.connect()) {
         if (starts_with(endpoint.host, "*.")) {
             risks.push_back("may reach every name below " + endpoint.host.substr(2) + ", whoever owns it");
+        } else if (endpoint.host == host_loopback) {
+            risks.push_back("may use what listens on this machine's loopback at port " + std::to_string(endpoint.port));
         }
     }
     for (const PolicyPort& port : policy.publish()) {

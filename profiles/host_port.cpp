@@ -96,7 +96,7 @@ result<HostPort> parse_host_port(std::string_view text) {
     if (name.size() != host.size() && name.find('.') == std::string_view::npos) {
         return fail(shown + "would allow a whole top-level domain; name at least two labels behind the `*.`");
     }
-    return HostPort{host, static_cast<uint16_t>(port), false, any};
+    return HostPort{host, static_cast<uint16_t>(port), false, any || host == host_loopback};
 }
 
 } // namespace treadline

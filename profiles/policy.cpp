@@ -81,6 +81,11 @@ bool is_loopback(const HostPort& endpoint) {
            (endpoint.address && (endpoint.host.substr(0, 4) == "127." || endpoint.host == "::1"));
 }
 
+// Where a `host:PORT` rule is reached from inside.
+bool is_host_loopback(const HostPort& endpoint) {
+    return endpoint.host == host_loopback || endpoint.host == "localhost" || endpoint.host == "127.0.0.1" || endpoint.host == "::1";
+}
+
 std::optional<uint16_t> parse_port(std::string_view text) {
     uint16_t port = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -315,13 +320,14 @@ Decision Policy::decide_connect(std::string_view object) const {
     if (!endpoint) {
         return refuse(endpoint.error().what);
     }
+    const bool of_host = is_host_loopback(*endpoint);
     for (const PolicyEndpoint& rule : connect_) {
         const bool wildcard = rule.host.substr(0, 2) == "*.";
         // `*.example.org`: names below it, never itself, never another name that merely ends alike.
         const std::string_view suffix = std::string_view(rule.host).substr(wildcard ? 1 : 0);
         const bool matches = wildcard ? !endpoint->address && endpoint->host.size() > suffix.size() &&
                                             std::string_view(endpoint->host).ends_with(suffix)
-                                      : endpoint->host == rule.host;
+                                      : endpoint->host == rule.host || (of_host && rule.host == host_loopback);
         const bool speaks = rule.any_protocol || !endpoint->any_protocol;
         if (matches && speaks && endpoint->host[0] != '*' && rule.port == endpoint->port) {
             return allow(rule.text, rule.origin);
@@ -338,10 +344,11 @@ Decision Policy::decide_connect(std::string_view object) const {
     const bool v6 = endpoint->address && endpoint->host.find(':') != std::string::npos;
     Decision decision;
     decision.section = "network.connect";
-    decision.remedy =
-        (v6 ? "[" + endpoint->host + "]" : endpoint->host) + ":" + std::to_string(endpoint->port) +
-        (endpoint->any_protocol && !endpoint->address ? "/tcp" : "");
-    decision.reason = "no `connect` rule allows '" + decision.remedy + "'";
+    const std::string port = ":" + std::to_string(endpoint->port);
+    const std::string asked = (v6 ? "[" + endpoint->host + "]" : endpoint->host) + port +
+                              (endpoint->any_protocol && !endpoint->address && !of_host ? "/tcp" : "");
+    decision.remedy = of_host ? std::string(host_loopback) + port : asked;
+    decision.reason = "no `connect` rule allows '" + asked + "'";
     return decision;
 }
 

@@ -68,11 +68,12 @@ struct PolicyVariable { // an environment variable that is passed on
     Origin origin;
 };
 
-// host in lower case without a trailing dot; a leading "*." for a wildcard; or an address without brackets.
+// host in lower case without a trailing dot; a leading "*." for a wildcard; an address without brackets; or `host`, the
+// loopback of the machine outside (profile_reader.h).
 struct PolicyEndpoint {
     std::string host;
     uint16_t port = 0;
-    bool any_protocol = false; // not only TLS and HTTP that name the host; always so for an address
+    bool any_protocol = false; // not only TLS and HTTP that name the host; always so for an address and for `host`
     std::string text;
     Origin origin;
 };

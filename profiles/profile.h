@@ -91,7 +91,7 @@ struct Credential {
 };
 
 struct Network {
-    std::vector<Entry> connect; // host:port, *.host:port, address:port, [v6]:port; "/tcp" behind it
+    std::vector<Entry> connect; // name:port, *.name:port, address:port, [v6]:port; "/tcp" behind it; host:port
     std::vector<PortEntry> listen;
     std::vector<PortEntry> publish;
     std::vector<Credential> credentials;

@@ -337,7 +337,7 @@ private:
             if (credential.host.empty() || credential.header.empty() || credential.value.empty()) {
                 return complain(item.at, "a credential needs 'host', 'header' and 'value'");
             }
-            if (const auto host = parse_host_port(credential.host + ":443"); !host || host->host[0] == '*') {
+            if (const auto host = parse_host_port(credential.host + ":443"); !host || host->host[0] == '*' || host->host == host_loopback) {
                 return complain(item.at, "'" + excerpt(credential.host) +
                                              "' has to be one host name without a port or wildcard");
             }

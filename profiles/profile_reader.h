@@ -20,7 +20,9 @@ result<Profile> read_profile(const struct YamlNode& tree, const std::string& fil
 
 // host:port of a `connect` entry in canonical form: lower-case host without a trailing dot, "*.host", or an
 // address in its one text form without brackets (IPv4 in IPv6 becomes IPv4). "/tcp" behind it means any
-// protocol, not only TLS and HTTP that name the host.
+// protocol, not only TLS and HTTP that name the host. `host` as the whole name means a service on the loopback of the
+// machine that Treadline runs on; there is no telling what it speaks, so any protocol is meant.
+inline constexpr std::string_view host_loopback = "host";
 struct HostPort {
     std::string host;
     uint16_t port = 0;

@@ -19,6 +19,7 @@
 #include <boost/asio/write.hpp>
 
 #include "base/unique_fd.h"
+#include "enforcer/egress/reset_on_death.h"
 
 namespace treadline::egress {
 namespace asio = boost::asio;
@@ -249,6 +250,8 @@ awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside) {
     error_code problem;
     relay.inside.non_blocking(true, problem);
     relay.outside.non_blocking(true, problem);
+    const ResetOnDeath resets_inside(relay.inside);
+    const ResetOnDeath resets_outside(relay.outside);
     asio::steady_timer done(relay.inside.get_executor(), idle_time);
     const auto ended = [&](std::exception_ptr) {
         --relay.open;

@@ -1,6 +1,5 @@
 #include "enforcer/egress/capture.h"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -14,13 +13,12 @@
 #include <nftables/libnftables.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "enforcer/egress/inside_sockets.h"
 #include "enforcer/egress/name_table.h"
 #include "enforcer/egress/rtnetlink.h"
 
@@ -86,6 +84,8 @@ std::string ruleset(bool v6) {
                        " chain prerouting {\n"
                        "  type filter hook prerouting priority -150; policy accept;\n"
                        "  ip daddr { 127.0.0.0/8, " + std::string(own_v4) + " } accept\n"
+                       // Being the namespace's own, it is also what connections to it come from.
+                       "  ip daddr " + std::string(resolver_v4) + " tcp dport != 53 accept\n"
                        "  meta nfproto ipv4 meta l4proto tcp tproxy ip to " + listener_v4 + ":" + port + " accept\n";
     if (v6) {
         text += "  ip6 daddr { ::1, " + std::string(own_v6) + " } accept\n"
@@ -125,8 +125,18 @@ result<ok> load_ruleset(bool v6) {
     return ok{};
 }
 
-result<Captured> set_up() {
-    Captured captured;
+// What listens at the host's port is reached through this one, so nobody inside can listen there.
+result<unique_fd> open_service(int family, uint16_t port) {
+    unique_fd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const Address at = address_of(family, family == AF_INET ? "127.0.0.1" : "::1", port);
+    if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&at.storage), at.size) != 0 || ::listen(socket.get(), backlog) != 0) {
+        return fail_errno("cannot stand in for the host's service at port " + std::to_string(port) + " in the sandbox");
+    }
+    return socket;
+}
+
+// In the order in which captured_from() takes them.
+result<std::vector<unique_fd>> set_up(const CaptureWants& wants) {
     const bool v6 = ::access("/proc/self/net/if_inet6", F_OK) == 0;
     RouteTable routes = TRY(RouteTable::open());
     std::vector<int> families = {AF_INET};
@@ -140,66 +150,81 @@ result<Captured> set_up() {
         TRY(routes.add_rule(family, IPPROTO_TCP, 0, table));
         TRY(routes.add_rule(family, IPPROTO_UDP, dns_port, table));
     }
+    // When the gateway has gone, the kernel can say so of this address (ICMP, port unreachable), and lookups fail at once.
+    TRY(routes.add_address(AF_INET, resolver_v4));
     TRY(load_ruleset(v6));
-    captured.tcp_v4 = TRY(open_socket(AF_INET, SOCK_STREAM, listener_v4, listener_port));
-    captured.dns_v4 = TRY(open_socket(AF_INET, SOCK_DGRAM, "0.0.0.0", dns_port));
+    std::vector<unique_fd> fds;
+    fds.push_back(TRY(open_socket(AF_INET, SOCK_STREAM, listener_v4, listener_port)));
+    fds.push_back(TRY(open_socket(AF_INET, SOCK_DGRAM, "0.0.0.0", dns_port)));
     if (v6) {
-        captured.tcp_v6 = TRY(open_socket(AF_INET6, SOCK_STREAM, listener_v6, listener_port));
-        captured.dns_v6 = TRY(open_socket(AF_INET6, SOCK_DGRAM, "::", dns_port));
+        fds.push_back(TRY(open_socket(AF_INET6, SOCK_STREAM, listener_v6, listener_port)));
+        fds.push_back(TRY(open_socket(AF_INET6, SOCK_DGRAM, "::", dns_port)));
+    }
+    for (const uint16_t port : wants.host_services) {
+        for (const int family : families) {
+            fds.push_back(TRY(open_service(family, port)));
+        }
+    }
+    return fds;
+}
+
+result<Captured> captured_from(std::vector<unique_fd> fds, const CaptureWants& wants) {
+    const size_t listeners = fds.size() - (wants.dial_in ? 1 : 0);
+    const size_t in_family = 2 + wants.host_services.size();
+    const bool v6 = listeners == 2 * in_family;
+    if (!v6 && listeners != in_family) {
+        return fail("the process that sets up the gateway's capture passed something else than was asked for");
+    }
+    auto next = fds.begin();
+    Captured captured;
+    captured.tcp_v4 = std::move(*next++);
+    captured.dns_v4 = std::move(*next++);
+    if (v6) {
+        captured.tcp_v6 = std::move(*next++);
+        captured.dns_v6 = std::move(*next++);
+    }
+    for (const uint16_t port : wants.host_services) {
+        HostService service{port, std::move(*next++), {}};
+        if (v6) {
+            service.v6 = std::move(*next++);
+        }
+        captured.host_services.push_back(std::move(service));
+    }
+    if (wants.dial_in) {
+        captured.inside_sockets = std::move(*next++);
     }
     return captured;
 }
 
-void report(int socket, const result<Captured>& captured) {
-    if (!captured) {
-        const std::string text = "!" + std::to_string(captured.error().code) + " " + captured.error().what;
-        ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
-        return;
-    }
-    std::vector<int> fds = {captured->tcp_v4.get(), captured->dns_v4.get()};
-    if (captured->tcp_v6) {
-        fds.push_back(captured->tcp_v6.get());
-        fds.push_back(captured->dns_v6.get());
-    }
-    (void)sys::send_fds(socket, "ok", fds);
-}
-
 // What `enter` and then the set-up say, done in a process of its own.
-result<Captured> in_child(const std::function<result<ok>()>& enter) {
-    auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
-    const pid_t child = ::fork();
-    if (child < 0) {
-        return fail_errno("cannot fork to set up the gateway's capture");
-    }
-    if (child == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sockets.first.reset();
-        const auto entered = enter();
-        report(sockets.second.get(), entered ? set_up() : result<Captured>(failure(entered.error())));
-        ::_exit(0);
-    }
-    sockets.second.reset();
-    auto message = sys::receive_fds(sockets.first.get(), 4096);
-    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    if (!message) {
-        return failure(message.error());
-    }
-    if (message->bytes == "ok" && (message->fds.size() == 2 || message->fds.size() == 4)) {
-        Captured captured;
-        captured.tcp_v4 = std::move(message->fds[0]);
-        captured.dns_v4 = std::move(message->fds[1]);
-        if (message->fds.size() == 4) {
-            captured.tcp_v6 = std::move(message->fds[2]);
-            captured.dns_v6 = std::move(message->fds[3]);
+result<Capture> in_child(const CaptureWants& wants, const std::function<result<ok>()>& enter) {
+    const auto work = [&](HelperStart start) {
+        const auto done = [&]() -> result<unique_fd> {
+            TRY(enter());
+            auto fds = TRY(set_up(wants));
+            unique_fd sockets;
+            if (wants.dial_in) {
+                auto pair = TRY(sys::socketpair(SOCK_SEQPACKET));
+                fds.push_back(std::move(pair.first));
+                sockets = std::move(pair.second);
+            }
+            TRY(start.pass(fds));
+            return sockets;
+        }();
+        if (!done) {
+            start.failed(done.error());
+        } else if (!*done) {
+            start.ready();
+        } else {
+            make_sockets_inside(done->get(), start);
         }
-        return captured;
+    };
+    HelperProcess process = TRY(HelperProcess::start("set up the gateway's capture", work));
+    Capture capture{TRY(captured_from(process.take_fds(), wants)), std::nullopt};
+    if (wants.dial_in) {
+        capture.maker = std::move(process);
     }
-    if (message->bytes.empty() || message->bytes[0] != '!') {
-        return fail("the process that sets up the gateway's capture died");
-    }
-    const size_t space = message->bytes.find(' ');
-    return fail_code(std::atoi(message->bytes.c_str() + 1), message->bytes.substr(space + 1));
+    return capture;
 }
 
 result<ok> enter_namespaces_of(int pidfd) {
@@ -225,12 +250,12 @@ result<ok> enter_new_namespaces() {
 
 } // namespace
 
-result<Captured> capture(int pidfd) {
-    return in_child([pidfd] { return enter_namespaces_of(pidfd); });
+result<Capture> capture(int pidfd, const CaptureWants& wants) {
+    return in_child(wants, [pidfd] { return enter_namespaces_of(pidfd); });
 }
 
 result<ok> check_capture() {
-    TRY(in_child(enter_new_namespaces));
+    TRY(in_child({}, enter_new_namespaces));
     return ok{};
 }
 

@@ -26,6 +26,10 @@ constexpr std::array refused = {
     "userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key", "init_module", "finit_module", "kexec_load", "open_by_handle_at",
 };
 
+// Memory is for what sends the sockets; `write` for sanitizers, which could not say what they found.
+constexpr std::array socket_making = {"socket", "sendmsg", "sendto", "close", "exit", "exit_group", "rt_sigreturn", "restart_syscall",
+                                      "brk",    "mmap",    "munmap", "madvise", "futex", "write"};
+
 uint64_t handled_files(int abi) {
     uint64_t rights = (landlock::refer - 1) | (abi >= 2 ? landlock::refer : 0);
     rights |= abi >= 3 ? landlock::truncate : 0;
@@ -36,7 +40,9 @@ result<ok> hold_files() {
     constexpr unsigned version = 1; // LANDLOCK_CREATE_RULESET_VERSION
     const auto abi = static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, version));
     if (abi <= 0) {
-        return fail("the egress gateway cannot give its files up without Landlock (Linux 5.13 or newer)");
+        return fail("the egress gateway, which reads what hostile programs send, cannot give up the user's files: that takes Landlock (Linux "
+                    "5.13 or newer, and switched on: 'treadline doctor'). Without it, leave `connect` and `publish` out, or run with --network host "
+                    "(a named degradation)");
     }
     landlock::RulesetAttributes attributes;
     attributes.handled_access_fs = handled_files(abi);
@@ -77,7 +83,31 @@ result<ok> hold_calls() {
     return ok{};
 }
 
+result<ok> hold_to_making_sockets() {
+    const std::unique_ptr<void, decltype(&::seccomp_release)> filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)), ::seccomp_release);
+    if (filter == nullptr) {
+        return fail("cannot make the filter of what makes the sandbox's sockets");
+    }
+    for (const char* name : socket_making) {
+        const int number = ::seccomp_syscall_resolve_name(name);
+        if (number >= 0 && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, number, 0) != 0) {
+            return fail("cannot make the filter of what makes the sandbox's sockets");
+        }
+    }
+    if (::seccomp_load(filter.get()) != 0) {
+        return fail("cannot install the filter of what makes the sandbox's sockets");
+    }
+    return ok{};
+}
+
 } // namespace
+
+result<ok> confine_socket_maker() {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return fail_errno("cannot set no_new_privs");
+    }
+    return hold_to_making_sockets();
+}
 
 result<ok> confine_gateway() {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {

@@ -6,7 +6,10 @@
 
 namespace treadline::egress {
 
-// Of this process, which has one thread yet. Without Landlock in the kernel only the system calls are held.
+// Of this process, which has one thread yet.
 result<ok> confine_gateway();
+
+// Of the process that only makes sockets (inside_sockets.h): a list of a few calls, and no other.
+result<ok> confine_socket_maker();
 
 } // namespace treadline::egress

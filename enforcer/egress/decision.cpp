@@ -77,7 +77,7 @@ bool is_documentation(const Address& address) {
 std::optional<std::string> canonical_host(std::string_view text) {
     const auto parsed = parse_host_port(std::string(text) + ":1");
     // A colon in the text itself would have been read as the port's.
-    if (!parsed || parsed->address || parsed->host[0] == '*' || text.find_first_of(":/") != std::string_view::npos) {
+    if (!parsed || parsed->address || parsed->host[0] == '*' || parsed->host == host_loopback || text.find_first_of(":/") != std::string_view::npos) {
         return std::nullopt;
     }
     return parsed->host;

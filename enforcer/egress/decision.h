@@ -20,7 +20,8 @@
 namespace treadline::egress {
 
 // The one form in which hosts are compared: lower case, no trailing dot. Nothing where it is no host name of letters,
-// digits, '-', '_' and dots: an address in whatever form, a name beyond ASCII (which DNS carries as xn--…), an empty one.
+// digits, '-', '_' and dots: an address in whatever form, a name beyond ASCII (which DNS carries as xn--…), an empty one; nor
+// for `host`, which in rules is no name.
 std::optional<std::string> canonical_host(std::string_view text);
 
 // Where a connection goes as seen from inside.
@@ -44,7 +45,7 @@ struct HttpRequest {
     std::string method;
     std::string target;
     std::vector<std::string> hosts; // every Host field
-    bool upgrade = false;
+    bool upgrade = false; // to something else than HTTP/2, an offer of which is withdrawn on the way
 };
 
 // Allowed, with the rule; or refused, with everything a report says about it but the process.

@@ -12,6 +12,9 @@ namespace treadline::egress {
 namespace dns {
 inline constexpr uint16_t a = 1;
 inline constexpr uint16_t aaaa = 28;
+inline constexpr uint16_t srv = 33;
+inline constexpr uint16_t svcb = 64;
+inline constexpr uint16_t https = 65;
 inline constexpr uint16_t internet = 1; // class
 enum class Rcode : uint8_t { NoError = 0, FormErr = 1, NxDomain = 3, NotImp = 4 };
 } // namespace dns

@@ -15,6 +15,16 @@ bool is_local(const std::string& name) { // RFC 6761, 6.3
     return name == "localhost" || name.ends_with(".localhost");
 }
 
+// What holds for one port or service of a name is asked below it (RFC 8552), as by browsers for other ports than 443:
+// `_8443._https.example.org`. It is answered as other records of that name are.
+std::string_view described_by(std::string_view name, uint16_t type) {
+    const bool of_service = type == dns::srv || type == dns::svcb || type == dns::https;
+    while (of_service && name.starts_with('_') && name.find('.') != std::string_view::npos) {
+        name.remove_prefix(name.find('.') + 1);
+    }
+    return name;
+}
+
 std::string bytes_of(uint16_t type, const std::string& address) {
     std::string bytes(type == dns::a ? 4 : 16, '\0');
     ::inet_pton(type == dns::a ? AF_INET : AF_INET6, address.c_str(), bytes.data()); // of ours
@@ -41,13 +51,14 @@ std::optional<std::string> DnsResponder::answer(std::string_view message) {
         return write_answer(*question, answer);
     }
     const bool of_address = question->type == dns::a || question->type == dns::aaaa;
-    const auto name = canonical_host(question->name);
+    const std::string described(described_by(question->name, question->type));
+    const auto name = canonical_host(described);
     if (name && is_local(*name)) {
         answer.address = of_address ? bytes_of(question->type, question->type == dns::a ? "127.0.0.1" : "::1") : "";
         answer.lifetime_s = lifetime_s;
         return write_answer(*question, answer);
     }
-    const std::string asked = name ? *name : question->name;
+    const std::string asked = name ? *name : described;
     Verdict verdict = decision_.lookup(asked);
     if (question->klass != dns::internet) {
         verdict = {false, "", refusal("lookup", asked, "it is asked for in another class than the internet's")};

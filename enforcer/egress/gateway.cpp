@@ -1,13 +1,11 @@
 #include "enforcer/egress/gateway.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <grp.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -15,6 +13,7 @@
 #include "base/syscalls.h"
 #include "enforcer/egress/capture.h"
 #include "enforcer/egress/gateway_process.h"
+#include "profiles/profile_reader.h"
 
 namespace treadline::egress {
 namespace {
@@ -22,54 +21,49 @@ namespace {
 constexpr size_t max_report = 64 * 1024;
 constexpr int finish_ms = 2000; // for what is still on its way
 
+CaptureWants wanted_by(const Policy& policy) {
+    CaptureWants wants;
+    for (const PolicyEndpoint& rule : policy.connect()) {
+        const bool known = std::find(wants.host_services.begin(), wants.host_services.end(), rule.port) != wants.host_services.end();
+        if (rule.host == host_loopback && !known) {
+            wants.host_services.push_back(rule.port);
+        }
+    }
+    wants.dial_in = !policy.publish().empty();
+    return wants;
+}
+
+result<ok> become(uid_t uid, gid_t gid) {
+    const bool switch_user = ::geteuid() == 0 && uid != 0;
+    if (switch_user && (::setgroups(1, &gid) != 0 || ::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0)) {
+        return fail_errno("cannot give the egress gateway the user's rights");
+    }
+    return ok{};
+}
+
 } // namespace
 
 result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int pidfd) {
-    Captured captured = TRY(capture(pidfd));
-    auto sockets = TRY(sys::socketpair(SOCK_SEQPACKET));
-    const pid_t process = ::fork();
-    if (process < 0) {
-        return fail_errno("cannot start the egress gateway");
-    }
-    if (process == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sockets.first.reset();
-        const bool switch_user = ::geteuid() == 0 && config.uid != 0;
-        if (switch_user && (::setgroups(1, &config.gid) != 0 || ::setresgid(config.gid, config.gid, config.gid) != 0 ||
-                            ::setresuid(config.uid, config.uid, config.uid) != 0)) {
-            ::_exit(1);
+    Capture capture = TRY(egress::capture(pidfd, wanted_by(*config.policy)));
+    HelperProcess process = TRY(HelperProcess::start("start the egress gateway", [&](HelperStart start) {
+        if (const auto became = become(config.uid, config.gid); !became) {
+            start.failed(became.error());
+            return;
         }
-        run_gateway(config, std::move(captured), std::move(sockets.second));
-    }
-    sockets.second.reset();
-    return std::unique_ptr<Gateway>(new Gateway(process, std::move(sockets.first)));
-}
-
-Gateway::~Gateway() {
-    reap(SIGKILL);
-}
-
-void Gateway::reap(int signal) {
-    if (process_ <= 0) {
-        return;
-    }
-    if (signal != 0) {
-        ::kill(process_, signal); // our own child, not yet reaped: the number is its
-    }
-    while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    process_ = -1;
+        run_gateway(config, std::move(capture.captured), std::move(start));
+    }));
+    return std::unique_ptr<Gateway>(new Gateway(std::move(process), std::move(capture.maker)));
 }
 
 // False when there is nothing more for now.
 bool Gateway::read_one(std::vector<Report>& reports) {
-    pollfd ready{reports_.get(), POLLIN, 0};
-    if (!reports_ || ::poll(&ready, 1, 0) <= 0) {
+    pollfd ready{process_.socket(), POLLIN, 0};
+    if (process_.socket() < 0 || ::poll(&ready, 1, 0) <= 0) {
         return false;
     }
-    const auto message = sys::receive_fds(reports_.get(), max_report);
+    const auto message = sys::receive_fds(process_.socket(), max_report);
     if (!message || message->bytes.empty()) {
-        reports_.reset();
+        process_.close_socket();
         return false;
     }
     const auto json = nlohmann::json::parse(message->bytes, nullptr, false);
@@ -94,13 +88,13 @@ std::vector<Report> Gateway::take() {
     std::vector<Report> reports;
     while (read_one(reports)) {
     }
-    if (!reports_ && process_ > 0) {
-        reap(SIGKILL);
+    if (process_.socket() < 0 && process_.running()) {
         Violation violation;
         violation.layer = "egress";
         violation.operation = "connect";
         violation.object = "(everything)";
-        violation.reason = "the egress gateway ended before the command did; nothing outside was reached from then on";
+        violation.reason = "the egress gateway " + process_.end() + " before the command did; nothing outside was reached from then on. Run the "
+                           "command again; if it comes again, please report it with the output of 'treadline doctor'";
         reports.push_back({std::move(violation), ""});
     }
     return reports;
@@ -108,12 +102,12 @@ std::vector<Report> Gateway::take() {
 
 std::vector<Report> Gateway::finish() {
     std::vector<Report> reports;
-    if (process_ <= 0 || !reports_) {
+    if (!process_.running() || process_.socket() < 0) {
         return reports;
     }
-    ::shutdown(reports_.get(), SHUT_WR);
+    ::shutdown(process_.socket(), SHUT_WR);
     for (;;) {
-        pollfd ready{reports_.get(), POLLIN, 0};
+        pollfd ready{process_.socket(), POLLIN, 0};
         const int count = ::poll(&ready, 1, finish_ms);
         if (count < 0 && errno == EINTR) {
             continue;
@@ -122,8 +116,8 @@ std::vector<Report> Gateway::finish() {
             break;
         }
     }
-    reap(SIGKILL);
-    reports_.reset();
+    process_.end();
+    process_.close_socket();
     return reports;
 }
 

@@ -1,5 +1,6 @@
 // The egress gateway of one run, as the supervisor holds it: a process of its own, outside the sandbox's namespaces, that
-// gets what programs inside send (capture.h) and lets through what the profile allows (decision.h).
+// gets what programs inside send (capture.h) and lets through what the profile allows (decision.h). It also accepts what comes
+// for published ports, and dials into the sandbox for those.
 //
 // Fail closed: no other way out exists, so when the gateway's process ends, for whatever reason, there is no network. It
 // ends with the supervisor.
@@ -7,13 +8,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
+#include "enforcer/egress/helper_process.h"
 #include "enforcer/violation.h"
 #include "profiles/policy.h"
 
@@ -34,14 +36,11 @@ struct Report {
 
 class Gateway {
 public:
-    // `pidfd`: of a task in the sandbox's namespaces that is held before its first instruction.
+    // `pidfd`: of a task in the sandbox's namespaces that is held before its first instruction. Returns when the gateway has
+    // said that it is confined and listens.
     static result<std::unique_ptr<Gateway>> start(const GatewayConfig& config, int pidfd);
-    ~Gateway(); // ends it
-    Gateway(const Gateway&) = delete;
-    Gateway& operator=(const Gateway&) = delete;
-
     // Readable when there are violations to take, or the gateway has ended; -1 after that.
-    [[nodiscard]] int reports() const { return reports_.get(); }
+    [[nodiscard]] int reports() const { return process_.socket(); }
 
     // What it has refused since the last call. That it has ended is one, too.
     std::vector<Report> take();
@@ -50,12 +49,11 @@ public:
     std::vector<Report> finish();
 
 private:
-    Gateway(pid_t process, unique_fd reports) : process_(process), reports_(std::move(reports)) {}
+    Gateway(HelperProcess process, std::optional<HelperProcess> maker) : maker_(std::move(maker)), process_(std::move(process)) {}
     bool read_one(std::vector<Report>& reports);
-    void reap(int signal);
 
-    pid_t process_;
-    unique_fd reports_;
+    std::optional<HelperProcess> maker_; // of sockets inside, for published ports; ends when the gateway does
+    HelperProcess process_;
 };
 
 } // namespace treadline::egress

@@ -6,18 +6,16 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
-#include <linux/close_range.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -31,6 +29,7 @@
 
 #include "base/addresses.h"
 #include "enforcer/egress/confinement.h"
+#include "enforcer/egress/loopback_relay.h"
 #include "enforcer/egress/relay.h"
 
 namespace treadline::egress {
@@ -187,17 +186,18 @@ awaitable<void> serve_datagrams(asio::ip::udp::socket& socket, DnsResponder& dns
 
 class Acceptance {
 public:
-    explicit Acceptance(asio::io_context& io) : room_(io) { room_.expires_at(asio::steady_timer::time_point::max()); }
+    using Serve = std::function<awaitable<void>(tcp::socket)>;
+    Acceptance(asio::io_context& io, size_t most) : io_(io), room_(io), most_(most) { room_.expires_at(asio::steady_timer::time_point::max()); }
 
     // What is over the limit waits in the listener's queue, and its program with it.
-    awaitable<void> accept(tcp::acceptor& acceptor, RelayContext& context, size_t most) {
+    awaitable<void> accept(tcp::acceptor& acceptor, Serve serve) {
         for (;;) {
-            while (open_ >= most) {
+            while (open_ >= most_) {
                 co_await room_.async_wait(token);
             }
-            auto [problem, inside] = co_await acceptor.async_accept(token);
+            auto [problem, peer] = co_await acceptor.async_accept(token);
             if (problem == asio::error::no_descriptors || problem == asio::error::no_memory) {
-                asio::steady_timer pause(context.io, std::chrono::milliseconds(100));
+                asio::steady_timer pause(io_, std::chrono::milliseconds(100));
                 co_await pause.async_wait(token);
                 continue;
             }
@@ -208,7 +208,7 @@ public:
                 continue; // that one connection's
             }
             ++open_;
-            asio::co_spawn(context.io, serve(std::move(inside), context), [this](std::exception_ptr) {
+            asio::co_spawn(io_, serve(std::move(peer)), [this](std::exception_ptr) {
                 --open_;
                 room_.cancel();
             });
@@ -216,8 +216,10 @@ public:
     }
 
 private:
+    asio::io_context& io_;
     asio::steady_timer room_;
     size_t open_ = 0;
+    size_t most_;
 };
 
 size_t raise_descriptor_limit() {
@@ -229,75 +231,105 @@ size_t raise_descriptor_limit() {
     return std::clamp<size_t>(have < 256 ? 1 : (have - 128) / 2, 1, max_connections);
 }
 
-// Nothing of the supervisor's is needed, and none of it is kept: its streams would be held open, its files readable.
-bool let_go_of(const std::vector<int>& kept) {
-    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(null, 1) < 0 || ::dup2(null, 2) < 0) {
-        return false;
-    }
-    std::vector<int> sorted = kept;
-    std::sort(sorted.begin(), sorted.end());
-    unsigned from = 3;
-    for (const int fd : sorted) {
-        if (static_cast<unsigned>(fd) > from) {
-            ::syscall(SYS_close_range, from, static_cast<unsigned>(fd) - 1, 0U);
+struct Published {
+    uint16_t port = 0;
+    unique_fd listener;
+};
+
+result<std::vector<Published>> publish(const Policy& policy) {
+    std::vector<Published> published;
+    for (const PolicyPort& rule : policy.publish()) {
+        if (std::none_of(published.begin(), published.end(), [&](const Published& one) { return one.port == rule.port; })) {
+            published.push_back({rule.port, TRY(listen_for_published(rule.port))});
         }
-        from = static_cast<unsigned>(fd) + 1;
     }
-    return ::syscall(SYS_close_range, from, ~0U, 0U) == 0 && ::chdir("/") == 0;
+    return published;
 }
 
-void serve_until_closed(const GatewayConfig& config, Captured captured, unique_fd reports_socket) {
-    const size_t most = raise_descriptor_limit();
+void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, unique_fd reports_socket) {
     asio::io_context io(1);
     Reports reports(io, std::move(reports_socket));
     const auto on_violation = [&](Violation violation, const std::string& dialled) { reports.add(std::move(violation), dialled); };
     const Decision decision(config.policy, own_addresses());
     NameTable names;
     DnsResponder dns(decision, names, config.search, [&](Violation violation) { reports.add(std::move(violation), ":53"); });
-    RelayContext context{io, decision, names, dns, config.resolve, on_violation};
-    Acceptance acceptance(io);
+    Lookups lookups(io);
+    RelayContext context{io, decision, names, dns, lookups, config.resolve, on_violation};
+    Acceptance acceptance(io, raise_descriptor_limit());
+    std::optional<InsideSockets> inside_sockets;
+    if (captured.inside_sockets) {
+        inside_sockets.emplace(io, std::move(captured.inside_sockets));
+    }
     std::deque<tcp::acceptor> acceptors;
     std::deque<asio::ip::udp::socket> resolvers;
     const auto nothing = [](std::exception_ptr) {};
-    const auto take = [&](tcp tcp_of, asio::ip::udp udp_of, unique_fd& listener, unique_fd& datagrams) {
-        if (!listener) {
-            return;
+    const auto accept = [&](tcp family, unique_fd& listener, Acceptance::Serve serve_one) {
+        if (listener) {
+            acceptors.emplace_back(io, family, listener.release());
+            asio::co_spawn(io, acceptance.accept(acceptors.back(), std::move(serve_one)), nothing);
         }
-        acceptors.emplace_back(io, tcp_of, listener.release());
-        resolvers.emplace_back(io, udp_of, datagrams.release());
-        asio::co_spawn(io, acceptance.accept(acceptors.back(), context, most), nothing);
-        asio::co_spawn(io, serve_datagrams(resolvers.back(), dns), nothing);
     };
-    take(tcp::v4(), asio::ip::udp::v4(), captured.tcp_v4, captured.dns_v4);
-    take(tcp::v6(), asio::ip::udp::v6(), captured.tcp_v6, captured.dns_v6);
+    const auto resolve = [&](asio::ip::udp family, unique_fd& datagrams) {
+        if (datagrams) {
+            resolvers.emplace_back(io, family, datagrams.release());
+            asio::co_spawn(io, serve_datagrams(resolvers.back(), dns), nothing);
+        }
+    };
+    const auto captured_one = [&](tcp::socket inside) { return serve(std::move(inside), context); };
+    accept(tcp::v4(), captured.tcp_v4, captured_one);
+    accept(tcp::v6(), captured.tcp_v6, captured_one);
+    resolve(asio::ip::udp::v4(), captured.dns_v4);
+    resolve(asio::ip::udp::v6(), captured.dns_v6);
+    for (HostService& service : captured.host_services) {
+        const auto to_host = [port = service.port](tcp::socket inside) { return serve_host_service(std::move(inside), port); };
+        accept(tcp::v4(), service.v4, to_host);
+        accept(tcp::v6(), service.v6, to_host);
+    }
+    for (Published& one : published) {
+        accept(tcp::v4(), one.listener,
+               [port = one.port, &inside_sockets](tcp::socket outside) { return serve_published(std::move(outside), port, *inside_sockets); });
+    }
     asio::co_spawn(io, reports.closed(), [&](std::exception_ptr) { io.stop(); });
     io.run();
     reports.flush();
+    ::_exit(0); // the supervisor is not kept waiting for lookups that last
 }
 
 } // namespace
 
-void run_gateway(const GatewayConfig& config, Captured captured, unique_fd reports) {
+void run_gateway(const GatewayConfig& config, Captured captured, HelperStart start) {
     // Out of the terminal's reach, and of everybody's who may not trace the supervisor.
     ::setsid();
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL); // again: becoming the user has cleared it
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::prctl(PR_SET_NAME, "treadline-gate", 0, 0, 0);
     ::signal(SIGPIPE, SIG_IGN);
-    std::vector<int> kept = {reports.get(), captured.tcp_v4.get(), captured.dns_v4.get()};
-    if (captured.tcp_v6) {
-        kept.push_back(captured.tcp_v6.get());
-        kept.push_back(captured.dns_v6.get());
+    auto published = publish(*config.policy);
+    if (!published) {
+        start.failed(published.error());
+        return;
     }
-    if (::getppid() == 1 || !let_go_of(kept) || !confine_gateway()) {
-        ::_exit(1);
+    std::vector<int> kept = {start.socket(), captured.tcp_v4.get(), captured.dns_v4.get()};
+    for (const unique_fd* fd : {&captured.tcp_v6, &captured.dns_v6, &captured.inside_sockets}) {
+        kept.push_back(fd->get());
     }
-    try {
-        serve_until_closed(config, std::move(captured), std::move(reports));
-    } catch (const std::exception&) {
-        ::_exit(1); // fail closed: the supervisor sees it and says so
+    for (const HostService& service : captured.host_services) {
+        kept.push_back(service.v4.get());
+        kept.push_back(service.v6.get());
     }
-    ::_exit(0);
+    for (const Published& one : *published) {
+        kept.push_back(one.listener.get());
+    }
+    if (::getppid() == 1 || !let_go_of_all_but(kept)) {
+        start.failed({errno, "cannot let the egress gateway go of the supervisor's files"});
+        return;
+    }
+    if (const auto confined = confine_gateway(); !confined) {
+        start.failed(confined.error());
+        return;
+    }
+    start.ready();
+    serve_until_closed(config, std::move(captured), std::move(*published), start.take_socket());
 }
 
 } // namespace treadline::egress

@@ -1,13 +1,12 @@
-// The gateway's process: one thread, one event loop, until the supervisor closes its end of `reports` or dies.
+// The gateway's process: one thread, one event loop, until the supervisor closes its end of the socket or dies.
 #pragma once
 
-#include "base/unique_fd.h"
 #include "enforcer/egress/capture.h"
 #include "enforcer/egress/gateway.h"
 
 namespace treadline::egress {
 
-// In a process of its own, just forked. Never returns.
-[[noreturn]] void run_gateway(const GatewayConfig& config, Captured captured, unique_fd reports);
+// In a process of its own, just forked. Says that it is ready when it is confined. Returns when it could not be, and has said so.
+void run_gateway(const GatewayConfig& config, Captured captured, HelperStart start);
 
 } // namespace treadline::egress

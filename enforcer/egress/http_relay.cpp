@@ -16,6 +16,7 @@
 #include "enforcer/egress/deadline.h"
 #include "enforcer/egress/http_request.h"
 #include "enforcer/egress/relay.h"
+#include "enforcer/egress/reset_on_death.h"
 
 namespace treadline::egress {
 namespace asio = boost::asio;
@@ -134,6 +135,7 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
     std::string().swap(head);
     std::optional<tcp::socket> outside;
     std::optional<Side> server;
+    const ResetOnDeath resets(inside); // an answer may last as long as its connection
     for (;;) {
         http::request_parser<http::buffer_body> parser;
         parser.header_limit(max_http_head);
@@ -174,6 +176,9 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
         }
         http::request_header<>& request = parser.get().base();
         to_origin_form(request);
+        if (request.find(http::field::upgrade) != request.end()) { // h2c; what else is asked for has been refused
+            withdraw_upgrade(request);
+        }
         if (beast::iequals(request[http::field::expect], "100-continue")) {
             request.erase(http::field::expect);
             constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -42,9 +42,27 @@ HttpRequest facts_of(const http::request_header<>& head) {
     for (auto host = hosts.first; host != hosts.second; ++host) {
         request.hosts.push_back(text(host->value()));
     }
-    request.upgrade = head.find(http::field::upgrade) != head.end() ||
-                      http::token_list(head[http::field::connection]).exists("upgrade");
+    const auto offers = head.equal_range(http::field::upgrade);
+    const bool only_h2c = std::all_of(offers.first, offers.second, [](const auto& offer) { return boost::beast::iequals(offer.value(), "h2c"); });
+    const bool asked = offers.first != offers.second || http::token_list(head[http::field::connection]).exists("upgrade");
+    request.upgrade = asked && !(only_h2c && offers.first != offers.second);
     return request;
+}
+
+void withdraw_upgrade(http::request_header<>& head) {
+    std::string kept;
+    const std::string connection = text(head[http::field::connection]);
+    for (const auto& token : http::token_list(connection)) {
+        if (!boost::beast::iequals(token, "upgrade") && !boost::beast::iequals(token, "http2-settings")) {
+            kept += (kept.empty() ? "" : ", ") + text(token);
+        }
+    }
+    head.erase(http::field::upgrade);
+    head.erase("HTTP2-Settings");
+    head.erase(http::field::connection);
+    if (!kept.empty()) {
+        head.set(http::field::connection, kept);
+    }
 }
 
 std::string ambiguity_of(const http::request_header<>& head) {

@@ -20,6 +20,9 @@ std::optional<bool> looks_like_http(std::string_view bytes);
 
 HttpRequest facts_of(const boost::beast::http::request_header<>& head);
 
+// Takes out the offer to go on in HTTP/2 (h2c), which Java's client makes each time: the server answers as if there were none.
+void withdraw_upgrade(boost::beast::http::request_header<>& head);
+
 // Why a server might see another request in it than we do; "" for nothing.
 std::string ambiguity_of(const boost::beast::http::request_header<>& head);
 

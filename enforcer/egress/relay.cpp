@@ -47,10 +47,17 @@ struct Opening {
 // Reads until it is known what is spoken, and of TLS the whole hello.
 awaitable<Opening> read_opening(tcp::socket& inside, seconds time) {
     Opening opening;
+    error_code ignored;
+    inside.non_blocking(true, ignored);
     const Deadline deadline(inside, time);
-    std::array<char, 4096> part{};
+    static std::array<char, 4096> part; // one for all that wait
     for (;;) {
-        const auto [problem, size] = co_await inside.async_read_some(asio::buffer(part), token);
+        const auto [waited] = co_await inside.async_wait(tcp::socket::wait_read, token);
+        error_code problem = waited;
+        const size_t size = problem ? 0 : inside.read_some(asio::buffer(part), problem);
+        if (problem == asio::error::would_block || problem == asio::error::try_again) {
+            continue;
+        }
         if (problem) {
             opening.timed_out = problem == asio::error::operation_aborted;
             co_return opening;
@@ -114,8 +121,9 @@ awaitable<void> close_with(tcp::socket inside, std::string answer) {
         co_return;
     }
     const Deadline deadline(inside, refused_time);
-    const auto [problem, sent] = co_await asio::async_write(inside, asio::buffer(answer), token);
     error_code ignored;
+    inside.set_option(tcp::socket::linger(false, 0), ignored); // the answer has to arrive
+    const auto [problem, sent] = co_await asio::async_write(inside, asio::buffer(answer), token);
     inside.shutdown(tcp::socket::shutdown_send, ignored);
     // What still comes is read, for a while: closing before would reset the connection, and take the answer away.
     std::array<char, 4096> part{};
@@ -136,12 +144,10 @@ awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext&
     } else if (const auto given = context.resolve.find(contact.name); given != context.resolve.end()) {
         addresses = given->second;
     } else {
-        tcp::resolver resolver(executor);
-        const auto [problem, found] = co_await resolver.async_resolve(contact.name, std::to_string(contact.port), token);
-        for (const auto& entry : found) {
-            addresses.push_back(text_of(entry.endpoint().address()));
-        }
-        if (problem || addresses.empty()) {
+        std::string name = contact.name;
+        std::string rule = context.decision.contact(contact).rule;
+        addresses = co_await context.lookups.addresses_of(std::move(name), std::move(rule));
+        if (addresses.empty()) {
             co_return std::nullopt; // no denial: the name does not exist, or its servers are away
         }
     }

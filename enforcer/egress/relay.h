@@ -15,6 +15,7 @@
 #include "enforcer/egress/byte_relay.h"
 #include "enforcer/egress/decision.h"
 #include "enforcer/egress/dns_responder.h"
+#include "enforcer/egress/lookups.h"
 #include "enforcer/egress/name_table.h"
 
 namespace treadline::egress {
@@ -25,6 +26,7 @@ struct RelayContext {
     const Decision& decision;
     const NameTable& names;
     DnsResponder& dns;
+    Lookups& lookups;
     std::map<std::string, std::vector<std::string>> resolve; // names whose addresses the user gave (--resolve)
     std::function<void(Violation, const std::string& dialled)> on_violation;
 };

@@ -1,6 +1,6 @@
 """What is outside of the sandbox: servers on this host that write down everything that reaches them.
 
-usage: egress_servers.py DIRECTORY CERTIFICATE KEY
+usage: egress_servers.py DIRECTORY CERTIFICATE KEY [more]    (more: egress_more_servers.py)
 
 Prints its ports as JSON, then serves DIRECTORY by HTTP and HTTPS, and echoes on a plain TCP port; also on this machine's
 other addresses. What is seen goes to DIRECTORY/../observed, a line each: "http GET web.test:1234 /x", "tls web.test",
@@ -13,8 +13,9 @@ import socket
 import ssl
 import sys
 import threading
+import time
 
-directory, certificate, key = sys.argv[1:]
+directory, certificate, key = sys.argv[1:4]
 observed = open(directory + "/../observed", "a", buffering=1)
 lock = threading.Lock()
 
@@ -44,6 +45,13 @@ class Handler(http.server.SimpleHTTPRequestHandler):
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
             self.wfile.write(b"0\r\n\r\n")
             return
+        if self.path == "/endless":  # its length is where the connection ends
+            self.send_response(200)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            while True:
+                self.wfile.write(b"more\n")
+                time.sleep(0.05)
         super().do_GET()
 
     def do_HEAD(self):
@@ -122,5 +130,8 @@ udp.bind(("0.0.0.0", 0))
 threading.Thread(target=echo, args=(tcp,), daemon=True).start()
 threading.Thread(target=datagrams, args=(udp,), daemon=True).start()
 ports = {"http": serve(plain), "https": serve(secure), "tcp": tcp.getsockname()[1], "udp": udp.getsockname()[1]}
+if sys.argv[4:] == ["more"]:
+    import egress_more_servers
+    ports.update(egress_more_servers.start(directory, certificate, key, note))
 print(json.dumps(ports), flush=True)
 sys.stdin.read()  # until whoever started us has gone

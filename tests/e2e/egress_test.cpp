@@ -212,9 +212,42 @@ TEST_CASE("connections that say nothing, or never end a header, keep nobody from
     CHECK(world.observed().size() == 2);                             // one connection, one request
 }
 
-TEST_CASE("where the gateway ends, there is no network, and the report says so", "[e2e][egress]") {
+TEST_CASE("10 000 connections that hold back what they have to say take the gateway bounded memory, and others go on", "[e2e][egress]") {
     const EgressWorld world;
-    // The gateway of this very run, found by the port that only this profile has.
+    const Finished helper = world.outside("cat > measure <<'E'\n"
+                                          "while [ ! -e first ]; do sleep 0.05; done\n"
+                                          "for p in /proc/[0-9]*; do\n"
+                                          "  [ \"$(cat $p/comm 2> /dev/null)\" = treadline-gate ] || continue\n"
+                                          "  parent=$(sed -n 's/^PPid:[[:space:]]*//p' $p/status)\n"
+                                          "  tr '\\0' ' ' < /proc/$parent/cmdline | grep -q \"$PWD/first\" && sed -n 's/^VmHWM:[[:space:]]*\\([0-9]*\\) kB/\\1/p' $p/status > memory\n"
+                                          "done\n"
+                                          "touch second\n"
+                                          "E\n"
+                                          "(sh measure > /dev/null 2>&1 &)");
+    REQUIRE(helper.status == 0);
+    const Gated gated = world.run(web, "python3 - " + world.loop.project() + "/first <<'P'\n"
+                                       "import os, resource, socket, sys, time, urllib.request\n"
+                                       "most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]; resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
+                                       "held = []\n"
+                                       "for i in range(min(10000, most - 64)):\n"
+                                       "    held.append(socket.create_connection(('web.test', %http)))\n"
+                                       "    if i % 2: held[-1].sendall(b'GET / HTTP/1.1\\r\\nX: ' + b'x' * 8000)\n"
+                                       "open(sys.argv[1], 'w').close()\n"
+                                       "while not os.path.exists('second'): time.sleep(0.05)\n"
+                                       "for one in held[:100]: one.close()\n"
+                                       "print(urllib.request.urlopen('http://web.test:%http/').read())\n"
+                                       "P");
+    INFO(gated.err);
+    CHECK(gated.out == "b'hello\\n'\n");
+    const std::string memory = slurp(world.loop.project() + "/memory");
+    CAPTURE(memory);
+    REQUIRE_FALSE(memory.empty());
+    CHECK(std::stol(memory) < 256 * 1024);
+}
+
+TEST_CASE("when the gateway dies, connections are reset, lookups fail at once, nothing else leads out, and the report says so", "[e2e][egress]") {
+    const EgressWorld world;
+    // The gateway of this very run, found by the words that only its supervisor was started with.
     const Finished helper = world.outside("cat > kill-gateway <<'E'\n"
                                           "while [ ! -e first ]; do sleep 0.05; done\n"
                                           "for p in /proc/[0-9]*; do\n"
@@ -226,11 +259,42 @@ TEST_CASE("where the gateway ends, there is no network, and the report says so",
                                           "E\n"
                                           "(sh kill-gateway > /dev/null 2>&1 &)");
     REQUIRE(helper.status == 0);
-    const Gated gated = world.run(web, "curl -sS http://web.test:%http/; touch " + world.loop.project() + "/first; "
-                                       "while [ ! -e second ]; do sleep 0.05; done; "
-                                       "curl -sS -m 5 http://web.test:%http/; curl -sS -m 5 http://198.18.1.0:%http/; true");
+    const Gated gated = world.run({"web.test:%http", "web.test:%tcp/tcp", "127.0.0.1:%http", "127.0.0.1:%tcp", "host:%udp"},
+                                  "python3 - " + world.loop.project() + "/first <<'P'\n"
+                                  "import os, socket, sys, time\n"
+                                  "open_one = socket.create_connection(('web.test', %tcp)); print(open_one.recv(6))\n"
+                                  "slow = socket.create_connection(('web.test', %http)); slow.sendall(b'GET /endless HTTP/1.1\\r\\nHost: web.test:%http\\r\\n\\r\\n'); slow.recv(20)\n"
+                                  "open(sys.argv[1], 'w').close()\n"
+                                  "while not os.path.exists('second'): time.sleep(0.05)\n"
+                                  "def error(what, *args):\n"
+                                  "    try: what(*args); return 'no error'\n"
+                                  "    except OSError as e: return type(e).__name__\n"
+                                  "def drain():\n"
+                                  "    while slow.recv(65536): pass\n"
+                                  "print('open:', error(open_one.recv, 1)); print('slow:', error(drain))\n"
+                                  "start = time.monotonic(); print('lookup:', error(socket.getaddrinfo, 'web.test', 80)); print('at once:', time.monotonic() - start < 2)\n"
+                                  "for to in ('198.18.1.0', '127.0.0.1', '%own', '8.8.8.8', 'fd74:7265:6164::1:0:1'):\n"
+                                  "    print(error(socket.create_connection, (to, %udp), 5))\n"
+                                  "P\n", "  listen: [1]\n");
     INFO(gated.err);
-    CHECK(gated.out == "hello\n");
+    CHECK(gated.out == "b'hello\\n'\nopen: ConnectionResetError\nslow: ConnectionResetError\nlookup: gaierror\nat once: True\n" +
+                           std::string("ConnectionRefusedError\nConnectionRefusedError\nConnectionRefusedError\nConnectionRefusedError\nConnectionRefusedError\n"));
+    CHECK(gated.status == 0);
     REQUIRE(gated.about("(everything)").size() == 1);
-    CHECK(gated.about("(everything)")[0].at("reason").get<std::string>().find("gateway ended") != std::string::npos);
+    CHECK(gated.egress() == 1);
+    const auto reason = gated.about("(everything)")[0].at("reason").get<std::string>();
+    CHECK(reason.find("the egress gateway was killed by signal 9") != std::string::npos);
+    CHECK(reason.find("Run the command again") != std::string::npos);
+    CHECK_FALSE(gated.about("(everything)")[0].at("expected").get<bool>()); // so --strict fails
+}
+
+TEST_CASE("a gateway that cannot be confined is a refusal to start that says why", "[e2e][egress]") {
+    const Loop loop;
+    loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\ninclude: [base, coreutils]\nfiles:\n  ${project}/**: rwc\nnetwork: {connect: [\"a.test:443\"]}\n");
+    const Finished refused = loop.shell(std::string(REFUSING) + " landlock treadline enforce --allow-degraded -- touch ran");
+    INFO(refused.err);
+    CHECK(refused.status == 126);
+    CHECK(refused.err.find("cannot give up the user's files") != std::string::npos);
+    CHECK(refused.err.find("--network host") != std::string::npos);
+    CHECK(loop.shell("test ! -e ran").status == 0);
 }

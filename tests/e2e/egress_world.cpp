@@ -52,7 +52,7 @@ size_t Gated::egress() const {
         std::count_if(violations.begin(), violations.end(), [](const auto& violation) { return violation.at("layer") == "egress"; }));
 }
 
-EgressWorld::EgressWorld() {
+EgressWorld::EgressWorld(Servers servers) {
     std::filesystem::create_directory(directory_ / "www");
     const Finished made = test::run({"sh", "-c", make_certificates, "sh", directory_.path()});
     INFO(made.err);
@@ -70,7 +70,7 @@ EgressWorld::EgressWorld() {
         const std::string www = directory_ / "www";
         const std::string certificate = directory_ / "server.pem";
         const std::string key = directory_ / "server.key";
-        ::execlp("python3", "python3", EGRESS_SERVERS, www.c_str(), certificate.c_str(), key.c_str(), nullptr);
+        ::execlp("/usr/bin/python3", "python3", EGRESS_SERVERS, www.c_str(), certificate.c_str(), key.c_str(), servers == Servers::More ? "more" : nullptr, nullptr);
         ::_exit(127);
     }
     stop_ = std::move(input->second);
@@ -91,8 +91,10 @@ EgressWorld::~EgressWorld() {
 }
 
 std::string EgressWorld::filled(std::string text) const {
-    for (const char* name : {"https", "http", "tcp", "udp"}) { // the longer one first
-        replace_all(text, std::string("%") + name, std::to_string(ports_.at(name).get<int>()));
+    for (const char* name : {"https", "http", "tcp", "udp", "ssh", "websocket", "grpc"}) { // the longer one first
+        if (ports_.contains(name)) {
+            replace_all(text, std::string("%") + name, std::to_string(ports_.at(name).get<int>()));
+        }
     }
     replace_all(text, "%ca", loop.project() + "/ca.crt");
     replace_all(text, "%www", directory_ / "www");
@@ -104,11 +106,14 @@ Finished EgressWorld::outside(const std::string& script) const {
     return loop.shell(filled(script));
 }
 
-Gated EgressWorld::run(const std::vector<std::string>& connect, const std::string& script) const {
-    std::string profile = std::string(rules) + "network:\n  connect:\n";
+Gated EgressWorld::run(const std::vector<std::string>& connect, const std::string& script, const std::string& network, const std::string& files) const {
+    std::string profile = rules;
+    profile.insert(profile.find("private:"), filled(files));
+    profile += "network:\n" + filled(network) + "  connect: [";
     for (const std::string& rule : connect) {
-        profile += "    - \"" + filled(rule) + "\"\n";
+        profile += "\"" + filled(rule) + "\", ";
     }
+    profile += "]\n";
     loop.write(".treadline/profile.yaml", profile);
     const std::string report = directory_ / "report.json";
     std::filesystem::remove(report);

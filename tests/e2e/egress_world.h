@@ -24,15 +24,18 @@ struct Gated {
 
 class EgressWorld {
 public:
-    EgressWorld();
+    enum class Servers : uint8_t { Web, More }; // more: git over SSH, a WebSocket, gRPC
+    explicit EgressWorld(Servers servers = Servers::Web);
     ~EgressWorld();
     EgressWorld(const EgressWorld&) = delete;
     EgressWorld& operator=(const EgressWorld&) = delete;
 
-    // %http, %https, %tcp and %udp stand for the servers' ports, %ca for the certificate authority's file, %own for
+    // %http, %https, %tcp and %udp, and of the other servers %ssh, %websocket and %grpc stand for the servers' ports, %ca for the certificate authority's file, %own for
     // this machine's own address; in `connect` as well as in scripts. web.test, other.test and evil.test lead to the host's
     // loopback, private.test to a private address, own.test to this machine's own, mixed.test to a public one and the loopback.
-    [[nodiscard]] Gated run(const std::vector<std::string>& connect, const std::string& script) const;
+    // `network` are more lines of that section, `files` of that one, all indented by two.
+    [[nodiscard]] Gated run(const std::vector<std::string>& connect, const std::string& script, const std::string& network = "",
+                            const std::string& files = "") const;
     [[nodiscard]] Finished outside(const std::string& script) const; // the same without Treadline
     [[nodiscard]] std::string filled(std::string text) const;
 

@@ -231,10 +231,20 @@ TEST_CASE("a profile with `connect` gets the egress gateway, and is refused wher
     const auto refused = plan_of(arena, rules, flat, {true, false});
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().what.find("run with --network host") != std::string::npos);
-    CHECK_FALSE(plan_of(arena, "network: {publish: [3000], listen: [3000]}\n").has_value());
+    const std::string published = "network: {publish: [3000], listen: [3000]}\n";
+    CHECK(plan_of(arena, published).value().network == NetworkMode::Gateway);
+    CHECK(plan_of(arena, published, flat, {true, false}).error().what.find("`publish` (3000)") != std::string::npos);
     const Plan host = plan_of(arena, rules, full_machine(), {false, true}).value();
     CHECK(host.network == NetworkMode::Host);
     CHECK(host.degraded.size() == 1);
+}
+
+TEST_CASE("a port cannot be both a service of the host's and published", "[enforcer][plan]") {
+    const Arena arena;
+    CHECK(plan_of(arena, "network: {connect: [\"host:3000\"], listen: [3001], publish: [3001]}\n").has_value());
+    const auto refused = plan_of(arena, "network: {connect: [\"host:3000\"], listen: [3000], publish: [3000]}\n");
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().what.find("the same port of this machine") != std::string::npos);
 }
 
 TEST_CASE("what the machine lacks is a refusal with a sentence, or a named degradation", "[enforcer][plan]") {

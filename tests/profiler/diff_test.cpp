@@ -233,6 +233,10 @@ TEST_CASE("a secret variable passed by its name widens a wildcard that never pas
 TEST_CASE("connecting to the host's loopback is more than to what listens inside", "[profiler][diff]") {
     CHECK(between("network: {listen: [80]}\n", "network: {listen: [80], connect: [\"127.0.0.1:80\"]}\n")
               .widens());
+    const std::string named = "network: {connect: [\"127.0.0.1:80\"]}\n";
+    const std::string service = "network: {connect: [\"host:80\"]}\n";
+    CHECK(between(named, service).widens());
+    CHECK_FALSE(between(service, named).widens());
 }
 
 TEST_CASE("a socket of the host in a private directory widens", "[profiler][diff]") {

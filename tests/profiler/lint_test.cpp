@@ -123,6 +123,8 @@ TEST_CASE("a rule that can match nothing is said", "[profiler][lint]") {
     CHECK(files("\"${home}/.ssh/**\": r") == Codes{"warning never-matches"});
     CHECK(codes("private: [\"${tmp}\"]\ndeny: [\"${tmp}/**\"]\n") == Codes{"warning never-matches"});
     CHECK(codes("network: {publish: [80]}\n") == Codes{"error never-matches"});
+    CHECK(codes("network: {connect: [\"host:80\"], listen: [80]}\n") == Codes{"error never-matches", "warning not-public"});
+    CHECK(codes("network: {connect: [\"host:80\"], listen: [81]}\n") == Codes{"warning not-public"});
     CHECK(codes("environment: {pass: [CI], set: {CI: \"1\"}}\n") == Codes{"warning never-matches"});
 }
 

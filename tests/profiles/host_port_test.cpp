@@ -27,6 +27,12 @@ TEST_CASE("any protocol is asked for by name", "[profiles][network]") {
     }
 }
 
+TEST_CASE("`host` is the host's loopback, and of any protocol", "[profiles][network]") {
+    CHECK(parse_host_port("host:5432")->host == host_loopback);
+    CHECK(parse_host_port("HOST:5432")->any_protocol);
+    CHECK_FALSE(parse_host_port("host.example.org:5432")->any_protocol);
+}
+
 TEST_CASE("what programs read differently is no host", "[profiles][network]") {
     const std::string text = GENERATE(
         as<std::string>(), "2130706433:80", "0x7f000001:80", "127.1:80", "0177.0.0.1:80", "10.0.0.5.:80",

@@ -326,6 +326,23 @@ TEST_CASE("the sandbox's own loopback is reachable where something may listen", 
     CHECK(can(any, Operation::Connect, "127.0.0.1:41234"));
 }
 
+TEST_CASE("a service of the host's loopback is reached by a rule for `host`, at the port it names", "[profiles][policy]") {
+    const Policy rules = policy("network: {connect: [\"host:5432\"]}\n");
+    for (const char* allowed : {"host:5432", "host:5432/tcp", "127.0.0.1:5432", "[::1]:5432", "localhost:5432", "localhost:5432/tcp"}) {
+        INFO(allowed);
+        CHECK(can(rules, Operation::Connect, allowed));
+        CHECK(rules.decide(Operation::Connect, allowed).rule == "host:5432");
+    }
+    for (const char* refused : {"host:5433", "127.0.0.1:5433", "127.0.0.2:5432", "0.0.0.0:5432", "host.example.org:5432", "10.0.0.1:5432"}) {
+        INFO(refused);
+        CHECK_FALSE(can(rules, Operation::Connect, refused));
+    }
+    CHECK(policy("").decide(Operation::Connect, "127.0.0.1:5432").remedy == "host:5432");
+    CHECK(policy("").decide(Operation::Connect, "[::1]:5432").remedy == "host:5432");
+    // Names may lead there; that is less.
+    CHECK_FALSE(can(policy("network: {connect: [\"127.0.0.1:5432\"]}\n"), Operation::Connect, "host:5432"));
+}
+
 TEST_CASE("a socket that is the whole machine is opened only by its full path", "[profiles][policy]") {
     const Policy wide = policy("unix: [\"/run/*\", \"/run/user/*/bus\", \"@/tmp/.X11-unix/X*\"]\n");
     CHECK(can(wide, Operation::UnixConnect, "/run/user/1000/bus"));

@@ -141,7 +141,7 @@ result<ok> doctor(const Options& options) {
                                                 "by looking; run inside 'systemd-run --user --scope -p Delegate=yes'"
                                               : "cgroup v2, delegated: " + join(machine.cgroup_controllers, ", "));
     out += fmt::format("  {}network          {}\n", mark(gateway.has_value()),
-                       gateway ? "connections are brought to the egress gateway" : "profiles with `connect` are refused: " + printable(gateway.error().message()));
+                       gateway ? "connections are brought to the egress gateway" : "profiles with `connect` or `publish` are refused: " + printable(gateway.error().message()));
     return sys::write_all(STDOUT_FILENO, out);
 }
 

@@ -53,6 +53,17 @@ TEST_CASE("a name is looked up only if a rule names it", "[egress][decision]") {
     CHECK_FALSE(decided_by({}).lookup("a.test").allowed);
 }
 
+TEST_CASE("`host` is no name to be looked up, whatever rules say", "[egress][decision]") {
+    const egress::Decision decision = decided_by({"host:80", "a.test:80"});
+    CHECK_FALSE(decision.lookup("host").allowed);
+    CHECK_FALSE(decision.lookup("HOST.").allowed);
+    CHECK_FALSE(canonical_host("host"));
+    // A name may lead to what the rule opens anyway, and nowhere else.
+    CHECK(decision.addresses(named("a.test", 80), {"127.0.0.1"}).allowed);
+    CHECK_FALSE(decision.addresses(named("a.test", 80), {"127.0.0.2"}).allowed);
+    CHECK_FALSE(decided_by({"host:81", "a.test:80"}).addresses(named("a.test", 80), {"127.0.0.1"}).allowed);
+}
+
 TEST_CASE("host and port are allowed together, by the profile's own decision", "[egress][decision]") {
     const egress::Decision decision = decided_by({"a.test:443", "10.0.0.5:5432", "[2001:db8::1]:443"});
     CHECK(decision.contact(named("a.test", 443)).allowed);

@@ -146,3 +146,19 @@ TEST_CASE("the number of names is bounded", "[egress][dns]") {
     CHECK(resolver.names.name_of("198.18.16.255") == "4095.a.test");
     CHECK_FALSE(resolver.names.name_of("198.18.0.255"));
 }
+
+TEST_CASE("what is asked about a name's services is the name's, and nothing else below it is", "[egress][dns]") {
+    Resolver resolver({"a.test:8443"});
+    for (const unsigned type : {33U, 64U, https}) { // SRV, SVCB, HTTPS
+        const std::string reply = resolver.ask(question("_8443._https.a.test", type));
+        CHECK(rcode(reply) == 0);
+        CHECK(answers(reply) == 0);
+    }
+    CHECK(resolver.violations.empty());
+    CHECK(rcode(resolver.ask(question("_8443._https.evil.test", https))) == 3);
+    REQUIRE(resolver.violations.size() == 1);
+    CHECK(resolver.violations[0].object == "evil.test");
+    CHECK(rcode(resolver.ask(question("_8443._https.a.test", a))) == 3);
+    CHECK(rcode(resolver.ask(question("_8443._https.a.test", txt))) == 3);
+    CHECK(rcode(resolver.ask(question("_https.x.a.test", https))) == 3);
+}

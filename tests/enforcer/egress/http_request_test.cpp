@@ -70,3 +70,30 @@ TEST_CASE("a refusal tells the program why, and cannot be split by what the prog
     CHECK(body.at("reason") == violation.reason);
     CHECK(body.at("rule") == "b.test:80");
 }
+
+TEST_CASE("an offer of HTTP/2 is no upgrade that is asked for, but anything beside it is", "[egress][http]") {
+    const auto upgrades = [](const std::string& fields) {
+        const HttpReading reading = read_http_head("GET / HTTP/1.1\r\nHost: a.test\r\n" + fields + "\r\n");
+        REQUIRE(reading.state == HttpReading::State::Complete);
+        return reading.request.upgrade;
+    };
+    CHECK_FALSE(upgrades(""));
+    CHECK_FALSE(upgrades("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"));
+    CHECK(upgrades("Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n"));
+    CHECK(upgrades("Connection: Upgrade\r\nUpgrade: h2c\r\nUpgrade: websocket\r\n"));
+    CHECK(upgrades("Connection: Upgrade\r\nUpgrade: h2\r\n"));
+    CHECK(upgrades("Connection: Upgrade\r\n"));
+}
+
+TEST_CASE("of a withdrawn offer nothing is left, and what else the connection says stays", "[egress][http]") {
+    boost::beast::http::request_header<> head;
+    head.set("Host", "a.test");
+    head.set("Connection", "Upgrade, close, HTTP2-Settings");
+    head.set("Upgrade", "h2c");
+    head.set("HTTP2-Settings", "AAMAAABk");
+    withdraw_upgrade(head);
+    CHECK(head["Connection"] == "close");
+    CHECK(head.count("Upgrade") == 0);
+    CHECK(head.count("HTTP2-Settings") == 0);
+    CHECK(head.count("Host") == 1);
+}
