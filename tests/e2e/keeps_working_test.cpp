@@ -2,9 +2,8 @@
 // --strict in another checkout at another place. npm, make, git's everyday work, shells and Python are in workloads_test.cpp.
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
-#include "tests/e2e/loop.h"
+#include "tests/e2e/learned_loop.h"
 
 using namespace treadline::test;
 namespace fs = std::filesystem;
@@ -16,43 +15,6 @@ bool have(const std::string& program) {
 }
 
 #define REQUIRE_PROGRAM(name) REQUIRE_CAPABILITY(have(name), std::string(name) + ", which tools/install-deps installs")
-
-using Edit = std::function<std::string(std::string profile)>; // by a person
-
-// Those withheld lines that hold one of these texts.
-Edit accepting(const std::vector<std::string>& lines) {
-    return [lines](std::string profile) {
-        for (const std::string& line : lines) {
-            const size_t at = profile.find(line);
-            INFO("no line '" << line << "' in\n" << profile);
-            REQUIRE(at != std::string::npos);
-            const size_t start = profile.rfind('\n', at) + 1;
-            REQUIRE(profile[start] == '#');
-            profile.erase(start, 1);
-        }
-        return profile;
-    };
-}
-
-// Learns the script, and enforces it in a clone. `prepare` is run in either checkout before.
-void keeps_working(const Loop& loop, const std::string& script, const std::string& prepare = "", const Edit& edit = {}) {
-    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
-    const Loop elsewhere = loop.clone();
-    for (const Loop* checkout : {&loop, &elsewhere}) {
-        const Finished prepared = checkout->shell(prepare.empty() ? ":" : "set -e; " + prepare);
-        INFO(prepared.err << prepared.out);
-        REQUIRE(prepared.status == 0);
-    }
-    const Finished learned = loop.learn(script);
-    INFO("learn: " << learned.err << learned.out);
-    REQUIRE(learned.status == 0);
-    const std::string profile = edit ? edit(loop.profile()) : loop.profile();
-    elsewhere.write(".treadline/profile.yaml", profile);
-    INFO("profile:\n" << profile);
-    const Finished enforced = elsewhere.enforce(script);
-    INFO("enforce: " << enforced.err << enforced.out);
-    CHECK(enforced.status == 0);
-}
 
 const std::string repository = "git init -q -b main . && git config user.name t && git config user.email t@example.org && "
                                "printf '.treadline\\n' > .gitignore";
@@ -153,17 +115,4 @@ TEST_CASE("git fetches a submodule under its profile, once its configuration and
                                 "git submodule --quiet deinit -f lib; rm -rf .git/modules";
     keeps_working(loop, "git -c protocol.file.allow=always submodule --quiet update --init && test -e lib/a", prepare,
                   accepting({".git/config:", ".git/modules/lib/config:", ".git/modules/lib/hooks/"}));
-}
-
-TEST_CASE("headless Chromium renders a page under its profile, once what it writes about its own processes is accepted", "[e2e][keeps][chromium]") {
-    if (!have("chromium")) {
-        SKIP("Chromium is not installed; tools/install-deps does not fetch so much");
-    }
-    const Loop loop;
-    loop.write("page.html", "<!doctype html><p id=x>no</p><script>document.getElementById('x').textContent = 'it ' + 'works'</script>\n");
-    keeps_working(loop,
-                  "XDG_CONFIG_HOME=$PWD/config chromium --headless --no-sandbox --disable-gpu --user-data-dir=$PWD/data "
-                  "--host-resolver-rules='MAP * ~NOTFOUND' --disable-background-networking --disable-component-update --disable-sync --no-first-run --no-default-browser-check "
-                  "--dump-dom file://$PWD/page.html > dom 2> log; grep -q '<p id=\"x\">it works' dom",
-                  "", accepting({"/proc/self/clear_refs: w", "/proc/self/oom_score_adj: w"}));
 }

@@ -1,0 +1,99 @@
+"""Servers for clients that take more than HTTP: git over SSH, a WebSocket, gRPC. Imported by egress_servers.py."""
+import asyncio
+import socket
+import subprocess
+import threading
+
+
+def ssh(directory, note):
+    import paramiko
+
+    class Session(paramiko.ServerInterface):
+        def __init__(self):
+            self.command = None
+            self.asked = threading.Event()
+
+        def get_allowed_auths(self, user):
+            return "none"
+
+        def check_auth_none(self, user):
+            return paramiko.AUTH_SUCCESSFUL
+
+        def check_channel_request(self, kind, channel):
+            return paramiko.OPEN_SUCCEEDED
+
+        def check_channel_exec_request(self, channel, command):
+            self.command = command
+            self.asked.set()
+            return True
+
+    key = paramiko.ECDSAKey.generate()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection):
+        transport = paramiko.Transport(connection)
+        transport.add_server_key(key)
+        session = Session()
+        transport.start_server(server=session)
+        channel = transport.accept(20)
+        if channel is None or not session.asked.wait(20):
+            return
+        note("ssh " + session.command.decode())
+        git = subprocess.Popen(["git", "shell", "-c", session.command.decode()], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+        def to_git():
+            while data := channel.recv(65536):
+                git.stdin.write(data)
+                git.stdin.flush()
+            git.stdin.close()
+        threading.Thread(target=to_git, daemon=True).start()
+        while data := git.stdout.read1(65536):
+            channel.sendall(data)
+        channel.send_exit_status(git.wait())
+        channel.close()
+
+    def accept():
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def websocket(note):
+    import websockets
+
+    async def echo(connection, path):
+        async for message in connection:
+            note("websocket " + message)
+            await connection.send("echo " + message)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    async def main():
+        async with websockets.serve(echo, sock=listener):
+            await asyncio.Future()
+    threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def grpc_server(certificate, key, note):
+    import concurrent.futures
+    import grpc
+
+    class Echo(grpc.GenericRpcHandler):
+        def service(self, call):
+            note("grpc " + call.method)
+            return grpc.unary_unary_rpc_method_handler(lambda request, context: b"echo " + request)
+
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers((Echo(),))
+    credentials = grpc.ssl_server_credentials([(open(key, "rb").read(), open(certificate, "rb").read())])
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    return port, server
+
+
+def start(directory, certificate, key, note):
+    port, server = grpc_server(certificate, key, note)
+    start.kept = server
+    return {"ssh": ssh(directory, note), "websocket": websocket(note), "grpc": port}
