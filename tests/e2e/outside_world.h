@@ -1,0 +1,47 @@
+// A whole internet in namespaces of the test's own (outside_world.py): every address is there, and everything that is sent to
+// any of them is seen. Attacks run in it without Treadline, and held to a profile.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "base/unique_fd.h"
+#include "tests/e2e/loop.h"
+
+namespace treadline::test {
+
+struct Sent {
+    int status = 0;
+    std::string out;
+    std::string err;
+    std::vector<std::string> seen;     // outside; outside_world.py says in which words
+    nlohmann::json violations = nlohmann::json::array(); // but for variables
+
+    [[nodiscard]] bool saw(const std::string& part) const;
+};
+
+class OutsideWorld {
+public:
+    OutsideWorld();
+    ~OutsideWorld();
+    OutsideWorld(const OutsideWorld&) = delete;
+    OutsideWorld& operator=(const OutsideWorld&) = delete;
+
+    // Python, with the functions of attack_tricks.py. `network` is what stands below `network:`, in one line.
+    [[nodiscard]] Sent without(const std::string& attack) const;
+    [[nodiscard]] Sent held(const std::string& network, const std::string& attack) const;
+
+    Loop loop;
+
+private:
+    [[nodiscard]] Sent run(const std::vector<std::string>& argv) const;
+
+    TemporaryDirectory directory_;
+    pid_t driver_ = -1;
+    unique_fd commands_;
+    unique_fd answers_;
+};
+
+} // namespace treadline::test
