@@ -140,6 +140,9 @@ result<std::string> realpath(const std::string& path) {
         if (found) {
             return path;
         }
+        if (errno == ENOENT) { // before any link was met
+            return fail_errno("cannot resolve " + quoted(path));
+        }
     }
     char buffer[PATH_MAX];
     if (::realpath(path.c_str(), buffer) == nullptr) {

@@ -26,26 +26,6 @@ std::optional<struct stat> look(const std::string& path) {
     return ::lstat(path.c_str(), &status) == 0 ? std::optional(status) : std::nullopt;
 }
 
-// Every symbolic link met on the way, so that the path as written also leads there inside.
-void collect_links(const std::string& path, std::map<std::string, std::string>& links, int depth = 0) {
-    std::string at;
-    for (const std::string_view name : path_components(path)) {
-        at += "/" + std::string(name);
-        const auto status = look(at);
-        if (!status || !S_ISLNK(status->st_mode)) {
-            continue;
-        }
-        const auto text = sys::readlink(at);
-        if (!text || depth > 8) {
-            return;
-        }
-        links[at] = *text;
-        const std::string rest = path.substr(at.size());
-        collect_links(join_path(parent_path(at), *text) + rest, links, depth + 1);
-        return;
-    }
-}
-
 // Whether a link's text has a ".." behind a name, which may itself be a link and lead back from somewhere else.
 bool comes_back(const std::string& text) {
     bool named = false;
@@ -241,6 +221,28 @@ private:
         return there ? std::optional(Resolved{*real, *there}) : std::nullopt;
     }
 
+    // Every symbolic link met on the way, so that the path as written also leads there inside.
+    void collect_links(const std::string& path, int depth = 0) {
+        const auto parent = resolved_parents_.find(std::string(parent_path(path)));
+        const bool straight = parent != resolved_parents_.end() && parent->first != "/" && parent->second == parent->first;
+        std::string at = straight ? parent->first : "";
+        for (const std::string_view name : path_components(std::string_view(path).substr(at.size()))) {
+            at += "/" + std::string(name);
+            const auto status = look(at);
+            if (!status || !S_ISLNK(status->st_mode)) {
+                continue;
+            }
+            const auto text = sys::readlink(at);
+            if (!text || depth > 8) {
+                return;
+            }
+            held_.links[at] = *text;
+            const std::string rest = path.substr(at.size());
+            collect_links(join_path(parent_path(at), *text) + rest, depth + 1);
+            return;
+        }
+    }
+
     void hold_path(const PolicyRule& rule, const std::string& written, Extent extent) {
         auto resolved = resolve(written);
         if (!resolved) {
@@ -254,7 +256,7 @@ private:
                 return;
             }
             held_.aliases[real] = written;
-            collect_links(written, held_.links);
+            collect_links(written);
         }
         const bool directory = S_ISDIR(status.st_mode);
         if (directory && extent != Extent::Exact && rule.modes.has(Mode::Create) && is_made_directory(status)) {

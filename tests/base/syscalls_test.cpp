@@ -1,9 +1,14 @@
 #include "base/syscalls.h"
 
 #include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/support.h"
 
@@ -64,4 +69,32 @@ TEST_CASE("a message that is too long is an error, not a shorter message", "[sys
     const auto [left, right] = sys::socketpair(SOCK_SEQPACKET).value();
     REQUIRE(sys::send_fds(left.get(), "0123456789", {}));
     CHECK_FALSE(sys::receive_fds(right.get(), 4));
+}
+
+TEST_CASE("a path is resolved as libc does it: through links, and missing where something is", "[syscalls]") {
+    const TemporaryDirectory directory;
+    const std::string root = std::filesystem::canonical(directory.path());
+    directory.write("real/deep/file", "");
+    std::filesystem::create_directory_symlink("real", root + "/link");
+    std::filesystem::create_symlink("nowhere", root + "/dangling");
+    std::filesystem::create_symlink("loop", root + "/loop");
+    for (const char* name : {"", "/real", "/real/deep/file", "/link", "/link/deep", "/link/deep/file", "/link/..", "/real/../link/./deep", "/real//deep/",
+                             "/missing", "/real/missing/more", "/link/missing", "/dangling", "/dangling/x", "/loop", "/real/deep/file/x"}) {
+        const std::string path = root + name;
+        INFO(path);
+        char buffer[PATH_MAX];
+        errno = 0;
+        const char* expected = ::realpath(path.c_str(), buffer);
+        const int code = errno;
+        const auto found = sys::realpath(path);
+        REQUIRE(found.has_value() == (expected != nullptr));
+        if (found) {
+            CHECK(*found == expected);
+        } else {
+            CHECK(found.error().code == code);
+        }
+    }
+    CHECK(*sys::realpath("/") == "/");
+    CHECK(*sys::realpath(".") == std::filesystem::current_path());
+    CHECK(*sys::realpath("/proc/self") == "/proc/" + std::to_string(::getpid()));
 }
