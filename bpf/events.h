@@ -5,9 +5,10 @@
  * A record is a fixed struct that starts with tl_header, followed by its variable parts in the order of their
  * size fields, unpadded. Numbers never change their meaning; a new meaning gets a new number.
  *
- * A resolved path is sent once, as a TL_NAME under the hash that stands for it from then on (64 bits, seeded
- * anew for each run); records that follow hold the hash alone. "names" is a path as the kernel walked it: the
- * names from the last one up to the root, each ended by NUL. No names at all: the root itself.
+ * A resolved path is sent once, under the hash that stands for it from then on (64 bits, seeded anew for each
+ * run): as a TL_NAME, or, if it is that of a file just opened, by its last name and its directory's hash in the
+ * TL_PATH that reports that. Records that follow hold the hash alone. "names" is a path as the kernel walked it:
+ * the names from the last one up to the root, each ended by NUL. No names at all: the root itself.
  */
 #ifndef TREADLINE_BPF_EVENTS_H
 #define TREADLINE_BPF_EVENTS_H
@@ -157,9 +158,11 @@ struct tl_path {
 	__u64 object;	  /* with image, detail and result what makes this access a distinct one */
 	__u64 base;	  /* hash of the directory that `text` starts from; 0: none, `text` starts at the root */
 	__u64 root;	  /* hash of what "/" is to the process; 0: what it is to the run's first program */
+	__u64 directory;  /* hash of the directory that `name` lies in, which names the object; 0: it was named before */
 	__s32 result;	  /* 0 or errno */
 	__u16 op;	  /* enum tl_op */
-	__u16 flags;	  /* TL_PATH_* */
+	__u8 flags;	  /* TL_PATH_* */
+	__u8 name_size;	  /* bytes without NUL: the object's last name */
 	__u32 call_flags; /* the call's own flags argument, or the open flags */
 	__u32 detail;	  /* see object; of an opened file, TL_OPENED_* */
 	__u16 inode_mode; /* S_IF* and permissions of the object; 0 if unknown */

@@ -7,6 +7,7 @@
 
 #define S_IFMT 0170000
 #define S_IFDIR 0040000
+#define NAME_MAX 255
 #define O_PATH 010000000
 #define O_CREAT 0100
 #define AT_EMPTY_PATH 0x1000
@@ -234,6 +235,24 @@ int exec_failed(struct tl_finished_call *call)
 	return 0;
 }
 
+/* The file's own name, behind the fixed part. Where it cannot be read, sending the record counts the loss. */
+static __always_inline int append_name(struct scratch *s, struct tl_path *record)
+{
+	char *name = (char *)(record + 1);
+	long size = s->file.name_size;
+
+	bound(size, NAME_MAX);
+	if (bpf_probe_read_kernel(name, size + 1, (void *)s->file.name) || name[size] != 0) {
+		/* It has been renamed to a shorter or longer name since. */
+		size = bpf_probe_read_kernel_str(name, NAME_MAX + 1, (void *)s->file.name) - 1;
+		if (size < 1)
+			size = RECORD_MAX;
+	}
+	record->name_size = size;
+	s->cursor = sizeof(*record) + (u32)size;
+	return 0;
+}
+
 int report_opened(u32 slot, struct named *n, u64 opened)
 {
 	struct access *key;
@@ -241,6 +260,7 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 	struct scratch *s = scratch_at(slot);
 	struct file_view *file;
 	struct tl_path *record;
+	u64 directory, *naming, *named;
 	bool has_text;
 
 	if (!s || !n)
@@ -272,9 +292,21 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 	key->object = s->walk.hash;
 	if (seen_before(key))
 		return 0;
-	key->object = send_name(slot, file->mnt, file->dentry, n->image, key->object);
-	if (!key->object)
-		return 0;
+	directory = 0;
+	naming = naming_of(file->parent, file->dentry);
+	if (!file->parent || key->object == hash_seed) {
+		key->object = send_name(slot, file->mnt, file->dentry, n->image, key->object);
+		if (!key->object)
+			return 0;
+	} else if (naming && *naming != key->object) {
+		directory = directory_of(key->object, file->name_hash);
+		named = naming_of(file->above, file->parent);
+		if (!named || *named != directory)
+			directory = send_name(slot, file->mnt, file->parent, n->image, directory);
+		if (!directory)
+			return 0;
+		key->object = hash_below(directory, file->name_hash);
+	}
 	has_text = read_asked(s, n);
 	record = begin_record(s, struct tl_path, TL_PATH, n->image);
 	record->op = TL_OPEN;
@@ -283,6 +315,10 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 	record->inode_mode = file->inode_mode;
 	record->detail = key->detail;
 	record->object = key->object;
+	if (directory) {
+		record->directory = directory;
+		append_name(s, record);
+	}
 	if (has_text) {
 		record->base = start->base;
 		record->root = start->root;
@@ -290,8 +326,11 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 		record->flags |= TL_PATH_TEXT | start->flags;
 		record->text_size = append_text(s);
 	}
-	if (send_record(s->slot, false))
+	if (send_record(s->slot, false)) {
+		if (directory && naming)
+			*naming = key->object;
 		remember(s);
+	}
 	return 0;
 }
 

@@ -34,15 +34,21 @@ struct walk {
 	u64 root_dentry;
 	u64 root_mnt;
 	u64 hash;
-	u32 copy;  /* append the names to the record as well */
-	u32 state; /* enum walk_state */
+	u64 factor; /* of what the next name adds to it */
+	u32 copy;   /* append the names to the record as well */
+	u32 state;  /* enum walk_state */
 };
 
 /* What there is to know of an open file. */
 struct file_view {
 	u64 mnt, dentry;
-	u32 flags; /* O_* */
-	u32 mode;  /* FMODE_* */
+	u64 parent;    /* dentry of the directory its own name lies in; 0: it is the root of a mount, or of nothing */
+	u64 above;     /* that one's parent */
+	u64 name;      /* address of that name */
+	u32 name_size; /* bytes without NUL */
+	u64 name_hash; /* what the name adds to the hash of the path */
+	u32 flags;     /* O_* */
+	u32 mode;      /* FMODE_* */
 	u16 inode_mode;
 	bool has_path;
 	bool deleted;
@@ -131,7 +137,7 @@ struct {
 
 #define NAMED_PATHS (128 * 1024)
 
-/* Hashes of paths whose TL_NAME was sent, each at a place that its last two dentries say. What another one took is
+/* Hashes of paths whose name was sent, each at a place that its last two dentries say. What another one took is
  * sent again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -16,44 +16,61 @@
 #ifndef TREADLINE_NO_CAST
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 #define SHORT_WALK 16 /* steps: of most paths */
-#define field_of(type, address, field)                                                                       \
-	((type *)bpf_rdonly_cast((void *)(u64)(address), bpf_core_type_id_kernel(type)))->field
+#define object_at(type, address) ((type *)bpf_rdonly_cast((void *)(u64)(address), bpf_core_type_id_kernel(type)))
+#define field(object, name) (object)->name
+/* Of a pointer that was loaded so, which else may not be calculated with: the difference of two pointers is a number. */
+#define number_of(pointer)                                                                                   \
+	({                                                                                                   \
+		u64 number_ = (u64)(pointer) -                                                               \
+			      (u64)bpf_rdonly_cast(NULL, bpf_core_type_id_kernel(struct task_struct));       \
+		barrier_var(number_); /* or what is added to it is added to the pointer first */             \
+		number_;                                                                                     \
+	})
 #else
 #define SHORT_WALK 0 /* helper calls take stack, of which there is none left on these kernels */
-#define field_of(type, address, field)                                                                       \
+#define object_at(type, address) ((type *)(u64)(address))
+#define field(object, name)                                                                                  \
 	({                                                                                                   \
-		u64 at_ =                                                                                    \
-		    (u64)(address); /* outside: what is in there is looked for in the kernel's types */      \
-		BPF_CORE_READ((type *)at_, field);                                                           \
+		typeof(object) at_ = (object); /* outside: what is in there is looked for in the kernel's types */ \
+		BPF_CORE_READ(at_, name);                                                                    \
 	})
+#define number_of(pointer) ((u64)(pointer))
 #endif
+#define field_of(type, address, name) field(object_at(type, address), name)
 
-int has_other_root(void)
+u64 own_view(void)
 {
-	u64 fs = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), fs);
-
-	return run_root_dentry && (u64)field_of(struct fs_struct, fs, root.dentry) != run_root_dentry;
-}
-
-u32 own_mounts(void)
-{
-	u64 views = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), nsproxy);
+	struct task_struct *task = object_at(struct task_struct, bpf_get_current_task_btf());
+	u64 fs = (u64)field(task, fs), views = (u64)field(task, nsproxy);
 	u32 mounts = field_of(struct mnt_namespace, field_of(struct nsproxy, views, mnt_ns), ns.inum);
+	u64 view = mounts == run_mounts ? 0 : mounts;
 
-	return mounts == run_mounts ? 0 : mounts;
+	if (run_root_dentry && (u64)field_of(struct fs_struct, fs, root.dentry) != run_root_dentry)
+		view |= OTHER_ROOT;
+	return view;
 }
 
 u64 file_of(int fd)
 {
 	u64 files = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), files);
 	u64 table = files ? (u64)field_of(struct files_struct, files, fdt) : 0;
-	u64 entries, file = 0;
+	u64 entries;
 
 	if (!table || fd < 0 || (u32)fd >= field_of(struct fdtable, table, max_fds))
 		return 0;
 	entries = (u64)field_of(struct fdtable, table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), (void *)(entries + (u64)fd * sizeof(file)));
-	return file;
+	/* An array of pointers; this type is one. */
+	return number_of(field_of(struct hlist_head, entries + (u64)fd * sizeof(u64), first));
+}
+
+/*
+ * What a name adds to the hash of a path. The dentry cache's own hash of the name has 32 bits: among 100 000 names in a
+ * directory some are equal. With the dentry's address, times a secret number, they are not. One that was dropped and is
+ * looked up again is reported again.
+ */
+static __always_inline u64 hash_of_name(u64 dentry, u64 hash_and_length)
+{
+	return hash_and_length * 0x9e3779b97f4a7c15ULL + dentry * (hash_seed | 1);
 }
 
 enum step { STEP_NAME, STEP_MOUNT, STEP_ROOT };
@@ -62,10 +79,12 @@ enum step { STEP_NAME, STEP_MOUNT, STEP_ROOT };
 static __always_inline enum step step_up(struct scratch *s, struct walk *w, u64 *name)
 {
 	u64 dentry = as_number(s, w->dentry), parent, mount, mount_parent;
+	struct dentry *object;
 
 	if (dentry == w->root_dentry && w->mnt == w->root_mnt)
 		return STEP_ROOT;
-	parent = (u64)field_of(struct dentry, dentry, d_parent);
+	object = object_at(struct dentry, dentry);
+	parent = (u64)field(object, d_parent);
 	if (dentry == w->mnt_root || dentry == parent) {
 		mount = w->mnt - bpf_core_field_offset(struct mount, mnt);
 		mount_parent = (u64)field_of(struct mount, mount, mnt_parent);
@@ -76,12 +95,8 @@ static __always_inline enum step step_up(struct scratch *s, struct walk *w, u64 
 		w->mnt_root = (u64)field_of(struct mount, mount_parent, mnt.mnt_root);
 		return STEP_MOUNT;
 	}
-	/*
-	 * The dentry cache's own hash of the name has 32 bits: among 100 000 names in a directory some are
-	 * equal. With the dentry's address they are not. One that was dropped and is looked up again is
-	 * reported again.
-	 */
-	w->hash = mix(mix(w->hash, field_of(struct dentry, dentry, d_name.hash_len)), dentry);
+	w->hash += hash_of_name(dentry, field(object, d_name.hash_len)) * w->factor;
+	w->factor *= PARENT;
 	w->dentry = parent;
 	*name = dentry;
 	return STEP_NAME;
@@ -140,12 +155,12 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 		w.root_dentry = run_root_dentry;
 		w.root_mnt = run_root_mnt;
 	}
-	w.hash = hash_seed;
+	w.factor = 1;
 	w.copy = copy;
 	if (!copy) { /* in registers, and without calls */
 		for (u32 i = 0; i < SHORT_WALK; i++) {
 			if (step_up(s, &w, &name) == STEP_ROOT) {
-				s->walk.hash = w.hash;
+				s->walk.hash = w.hash + hash_seed * w.factor;
 				return 0;
 			}
 		}
@@ -156,26 +171,20 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 		count_loss(TL_LOSS_PATH_TOO_DEEP);
 		return -1;
 	}
+	s->walk.hash += hash_seed * s->walk.factor;
 	return s->cursor - before;
 }
-
-/* Places that the names of one directory share, so that few pages of memory are touched: see IMAGE_LINES. */
-#define NEIGHBOURS 512
 
 u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
 {
 	struct scratch *s = scratch_at(slot);
 	struct tl_name *record;
-	u64 *named, near;
-	u32 index;
+	u64 *named;
 	long size;
 
 	if (!s)
 		return 0;
-	near = SHORT_WALK ? as_number(s, (u64)field_of(struct dentry, dentry, d_parent)) : object;
-	index = (mix(hash_seed, near) & ~(u64)(NEIGHBOURS - 1)) | (mix(hash_seed, dentry) & (NEIGHBOURS - 1));
-	bound(index, NAMED_PATHS - 1);
-	named = bpf_map_lookup_elem(&named_paths, &index);
+	named = naming_of(number_of(field_of(struct dentry, dentry, d_parent)), dentry);
 	if (named && *named == object)
 		return object;
 	record = begin_record_at(s, struct tl_name, TL_NAME, image, 0);
@@ -195,20 +204,30 @@ int look_at_file(u32 slot, u64 opened)
 {
 	struct scratch *s = scratch_at(slot);
 	struct file_view *file;
-	u64 inode, super;
+	struct file *opened_file;
+	u64 inode, super, mnt, dentry, parent, hash_and_length;
+	struct dentry *object;
 
 	if (!s)
 		return 0;
 	file = &s->file;
-	file->mnt = (u64)field_of(struct file, opened, f_path.mnt);
-	file->dentry = (u64)field_of(struct file, opened, f_path.dentry);
-	file->flags = field_of(struct file, opened, f_flags);
-	file->mode = field_of(struct file, opened, f_mode);
-	inode = (u64)field_of(struct file, opened, f_inode);
+	opened_file = object_at(struct file, opened);
+	file->mnt = mnt = (u64)field(opened_file, f_path.mnt);
+	file->dentry = dentry = number_of(field(opened_file, f_path.dentry));
+	file->flags = field(opened_file, f_flags);
+	file->mode = field(opened_file, f_mode);
+	inode = (u64)field(opened_file, f_inode);
 	file->inode_mode = field_of(struct inode, inode, i_mode);
-	super = (u64)field_of(struct dentry, file->dentry, d_sb);
+	object = object_at(struct dentry, dentry);
+	super = (u64)field(object, d_sb);
 	file->has_path = !(field_of(struct super_block, super, s_flags) & SB_NOUSER);
-	file->deleted = !field_of(struct dentry, file->dentry, d_hash.pprev) &&
-			(u64)field_of(struct dentry, file->dentry, d_parent) != file->dentry;
+	parent = (u64)field(object, d_parent);
+	file->deleted = !field(object, d_hash.pprev) && parent != dentry;
+	file->above = (u64)field_of(struct dentry, parent, d_parent);
+	file->parent = parent == dentry || (u64)field_of(struct vfsmount, mnt, mnt_root) == dentry ? 0 : parent;
+	file->name = (u64)field(object, d_name.name);
+	hash_and_length = field(object, d_name.hash_len);
+	file->name_size = hash_and_length >> 32;
+	file->name_hash = hash_of_name(dentry, hash_and_length);
 	return 0;
 }

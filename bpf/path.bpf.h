@@ -19,12 +19,27 @@
  * searches all of the kernel's types for an opinion, milliseconds each time.
  */
 
-/* Whether "/" is something else than to the run's first program. */
-int has_other_root(void);
-/* The mount namespace, if that is not the one of the run's first program; else 0. */
-u32 own_mounts(void);
+/*
+ * The mount namespace, if that is not the one of the run's first program, else 0; with OTHER_ROOT if "/" is something
+ * else than to that program.
+ */
+#define OTHER_ROOT (1ULL << 32)
+u64 own_view(void);
 /* The file of a descriptor, or 0. */
 u64 file_of(int fd);
+
+/*
+ * The hash that stands for a path is made of what its names add, each times PARENT for every name below it, and of the
+ * run's seed for the root: so the hash of a directory tells those of what is in it, and the other way round.
+ */
+#define PARENT 0xd1342543de82ef95ULL
+#define PARENT_INVERSE 0x572b5ee77a54e3bdULL /* modulo 2 to the 64 */
+
+static __always_inline u64 hash_below(u64 directory, u64 name_hash) { return directory * PARENT + name_hash; }
+static __always_inline u64 directory_of(u64 object, u64 name_hash)
+{
+	return (object - name_hash) * PARENT_INVERSE;
+}
 
 /*
  * Walks from (mnt, dentry); leaves the hash in the scratch's walk.hash and, with copy, the names in the
@@ -45,6 +60,18 @@ static __always_inline u64 as_number(struct scratch *s, u64 pointer)
 {
 	*(volatile u64 *)&s->walk.dentry = pointer;
 	return *(volatile u64 *)&s->walk.dentry;
+}
+
+/* Places that the names of one directory share, so that few pages of memory are touched: see IMAGE_LINES. */
+#define NEIGHBOURS 512
+
+/* Where it is noted that the path has been named, which ends in these two. */
+static __always_inline u64 *naming_of(u64 parent, u64 dentry)
+{
+	u32 index = (mix(hash_seed, parent) & ~(u64)(NEIGHBOURS - 1)) | (mix(hash_seed, dentry) & (NEIGHBOURS - 1));
+
+	bound(index, NAMED_PATHS - 1);
+	return bpf_map_lookup_elem(&named_paths, &index);
 }
 
 /* Inlined for want of call frames. */

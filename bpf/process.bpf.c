@@ -218,7 +218,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 		s->text_size = size > 0 ? size - 1 : 0;
 		find_start(s, 0, AT_FDCWD, state->image, true);
 		flags |= start->flags ? TL_EXEC_PROC : 0;
-	} else if (!(flags & TL_EXEC_HIDDEN) && has_other_root()) {
+	} else if (!(flags & TL_EXEC_HIDDEN) && own_view() & OTHER_ROOT) {
 		start->root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
 				       (u64)BPF_CORE_READ(task, fs, root.dentry), state->image);
 	}
@@ -234,7 +234,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 	record->program = program;
 	record->base = start->base;
 	record->root = start->root;
-	record->mounts = own_mounts();
+	record->mounts = own_view();
 	if (flags & TL_EXEC_UNREACHABLE) {
 		size = bpf_probe_read_kernel_str(s->record + sizeof(*record), 256,
 						 BPF_CORE_READ((struct dentry *)dentry, d_name.name));
@@ -308,7 +308,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (!state || !state->image)
 		return 0;
-	leaves = task->signal->live.counter == 0 && !(state->flags & TL_TASK_CANARY) && own_mounts();
+	leaves = task->signal->live.counter == 0 && !(state->flags & TL_TASK_CANARY) && (u32)own_view();
 	if (own)
 		note_current_call(own, task); /* exit(2) or exit_group(2) */
 	s = get_scratch();

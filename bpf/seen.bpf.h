@@ -53,21 +53,17 @@ static __always_inline bool seen_before(const struct access *a)
 /* Which place of a line a new access takes: an empty one, else one that was not repeated, else any. */
 static __always_inline u32 way_for(const struct tl_seen_line *line, u64 access)
 {
-	u32 any = access >> 1 & (TL_SEEN_WAYS - 1), way = any, nearest = TL_SEEN_WAYS, distance;
+	u32 any = access >> 1 & (TL_SEEN_WAYS - 1), way = TL_SEEN_WAYS, at;
 
-#pragma unroll
-	for (u32 i = 0; i < TL_SEEN_WAYS; i++) {
-		distance = (i - any) & (TL_SEEN_WAYS - 1); /* from any: all of them are to have their turn */
-		if (!(line->accesses[i] & TL_SEEN_COUNTED) && distance < nearest) {
-			nearest = distance;
-			way = i;
-		}
+	for (u32 i = 0; i < TL_SEEN_WAYS; i++) { /* from any on: all of them are to have their turn */
+		at = any + i;
+		bound(at, TL_SEEN_WAYS - 1);
+		if (line->accesses[at] == 0)
+			return at;
+		if (way == TL_SEEN_WAYS && !(line->accesses[at] & TL_SEEN_COUNTED))
+			way = at;
 	}
-#pragma unroll
-	for (u32 i = 0; i < TL_SEEN_WAYS; i++)
-		if (line->accesses[i] == 0)
-			way = i;
-	return way;
+	return way == TL_SEEN_WAYS ? any : way;
 }
 
 /* Takes the record's memory. Two processors that take one place at once lose one access there: reported

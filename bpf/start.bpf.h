@@ -12,11 +12,12 @@
  */
 static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image, bool follow)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct start *start = &s->start;
+	struct task_struct *task;
+	u64 view = own_view();
 	bool absolute;
 
-	start->mounts = own_mounts();
+	start->mounts = view;
 	bound(from, 2);
 	absolute = s->text[from] == '/';
 	if (!absolute) {
@@ -35,9 +36,11 @@ static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image
 		if (!start->base)
 			return false;
 	}
-	if (has_other_root())
+	if (view & OTHER_ROOT) {
+		task = bpf_get_current_task_btf();
 		start->root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
 					(u64)BPF_CORE_READ(task, fs, root.dentry), image);
+	}
 	start->found = 1;
 	return true;
 }

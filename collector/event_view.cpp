@@ -33,6 +33,12 @@ private:
     std::string_view left_;
 };
 
+// Given exactly where a directory is, and one that can lie there.
+bool is_name(const PathEvent& event) {
+    return (event.fixed.directory != 0) == !event.name.empty() &&
+           event.name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+}
+
 } // namespace
 
 result<Event> parse_event(std::string_view bytes) {
@@ -83,7 +89,8 @@ result<Event> parse_event(std::string_view bytes) {
     }
     case TL_PATH: {
         PathEvent path{};
-        whole = cursor.fixed(path.fixed) && cursor.part(path.text, path.fixed.text_size);
+        whole = cursor.fixed(path.fixed) && cursor.part(path.name, path.fixed.name_size) &&
+                cursor.part(path.text, path.fixed.text_size) && is_name(path);
         event = path;
         break;
     }

@@ -25,11 +25,12 @@ static_assert(sizeof(tl_exec) == 88 && offsetof(tl_exec, program) == 48 && offse
               offsetof(tl_exec, flags) == 72 && offsetof(tl_exec, name_size) == 76 &&
               offsetof(tl_exec, argv_size) == 80 && offsetof(tl_exec, mounts) == 84);
 static_assert(sizeof(tl_exit) == 56 && offsetof(tl_exit, status) == 40 && offsetof(tl_exit, cpu_ns) == 48);
-static_assert(sizeof(tl_path) == 88 && offsetof(tl_path, object) == 40 && offsetof(tl_path, base) == 48 &&
-              offsetof(tl_path, root) == 56 && offsetof(tl_path, result) == 64 &&
-              offsetof(tl_path, op) == 68 && offsetof(tl_path, call_flags) == 72 &&
-              offsetof(tl_path, inode_mode) == 80 && offsetof(tl_path, text_size) == 82 &&
-              offsetof(tl_path, mounts) == 84);
+static_assert(sizeof(tl_path) == 96 && offsetof(tl_path, object) == 40 && offsetof(tl_path, base) == 48 &&
+              offsetof(tl_path, root) == 56 && offsetof(tl_path, directory) == 64 &&
+              offsetof(tl_path, result) == 72 && offsetof(tl_path, op) == 76 &&
+              offsetof(tl_path, flags) == 78 && offsetof(tl_path, name_size) == 79 &&
+              offsetof(tl_path, call_flags) == 80 && offsetof(tl_path, inode_mode) == 88 &&
+              offsetof(tl_path, text_size) == 90 && offsetof(tl_path, mounts) == 92);
 static_assert(sizeof(tl_socket) == 88 && offsetof(tl_socket, base) == 48 && offsetof(tl_socket, root) == 56 &&
               offsetof(tl_socket, detail) == 68 && offsetof(tl_socket, op) == 72 &&
               offsetof(tl_socket, address_size) == 80 && offsetof(tl_socket, mounts) == 84);
@@ -62,6 +63,7 @@ struct ExitEvent {
 };
 struct PathEvent {
     tl_path fixed;
+    std::string_view name; // of the object, in `directory`
     std::string_view text;
 };
 struct SocketEvent {

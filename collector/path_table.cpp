@@ -50,7 +50,7 @@ uint32_t PathTable::find_below(uint32_t directory, std::string_view name) const 
     });
 }
 
-uint32_t PathTable::child(uint32_t parent, std::string_view name) {
+uint32_t PathTable::id_below(uint32_t parent, std::string_view name) {
     if (const uint32_t known = find_below(parent, name); known != 0) {
         return known;
     }
@@ -61,10 +61,10 @@ uint32_t PathTable::child(uint32_t parent, std::string_view name) {
 
 uint32_t PathTable::id_of(std::string_view path) {
     if (!is_normal(path)) {
-        return child(0, path);
+        return id_below(0, path);
     }
     if (steps_.empty()) {
-        steps_.push_back({0, child(0, "/")});
+        steps_.push_back({0, id_below(0, "/")});
     }
     const auto shared = static_cast<size_t>(
         std::mismatch(path.begin(), path.end(), last_.begin(), last_.end()).first - path.begin());
@@ -77,7 +77,7 @@ uint32_t PathTable::id_of(std::string_view path) {
     while (steps_.back().end < path.size()) {
         const size_t start = steps_.back().end + 1;
         const size_t end = std::min(path.find('/', start), path.size());
-        steps_.push_back({end, child(steps_.back().id, path.substr(start, end - start))});
+        steps_.push_back({end, id_below(steps_.back().id, path.substr(start, end - start))});
     }
     last_.assign(path);
     return steps_.back().id;

@@ -25,6 +25,7 @@ public:
     };
 
     uint32_t id_of(std::string_view path);
+    uint32_t id_below(uint32_t directory, std::string_view name); // 0: the name is the whole text
     // 0 if nobody has asked for it yet.
     [[nodiscard]] uint32_t find_below(uint32_t directory, std::string_view name) const;
     [[nodiscard]] Entry entry(uint32_t id) const { return entries_[id - 1]; }
@@ -38,7 +39,6 @@ private:
         uint32_t id = 0;
     };
 
-    uint32_t child(uint32_t parent, std::string_view name);
     std::string_view keep(std::string_view name);
 
     std::vector<Entry> entries_;

@@ -77,6 +77,13 @@ result<ok> RunRecorder::on_record(std::string_view bytes) {
     if (const auto* name = std::get_if<NameEvent>(&*event); name != nullptr) {
         return on(*name); // a path that the check met first may be met by the command as well
     }
+    if (const auto* path = std::get_if<PathEvent>(&*event); path != nullptr && path->fixed.directory != 0) {
+        const std::optional<uint32_t> directory = path_of(path->fixed.directory);
+        if (!directory) {
+            return ok{};
+        }
+        name_object(path->fixed.object, static_cast<uint32_t>(TRY(writer_.path_id(*directory, path->name))));
+    }
     if (const auto* repeats = std::get_if<RepeatsEvent>(&*event); repeats != nullptr) {
         return on(*repeats); // the check may have taken the command's place
     }
@@ -90,17 +97,19 @@ result<ok> RunRecorder::on_record(std::string_view bytes) {
 }
 
 result<ok> RunRecorder::on(const NameEvent& event) {
-    const uint64_t hash = event.fixed.object;
-    const auto same_hash = [&](uint32_t number) { return objects_[number - 1].hash == hash; };
     path_from_names(event.names, object_text_);
-    const auto path = static_cast<uint32_t>(TRY(writer_.path_id(object_text_)));
+    name_object(event.fixed.object, static_cast<uint32_t>(TRY(writer_.path_id(object_text_))));
+    return ok{};
+}
+
+void RunRecorder::name_object(uint64_t hash, uint32_t path) {
+    const auto same_hash = [&](uint32_t number) { return objects_[number - 1].hash == hash; };
     if (const uint32_t known = object_index_.find(mixed(hash), same_hash); known != 0) {
         objects_[known - 1].path = path;
-        return ok{};
+        return;
     }
     objects_.push_back({hash, path});
     object_index_.insert(mixed(hash), static_cast<uint32_t>(objects_.size()));
-    return ok{};
 }
 
 std::optional<uint32_t> RunRecorder::path_of(uint64_t object) {

@@ -71,6 +71,7 @@ private:
     result<ok> on(const RepeatsEvent& event) { return add_repeats(event.fixed.access, event.fixed.count); }
     result<ok> on(const AnswerEvent& event);
 
+    void name_object(uint64_t hash, uint32_t path);
     // The path a hash stands for, as a number of the writer's; 0 for 0. A hash whose name never came is
     // counted as a loss: then none.
     std::optional<uint32_t> path_of(uint64_t object);

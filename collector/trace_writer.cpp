@@ -133,6 +133,10 @@ result<int64_t> TraceWriter::path_id(std::string_view path) {
     return state_->paths.id_of(path);
 }
 
+result<int64_t> TraceWriter::path_id(uint32_t directory, std::string_view name) {
+    return state_->paths.id_below(directory, name);
+}
+
 const PathTable& TraceWriter::paths() const {
     return state_->paths;
 }

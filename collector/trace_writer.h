@@ -43,6 +43,7 @@ public:
     result<int64_t> add_process(const ProcessImage& process);
     result<ok> end_process(int64_t process, int64_t ended_ns, std::optional<int32_t> exit_status);
     result<int64_t> path_id(std::string_view path);
+    result<int64_t> path_id(uint32_t directory, std::string_view name); // of what lies in a directory
     [[nodiscard]] const PathTable& paths() const;
     // A repeated access adds its count. `path` and `requested` (0: none) are path ids; the texts in `access`
     // are not looked at.

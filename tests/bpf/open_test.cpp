@@ -48,6 +48,45 @@ TEST_CASE("every field of an open is stored", "[bpf][open]") {
     CHECK(file(run.trace, directory / "there", AccessKind::Write) == std::nullopt);
 }
 
+TEST_CASE("a file is named by where it lies, whatever was renamed above it meanwhile", "[bpf][open]") {
+    const TemporaryDirectory directory;
+    directory.write("a/b/file", "text");
+    TraceOptions inside;
+    inside.directory = directory.path();
+    // One process image throughout. The second way consists of the same names as the first.
+    const Traced run = traced({"/bin/sh", "-c",
+                               ": < a/b/file; mv a/b .; mv a b/; mv b/file b/a/; : < b/a/file; : < b/a/file; "
+                               "mv b c; : < c/a/file; mv c/a/file c/a/other; : < c/a/other"},
+                              inside);
+    CHECK(run.status == 0);
+    CHECK(run.summary.complete);
+    for (const std::string name : {"a/b/file", "b/a/file", "c/a/file", "c/a/other"}) {
+        CAPTURE(name);
+        const auto access = file(run.trace, directory / name, AccessKind::Read);
+        REQUIRE(access);
+        CHECK(access->count == (name == "b/a/file" ? 2 : 1));
+    }
+    size_t read = 0;
+    for (const FileAccess& access : run.trace.files) {
+        read += access.access == AccessKind::Read && access.path.find(directory.path()) == 0 ? 1 : 0;
+    }
+    CHECK(read == 4);
+}
+
+TEST_CASE("roots of mounts are named, and what lies in them", "[bpf][open]") {
+    for (const std::string path : {"/", "/proc", "/proc/self/fd/..", "/dev"}) {
+        CAPTURE(path);
+        const Traced run = traced({program("opens"), "list", path});
+        CHECK(run.status == 0);
+        CHECK(run.summary.complete);
+        if (path.find("self") == std::string::npos) {
+            CHECK(kinds(run.trace, path) == Kinds{"list"});
+        }
+    }
+    const Traced version = traced({program("opens"), "read", "/proc/version"});
+    CHECK(kinds(version.trace, "/proc/version") == Kinds{"read"});
+}
+
 TEST_CASE("repeats are counted, not reported again", "[bpf][open]") {
     const TemporaryDirectory directory;
     const std::string there = directory.write("there", "text");

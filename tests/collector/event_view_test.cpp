@@ -28,8 +28,10 @@ std::string path_record() {
     fixed.op = TL_RENAME_OLD;
     fixed.call_flags = 2;
     fixed.base = 66;
+    fixed.directory = 77;
+    fixed.name_size = 2;
     fixed.text_size = 3;
-    return record(fixed, TL_PATH, "txt");
+    return record(fixed, TL_PATH, "nmtxt");
 }
 
 } // namespace
@@ -48,7 +50,26 @@ TEST_CASE("a path record is read field by field", "[collector][event]") {
     CHECK(path.fixed.op == TL_RENAME_OLD);
     CHECK(path.fixed.call_flags == 2);
     CHECK(path.fixed.base == 66);
+    CHECK(path.fixed.directory == 77);
+    CHECK(path.name == "nm");
     CHECK(path.text == "txt");
+}
+
+TEST_CASE("an object is named by a name and the directory it lies in, or not at all", "[collector][event]") {
+    const auto named = [](uint64_t directory, const std::string& name) {
+        tl_path fixed{};
+        fixed.object = 55;
+        fixed.directory = directory;
+        fixed.name_size = static_cast<uint8_t>(name.size());
+        return parse_event(record(fixed, TL_PATH, name)).has_value();
+    };
+    CHECK(named(77, "a"));
+    CHECK(named(77, "..."));
+    CHECK(named(0, ""));
+    CHECK_FALSE(named(0, "a"));
+    CHECK_FALSE(named(77, ""));
+    CHECK_FALSE(named(77, "a/b"));
+    CHECK_FALSE(named(77, std::string("a\0b", 3)));
 }
 
 TEST_CASE("every kind of record is read", "[collector][event]") {

@@ -56,7 +56,10 @@ struct CheckEvent {
         within(event.argv);
         must(texts_from(event.argv).size() <= event.argv.size(), "at most a text a byte");
     }
-    void operator()(const PathEvent& event) const { within(event.text); }
+    void operator()(const PathEvent& event) const {
+        within(event.name);
+        within(event.text);
+    }
     void operator()(const SocketEvent& event) const {
         within(event.address);
         must(read_address(event.address, event.fixed.family).text.size() <= all.size() + INET6_ADDRSTRLEN,

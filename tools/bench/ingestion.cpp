@@ -16,6 +16,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <fcntl.h>
@@ -140,26 +141,38 @@ private:
         ends_.push_back(records_.size());
     }
     void encode(const Access& access) {
-        std::string names; // from the last one up
-        for (size_t end = access.path.size(); end > 0;) {
-            const size_t slash = access.path.rfind('/', end - 1);
-            names.append(access.path, slash + 1, end - slash - 1);
-            names += '\0';
-            end = slash;
+        const size_t last = access.path.rfind('/');
+        const std::string directory = access.path.substr(0, last);
+        auto& object = directories_[directory];
+        if (object == 0) {
+            object = ++object_;
+            encode(access, directory, object);
         }
-        tl_name name{};
-        name.object = ++object_;
-        name.names_size = static_cast<uint16_t>(names.size());
-        put(name, TL_NAME, access, names, "");
+        const std::string name = access.path.substr(last + 1);
         tl_path path{};
-        path.object = object_;
+        path.object = ++object_;
+        path.directory = object;
+        path.name_size = static_cast<uint8_t>(name.size());
         path.op = TL_OPEN;
         path.flags = TL_PATH_RESOLVED | TL_PATH_FOLLOW | TL_PATH_TEXT;
         path.call_flags = access.write ? O_WRONLY : O_RDONLY;
         path.detail = TL_OPEN | (access.write ? TL_OPENED_WRITE : TL_OPENED_READ);
         path.inode_mode = S_IFREG | 0644;
         path.text_size = static_cast<uint16_t>(access.path.size());
-        put(path, TL_PATH, access, "", access.path);
+        put(path, TL_PATH, access, name, access.path);
+    }
+    void encode(const Access& access, const std::string& directory, uint64_t object) {
+        std::string names; // from the last one up
+        for (size_t end = directory.size(); end > 0;) {
+            const size_t slash = directory.rfind('/', end - 1);
+            names.append(directory, slash + 1, end - slash - 1);
+            names += '\0';
+            end = slash;
+        }
+        tl_name name{};
+        name.object = object;
+        name.names_size = static_cast<uint16_t>(names.size());
+        put(name, TL_NAME, access, names, "");
     }
 
     TraceWriter writer_;
@@ -168,6 +181,7 @@ private:
     std::string records_;
     std::vector<size_t> ends_;
     uint64_t object_ = 0;
+    std::unordered_map<std::string, uint64_t> directories_; // that were named
 };
 
 class Sqlite : public Store {
