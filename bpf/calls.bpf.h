@@ -26,6 +26,15 @@ static __always_inline u64 argument(const struct tl_finished_call *call, s8 inde
 	}
 }
 
+/* Of a path argument. */
+static __always_inline bool is_empty(u64 address)
+{
+	char first = 0;
+
+	return !address || (bpf_probe_read_user(&first, 1, (void *)address) == 0 && first == 0);
+}
+
+#define AT_EMPTY_PATH 0x1000
 #define PROT_EXEC 4
 #define EFAULT 14
 #define ENOSYS 38

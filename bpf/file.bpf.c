@@ -10,7 +10,6 @@
 #define NAME_MAX 255
 #define O_PATH 010000000
 #define O_CREAT 0100
-#define AT_EMPTY_PATH 0x1000
 #define FMODE_READ 0x1
 #define FMODE_WRITE 0x2
 #define FMODE_CREATED 0x100000 /* Linux 4.19 */
@@ -167,14 +166,6 @@ static __always_inline bool restarts(s64 result)
 	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
 }
 
-/* Then newfstatat(2) is but fstat(2): no access by name. */
-static __always_inline bool is_empty(u64 address)
-{
-	char first = 0;
-
-	return !address || (bpf_probe_read_user(&first, 1, (void *)address) == 0 && first == 0);
-}
-
 int path_finished(struct tl_finished_call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -192,8 +183,6 @@ int path_finished(struct tl_finished_call *call)
 	n.call_flags = argument(call, rule->call_flags);
 	n.fd = rule->fd < 0 ? AT_FDCWD : (s32)argument(call, rule->fd);
 	n.address = rule->path < 0 ? 0 : argument(call, rule->path);
-	if (n.op == TL_STAT && n.call_flags & AT_EMPTY_PATH && is_empty(n.address))
-		return 0;
 	s = get_scratch();
 	if (!s)
 		return 0;

@@ -167,6 +167,15 @@ extern __u64 last_image;
 extern __u64 run_root_mnt, run_root_dentry;
 extern __u32 run_mounts; /* its mount namespace, by inode number */
 
+/* What calls are noted with that are passed over: see syscalls.bpf.c. */
+extern __u64 note_key, note_changes;
+
+/*
+ * Whenever a task of the tree comes into being or executes: numbers of tasks are used again, and what was noted about
+ * a call holds for one image. Each value is stored once.
+ */
+#define forget_notes() (note_key = tl_mix(hash_seed, __sync_fetch_and_add(&note_changes, 1) + 1))
+
 /* For the callbacks of bpf_loop, which cannot be handed a pointer into a map on Linux 6.1. */
 static __always_inline struct scratch *scratch_at(u32 slot) { return bpf_map_lookup_elem(&scratches, &slot); }
 

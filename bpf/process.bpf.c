@@ -38,6 +38,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	copy->flags = state->flags;
 	if (!state->image)
 		return 0;
+	forget_notes();
 	if (child->tgid == parent->tgid) { /* a thread */
 		copy->image = state->image;
 		return 0;
@@ -193,6 +194,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 		run_mounts = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	}
 	state->image = new_image(previous);
+	forget_notes();
 
 	mnt = (u64)BPF_CORE_READ(bprm, file, f_path.mnt);
 	dentry = (u64)BPF_CORE_READ(bprm, file, f_path.dentry);

@@ -18,6 +18,7 @@ static __always_inline long call_number(struct pt_regs *regs) { return regs->ori
 static __always_inline u64 first_argument(struct pt_regs *regs) { return regs->di; }
 static __always_inline u64 second_argument(struct pt_regs *regs) { return regs->si; }
 static __always_inline u64 third_argument(struct pt_regs *regs) { return regs->dx; }
+static __always_inline u64 fourth_argument(struct pt_regs *regs) { return regs->r10; }
 static __always_inline void copy_arguments(struct tl_finished_call *call, struct pt_regs *regs)
 {
 	call->args[0] = regs->di;
@@ -40,6 +41,7 @@ static __always_inline long call_number(struct pt_regs *regs) { return regs->sys
 static __always_inline u64 first_argument(struct pt_regs *regs) { return regs->orig_x0; } /* x0: the result */
 static __always_inline u64 second_argument(struct pt_regs *regs) { return regs->regs[1]; }
 static __always_inline u64 third_argument(struct pt_regs *regs) { return regs->regs[2]; }
+static __always_inline u64 fourth_argument(struct pt_regs *regs) { return regs->regs[3]; }
 static __always_inline void copy_arguments(struct tl_finished_call *call, struct pt_regs *regs)
 {
 	call->args[0] = regs->orig_x0; /* x0 holds the result by now */

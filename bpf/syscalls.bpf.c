@@ -3,6 +3,7 @@
 #include "record.bpf.h"
 #include "calls.bpf.h"
 #include "registers.bpf.h"
+#include "path.bpf.c" /* one unit: the linker of libbpf 1.1 takes no kernel function from two */
 
 __u32 watched_uid = 0;
 const volatile __u64 hash_seed = 0;
@@ -13,51 +14,83 @@ __u64 last_image = 0;
 __u64 run_root_mnt = 0;
 __u64 run_root_dentry = 0;
 __u32 run_mounts = 0;
+__u64 note_key = 0;
+__u64 note_changes = 0;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /*
- * What most calls are: no access, and made before by this thread. Such a call is kept here, as a hash of the
- * thread, its image and the call, and passed over without looking up the thread's state, which costs more
- * than all the rest. A thread's calls lie together: more lines of memory would cost more than they save.
+ * What most calls are: no access, and made before by this thread. Such a call is kept here, as a number that no other
+ * call, thread or image ever has (see forget_notes), and passed over without looking up the thread's state, which
+ * costs more than all the rest. A thread's calls lie together: more lines of memory would cost more than they save.
  */
-#define NOTING_THREADS 512
-#define NOTED_CALLS 64 /* of a thread */
-static u64 noted_calls[NOTING_THREADS * NOTED_CALLS];
-
-struct noted {
-	u64 *place; /* NULL: there is more to do about this call than to note it */
-	u64 as;	    /* no other call, thread or image ever has the same */
+#define NOTING_THREADS 512 /* 9 bits */
+#define NOTED_CALLS 64	   /* of a thread */
+struct note {
+	u64 about;
+	u64 task; /* whose it is: where returns are guarded, to ask a helper would cost as much as all that is done here */
 };
+static struct note notes[NOTING_THREADS * NOTED_CALLS];
 
-static __always_inline struct noted noted_call(struct task_struct *task, struct pt_regs *regs)
+/* Tells threads that live from one another. */
+#ifndef TREADLINE_NO_CAST
+#define thread_of(regs) number_of(regs) /* they lie on its stack */
+#define current_of(note) object_at(struct task_struct, (note)->task)
+#define owner(task) number_of(task)
+#else
+#define thread_of(regs) ((u64)bpf_get_current_task_btf()->pid << 32)
+#define current_of(note) bpf_get_current_task_btf()
+#define owner(task) 0
+#endif
+
+static __always_inline u64 key_of_note(u64 thread, u64 number, u64 task)
 {
-	struct noted noted = {};
-	u64 thread, number = call_number(regs);
-	u32 index;
-	u8 family;
-
-	if (number >= TL_CALLS || is_compat(task))
-		return noted;
-	family = calls[number].family;
-	if (family != TL_FAMILY_NONE && !(family == TL_FAMILY_TRAFFIC && !resolver_seen) &&
-	    !(family == TL_FAMILY_MAP && !(third_argument(regs) & PROT_EXEC)))
-		return noted;
-	thread = mix(hash_seed ^ task->start_time, (u64)task->pid << 32 | task->self_exec_id);
-	noted.as = mix(thread, number);
-	index = thread * NOTED_CALLS + ((number ^ number >> 6) & (NOTED_CALLS - 1));
-	bound(index, NOTING_THREADS * NOTED_CALLS - 1);
-	noted.place = &noted_calls[index];
-	return noted;
+	return note_key ^ (thread + number) ^ task;
 }
 
-static __always_inline int call_returned(struct pt_regs *regs, long result)
+static __always_inline struct note *note_about(u64 thread, u64 number)
+{
+	u32 index = (thread * 0x9e3779b97f4a7c15ULL >> 55) * NOTED_CALLS + ((number ^ number >> 6) & (NOTED_CALLS - 1));
+
+	bound(index, NOTING_THREADS * NOTED_CALLS - 1);
+	return &notes[index];
+}
+
+/* newfstatat(2) and its like of a descriptor: no access by name. */
+static __always_inline bool is_stat_of_descriptor(const volatile struct tl_call *rule, struct pt_regs *regs)
+{
+	u64 flags = rule->call_flags == 3   ? fourth_argument(regs)
+		    : rule->call_flags == 2 ? third_argument(regs)
+					    : 0;
+
+	return rule->op == TL_STAT && rule->path == 1 && flags & AT_EMPTY_PATH && is_empty(second_argument(regs));
+}
+
+/* Whether there is no more to do about such a call than to note it. */
+static __always_inline bool is_no_access(u64 number, struct pt_regs *regs)
+{
+	const volatile struct tl_call *rule = &calls[number & (TL_CALLS - 1)];
+
+	switch (rule->family) {
+	case TL_FAMILY_NONE:
+		return true;
+	case TL_FAMILY_TRAFFIC:
+		return !resolver_seen;
+	case TL_FAMILY_MAP:
+		return !(third_argument(regs) & PROT_EXEC);
+	case TL_FAMILY_PATH:
+		return is_stat_of_descriptor(rule, regs);
+	default:
+		return false;
+	}
+}
+
+static __always_inline int call_returned(struct pt_regs *regs, long result, struct note *note, u64 thread)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
 	long number = call_number(regs);
 	struct tl_finished_call *call;
-	struct noted noted;
 	u8 family, traffic;
 
 	if (!state || !state->image)
@@ -79,9 +112,9 @@ static __always_inline int call_returned(struct pt_regs *regs, long result)
 	if (family == TL_FAMILY_EXEC && result >= 0) /* on_rename noted it of the image that is gone */
 		return 0;
 	note_call(state, number);
-	noted = noted_call(task, regs);
-	if (noted.place) {
-		*noted.place = noted.as;
+	if (is_no_access(number, regs)) {
+		note->task = owner(task);
+		note->about = key_of_note(thread, number, note->task);
 		return 0;
 	}
 	if (family == TL_FAMILY_IO_URING) {
@@ -127,9 +160,13 @@ static __always_inline int call_returned(struct pt_regs *regs, long result)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
-	struct noted noted = noted_call(bpf_get_current_task_btf(), regs);
+	u64 number = call_number(regs), thread = thread_of(regs);
+	struct note *note = note_about(thread, number);
 
-	return noted.place && *noted.place == noted.as ? 0 : call_returned(regs, result);
+	if (number < TL_CALLS && note->about == key_of_note(thread, number, note->task) &&
+	    !is_compat(current_of(note)) && is_no_access(number, regs))
+		return 0;
+	return call_returned(regs, result, note, thread);
 }
 
 static __always_inline void send_calls(struct scratch *s, struct tl_task *state, struct task_struct *task)

@@ -73,6 +73,18 @@ TEST_CASE("a file is named by where it lies, whatever was renamed above it meanw
     CHECK(read == 4);
 }
 
+TEST_CASE("to ask about a descriptor is no access, to ask about a name with the same call is one", "[bpf][open]") {
+    const TemporaryDirectory directory;
+    const std::string there = directory.write("there", "text");
+    const Traced run = traced({program("opens"), "ask", there});
+    CHECK(run.status == 0);
+    CHECK(run.summary.complete);
+    CHECK(kinds(run.trace, there) == Kinds{"stat"});
+    CHECK(kinds(run.trace, "/dev/null") == Kinds{"read"});
+    REQUIRE(process(run.trace, program("opens")));
+    CHECK(called(run.trace, process(run.trace, program("opens"))->id, "newfstatat"));
+}
+
 TEST_CASE("roots of mounts are named, and what lies in them", "[bpf][open]") {
     for (const std::string path : {"/", "/proc", "/proc/self/fd/..", "/dev"}) {
         CAPTURE(path);
