@@ -127,6 +127,13 @@ bool is_loopback(const Address& address) {
     return std::all_of(address.bytes.begin(), address.bytes.end() - 1, is_zero) && address.bytes[15] <= 1;
 }
 
+bool stands_for_name(std::string_view text) {
+    const Address address = parse_address(text);
+    const auto& b = address.bytes;
+    return address.v4 ? b[12] == 198 && (b[13] & 0xFE) == 18
+                      : address.valid && starts_with<6>(address, {0xFD, 0x74, 0x72, 0x65, 0x61, 0x64});
+}
+
 std::string why_not_public(std::string_view text) {
     const Address address = parse_address(text);
     return address.valid ? why_not_public(address) : "";

@@ -20,6 +20,10 @@ std::string to_text(const Address& address);
 // This machine: 127.0.0.0/8, ::1, and the unspecified addresses, which as a destination are the same.
 bool is_loopback(const Address& address);
 
+// Whether it lies in the ranges whose addresses stand for names behind the egress gateway (enforcer/egress/name_table.h), for
+// one run: 198.18.0.0/15 and fd74:7265:6164::/48.
+bool stands_for_name(std::string_view address);
+
 // Why a connection to this address is for a person to accept; "" for an ordinary public one. An IPv4 address
 // that an IPv6 one carries (mapped, NAT64, 6to4, Teredo) is judged as itself.
 std::string why_not_public(std::string_view address);

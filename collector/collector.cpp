@@ -108,10 +108,11 @@ public:
                 const auto message = sys::receive_fds(socket_);
                 if (!message || message->bytes.empty()) {
                     because_.emplace_back("treadline went away before the command had ended");
-                } else if (const auto status = protocol::parse_finish(message->bytes); status) {
-                    info_.exit_status = *status;
+                } else if (const auto end = protocol::parse_finish(message->bytes); end) {
+                    info_.exit_status = end->exit_status;
+                    because_ = end->incomplete_because;
                 } else {
-                    because_.push_back(status.error().message());
+                    because_.push_back(end.error().message());
                 }
                 return ok{};
             }

@@ -35,7 +35,8 @@ std::string start(const RunInfo& run) {
                    {"project", run.project},
                    {"home", run.home},
                    {"user", run.user},
-                   {"hostname", run.hostname}}}});
+                   {"hostname", run.hostname},
+                   {"network", run.network}}}});
 }
 
 std::string ready(int64_t run) {
@@ -46,8 +47,8 @@ std::string refused(const error& error) {
     return dump({{"error", error.message()}});
 }
 
-std::string finish(int exit_status) {
-    return dump({{"finish", {{"exit_status", exit_status}}}});
+std::string finish(const CommandEnd& end) {
+    return dump({{"finish", {{"exit_status", end.exit_status}, {"incomplete_because", end.incomplete_because}}}});
 }
 
 std::string done(const CollectorSummary& summary) {
@@ -70,13 +71,15 @@ result<RunInfo> parse_start(const std::string& message) {
         run.home = from.at("home").get<std::string>();
         run.user = from.at("user").get<std::string>();
         run.hostname = from.at("hostname").get<std::string>();
+        run.network = from.at("network").get<std::string>();
         return run;
     });
 }
 
-result<int> parse_finish(const std::string& message) {
-    return parse<int>(message, "finish",
-                      [](const json& from) -> result<int> { return from.at("exit_status").get<int>(); });
+result<CommandEnd> parse_finish(const std::string& message) {
+    return parse<CommandEnd>(message, "finish", [](const json& from) -> result<CommandEnd> {
+        return CommandEnd{from.at("exit_status").get<int>(), from.at("incomplete_because").get<std::vector<std::string>>()};
+    });
 }
 
 result<int64_t> parse_ready(const std::string& message) {

@@ -13,11 +13,11 @@ namespace treadline::protocol {
 std::string start(const RunInfo& run);
 std::string ready(int64_t run);
 std::string refused(const error& error);
-std::string finish(int exit_status);
+std::string finish(const CommandEnd& end);
 std::string done(const CollectorSummary& summary);
 
 result<RunInfo> parse_start(const std::string& message);
-result<int> parse_finish(const std::string& message);
+result<CommandEnd> parse_finish(const std::string& message);
 result<int64_t> parse_ready(const std::string& message); // an "error" message is the error
 result<CollectorSummary> parse_done(const std::string& message);
 

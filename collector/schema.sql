@@ -1,4 +1,4 @@
--- Trace store, schema version 2 (PRAGMA user_version). application_id is 'TLtr'.
+-- Trace store, schema version 3 (PRAGMA user_version). application_id is 'TLtr'.
 --
 -- Made to be appended to. A process, path, file access, system call or fact of a run has the key
 -- `run << 32 | number`, numbered from 1 in the order they came: rows land at the end of their run, a run is one range
@@ -27,7 +27,8 @@ CREATE TABLE run (
   incomplete_because TEXT NOT NULL DEFAULT '["the collector did not finish"]', -- JSON array of sentences
   certificate     TEXT,                  -- JSON: probes attached, canaries passed, drops, kernel
   processes       INTEGER,               -- rows, counted at the end
-  accesses        INTEGER                -- to files and sockets; what was only looked at is not among them
+  accesses        INTEGER,               -- to files and sockets; what was only looked at is not among them
+  network         TEXT NOT NULL DEFAULT 'host' -- 'gateway': what left went through the egress gateway, which recorded it
 ) STRICT;
 
 CREATE TABLE loss (                      -- what was not recorded, by cause
@@ -91,18 +92,27 @@ CREATE TABLE name_lookup (
   PRIMARY KEY (run, process, name, address)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE exchange (                  -- TLS and HTTP as the gateway saw them
-  id        INTEGER PRIMARY KEY,
+CREATE TABLE gateway_name (              -- addresses that stood for a name in this run, each for one
   run       INTEGER NOT NULL REFERENCES run(id),
-  process   INTEGER,
-  host      TEXT NOT NULL,
+  address   TEXT NOT NULL,
+  name      TEXT NOT NULL,
+  PRIMARY KEY (run, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE exchange (                  -- what went through the gateway; key as above
+  id        INTEGER PRIMARY KEY,
+  host      TEXT NOT NULL,               -- the name that was looked up; '' where an address was dialled
+  address   TEXT NOT NULL,               -- what was reached for it, or was not; '' for nothing
   port      INTEGER NOT NULL,
-  server_name TEXT NOT NULL DEFAULT '',
-  method    TEXT NOT NULL DEFAULT '',
-  path      TEXT NOT NULL DEFAULT '',
-  bytes_up  INTEGER NOT NULL DEFAULT 0,
-  bytes_down INTEGER NOT NULL DEFAULT 0,
-  count     INTEGER NOT NULL DEFAULT 1
+  protocol  TEXT NOT NULL,               -- tls, http, other; '' where nothing was said
+  server_name TEXT NOT NULL,             -- that TLS asked for
+  problem   TEXT NOT NULL,               -- why a rule for host and port alone would not let it pass; '' where it would
+  method    TEXT NOT NULL,               -- of requests; '' in a row about connections
+  path      TEXT NOT NULL,               -- their shape: what looks drawn is '*', and there is no query
+  result    INTEGER NOT NULL,
+  count     INTEGER NOT NULL,            -- of connections, or of requests
+  bytes_up  INTEGER NOT NULL,            -- of connections
+  bytes_down INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE syscall_name (

@@ -206,8 +206,8 @@ CollectorSession::~CollectorSession() {
 }
 
 // What the collector said last: its summary, or the error that ended it.
-result<CollectorSummary> CollectorSession::last_words(int exit_status) {
-    if (const auto sent = sys::send_fds(socket_.get(), protocol::finish(exit_status), {});
+result<CollectorSummary> CollectorSession::last_words(const CommandEnd& end) {
+    if (const auto sent = sys::send_fds(socket_.get(), protocol::finish(end), {});
         !sent && sent.error().code != EPIPE && sent.error().code != ECONNRESET) {
         return failure(sent.error());
     } // one that has ended may have left a message all the same
@@ -229,8 +229,8 @@ result<CollectorSummary> CollectorSession::last_words(int exit_status) {
     return protocol::parse_done(message->bytes);
 }
 
-result<CollectorSummary> CollectorSession::finish(int exit_status) {
-    auto summary = last_words(exit_status);
+result<CollectorSummary> CollectorSession::finish(const CommandEnd& end) {
+    auto summary = last_words(end);
     if (summary) {
         return summary; // it detaches its probes, which takes a while, and is waited for when the session ends
     }
@@ -243,7 +243,7 @@ result<CollectorSummary> CollectorSession::finish(int exit_status) {
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started_);
     // Where the collector could not write, this cannot, either: then the row stays as it was begun, partial.
     const auto before = ::signal(SIGXFSZ, SIG_IGN);
-    (void)TraceWriter::abandon_run(store_, run_, lasted.count(), exit_status, because);
+    (void)TraceWriter::abandon_run(store_, run_, lasted.count(), end.exit_status, because);
     ::signal(SIGXFSZ, before);
     summary = CollectorSummary{};
     summary->run = run_;

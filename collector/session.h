@@ -28,6 +28,11 @@ struct CollectorSummary {
     uint64_t processes = 0;
 };
 
+struct CommandEnd {
+    int exit_status = 0;
+    std::vector<std::string> incomplete_because = {}; // what else was not seen, as sentences
+};
+
 // How the collector gets its privilege here; `doctor` shows it.
 struct CollectorAccess {
     enum class Privilege : uint8_t {
@@ -66,15 +71,16 @@ public:
     CollectorSession& operator=(CollectorSession&&) noexcept = default;
     ~CollectorSession(); // the collector notices the closed socket, finishes what it has as partial and exits
 
-    // After the command has ended: tell the collector its exit status, wait for the drain. A collector that died
+    // After the command has ended: tell the collector how, wait for the drain. A collector that died
     // gives a summary that is not complete and says so; the store is then marked partial from this side.
-    result<CollectorSummary> finish(int exit_status);
+    result<CollectorSummary> finish(const CommandEnd& end);
 
     [[nodiscard]] pid_t pid() const { return pid_; }
+    [[nodiscard]] int64_t run() const { return run_; } // its number in the store, once it has begun
 
 private:
     CollectorSession() = default;
-    result<CollectorSummary> last_words(int exit_status);
+    result<CollectorSummary> last_words(const CommandEnd& end);
 
     unique_fd socket_;
     pid_t pid_ = -1;

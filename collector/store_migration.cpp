@@ -9,7 +9,8 @@ namespace {
 
 using sqlite::Statement;
 
-// Version 1 had keys of the whole store, paths whole, and flags in columns of their own.
+// Version 1 had keys of the whole store, paths whole, and flags in columns of their own. Nothing wrote exchanges before
+// version 3.
 constexpr const char* move_away = R"sql(
 DROP INDEX IF EXISTS process_run;
 DROP INDEX IF EXISTS fact_run;
@@ -20,7 +21,7 @@ ALTER TABLE path RENAME TO old_path;
 ALTER TABLE file_access RENAME TO old_file_access;
 ALTER TABLE socket_access RENAME TO old_socket_access;
 ALTER TABLE name_lookup RENAME TO old_name_lookup;
-ALTER TABLE exchange RENAME TO old_exchange;
+DROP TABLE exchange;
 ALTER TABLE syscall_use RENAME TO old_syscall_use;
 ALTER TABLE environment_name RENAME TO old_environment_name;
 ALTER TABLE fact RENAME TO old_fact;
@@ -32,7 +33,8 @@ CREATE TABLE old_number (process INTEGER PRIMARY KEY, number INTEGER NOT NULL);
 INSERT INTO old_number SELECT id, row_number() OVER (PARTITION BY run ORDER BY id) FROM old_process;
 
 INSERT INTO run SELECT id, started_unix_ms, duration_ms, command, cwd, project, home, user, uid, hostname, kernel,
-  landlock_abi, treadline, probes, exit_status, complete, incomplete_because, certificate, NULL, NULL FROM old_run;
+  landlock_abi, treadline, probes, exit_status, complete, incomplete_because, certificate, NULL, NULL,
+  'host' FROM old_run;
 INSERT INTO loss SELECT run, cause, count FROM old_loss;
 INSERT INTO process SELECT p.run << 32 | n.number, parent.number, p.pid, p.exe, p.argv, p.started_ns, p.ended_ns,
   p.exit_status FROM old_process p JOIN old_number n ON n.process = p.id
@@ -42,8 +44,6 @@ INSERT INTO socket_access (run, process, operation, protocol, address, port, hos
   FROM old_socket_access s JOIN old_number n ON n.process = s.process;
 INSERT INTO name_lookup SELECT l.run, n.number, name, address
   FROM old_name_lookup l JOIN old_number n ON n.process = l.process;
-INSERT INTO exchange SELECT e.id, e.run, n.number, host, port, server_name, method, path, bytes_up, bytes_down, count
-  FROM old_exchange e LEFT JOIN old_number n ON n.process = e.process;
 INSERT OR IGNORE INTO syscall_name SELECT run, number, name FROM old_syscall_use;
 INSERT INTO syscall_use SELECT u.run << 32 | row_number() OVER (PARTITION BY u.run ORDER BY n.number, u.number),
   n.number, u.number FROM old_syscall_use u JOIN old_number n ON n.process = u.process ORDER BY 1;
@@ -52,7 +52,7 @@ INSERT INTO environment_name SELECT e.run, n.number, name, read
 )sql";
 
 constexpr const char* clean_up = R"sql(
-DROP TABLE old_file_access; DROP TABLE old_socket_access; DROP TABLE old_name_lookup; DROP TABLE old_exchange;
+DROP TABLE old_file_access; DROP TABLE old_socket_access; DROP TABLE old_name_lookup;
 DROP TABLE old_syscall_use; DROP TABLE old_environment_name; DROP TABLE old_fact; DROP TABLE old_path;
 DROP TABLE old_process; DROP TABLE old_loss; DROP TABLE old_run; DROP TABLE old_number;
 )sql";
@@ -141,14 +141,31 @@ result<ok> migrate_from_1(sqlite3* database) {
             TRY(rows.migrate(runs.column_integer(0)));
         }
     } // a table that a statement reads cannot be dropped
-    TRY(sqlite::execute(database, clean_up));
-    return sqlite::execute(database, "PRAGMA user_version = 2");
+    return sqlite::execute(database, clean_up);
 }
+
+// Version 2 knew no gateway.
+constexpr const char* add_gateway = R"sql(
+ALTER TABLE run ADD COLUMN network TEXT NOT NULL DEFAULT 'host';
+DROP TABLE exchange;
+CREATE TABLE gateway_name (run INTEGER NOT NULL REFERENCES run(id), address TEXT NOT NULL, name TEXT NOT NULL,
+  PRIMARY KEY (run, address)) STRICT, WITHOUT ROWID;
+CREATE TABLE exchange (id INTEGER PRIMARY KEY, host TEXT NOT NULL, address TEXT NOT NULL, port INTEGER NOT NULL,
+  protocol TEXT NOT NULL, server_name TEXT NOT NULL, problem TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
+  result INTEGER NOT NULL, count INTEGER NOT NULL, bytes_up INTEGER NOT NULL, bytes_down INTEGER NOT NULL) STRICT;
+)sql";
 
 } // namespace
 
 result<ok> migrate_store(sqlite3* database) {
-    return migrate_from_1(database); // the only earlier version there was
+    int64_t from = 0;
+    {
+        auto version = TRY(Statement::prepare(database, "PRAGMA user_version"));
+        TRY(version.step());
+        from = version.column_integer(0);
+    }
+    TRY(from == 1 ? migrate_from_1(database) : sqlite::execute(database, add_gateway));
+    return sqlite::execute(database, ("PRAGMA user_version = " + std::to_string(store_version)).c_str());
 }
 
 } // namespace treadline

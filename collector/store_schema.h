@@ -8,7 +8,7 @@
 
 namespace treadline {
 
-inline constexpr int64_t store_version = 2;
+inline constexpr int64_t store_version = 3;
 inline constexpr int64_t store_application = 0x544c7472; // 'TLtr'
 
 extern const char* const store_schema; // collector/schema.sql

@@ -71,7 +71,7 @@ struct SocketAccess {
     std::string protocol;  // "tcp", "udp", "unix", "icmp", "netlink", "other"
     std::string address;   // IPv4/IPv6 text, UNIX path, "@abstract"
     uint16_t port = 0;     // 0 where there is none, or where the kernel was asked to pick one
-    std::string host;      // looked-up name, "" if unknown
+    std::string host;      // looked-up name, "" if unknown; of a run behind the gateway the one its address stands for
     int32_t result = 0;
     uint64_t count = 1;
     int64_t first_ns = 0;
@@ -102,6 +102,34 @@ struct NameLookup {
     bool operator==(const NameLookup&) const = default;
 };
 
+// What the egress gateway saw while learning: connections to one endpoint that went alike, or their requests of one shape.
+struct Exchange {
+    int64_t process = 0;     // the only one that contacted that endpoint; 0: several did, or nobody is known
+    std::string host;        // the name that was looked up; "" where an address was dialled
+    std::string address;     // what was reached for it, or was not; "" for nothing
+    uint16_t port = 0;
+    std::string protocol;    // "tls", "http", "other"; "" where nothing was said
+    std::string server_name; // that TLS asked for
+    std::string problem;     // why a rule for host and port alone would not let it pass (exchange_problem); "" where it would
+    std::string method;      // of requests; "" of connections
+    std::string path;        // their shape: what looks drawn is '*', and there is no query
+    int32_t result = 0;
+    uint64_t count = 1; // of connections, or of requests
+    uint64_t bytes_up = 0;
+    uint64_t bytes_down = 0;
+    bool operator==(const Exchange&) const = default;
+};
+
+// What `problem` says. A rule with "/tcp" lets all of these pass.
+namespace exchange_problem {
+inline constexpr std::string_view no_server_name = "TLS names no server";
+inline constexpr std::string_view other_server_name = "TLS asks for another name than was looked up";
+inline constexpr std::string_view hidden_server_name = "TLS encrypts the name it asks for";
+inline constexpr std::string_view other_host = "HTTP asks for another host than was looked up";
+inline constexpr std::string_view ambiguous = "the HTTP request cannot be read in one way only";
+inline constexpr std::string_view upgrade = "HTTP asks for another protocol (Upgrade)";
+} // namespace exchange_problem
+
 struct Fact {            // provenance, and what fits no other table
     int64_t process = 0; // 0: the whole run
     std::string kind;    // "executed without a path"
@@ -129,6 +157,7 @@ struct RunInfo {
     std::vector<std::string> incomplete_because; // sentences; empty when complete
     std::map<std::string, uint64_t> lost;        // by cause
     std::string certificate;                     // JSON; its SHA-256 is the digest a profile carries
+    std::string network = "host"; // "gateway": what left went through the egress gateway, which recorded it
     // For `runs`; counted when read.
     uint64_t processes = 0;
     uint64_t accesses = 0;
@@ -145,6 +174,7 @@ struct Trace {
     std::vector<SyscallUse> syscalls;
     std::vector<EnvironmentName> environment;
     std::vector<NameLookup> names;
+    std::vector<Exchange> exchanges;
     std::vector<Fact> facts;
     bool operator==(const Trace&) const = default;
 };

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 
 #include "collector/file_rows.h"
+#include "collector/gateway_rows.h"
 #include "collector/sqlite_statement.h"
 #include "collector/store_open.h"
 #include "collector/store_schema.h"
@@ -38,8 +39,8 @@ constexpr const char* run_columns =
     "coalesce(processes, (SELECT count(*) FROM process WHERE id BETWEEN run.id << 32 AND (run.id << 32) + "
     "0xffffffff)), "
     "coalesce(accesses, (SELECT count(*) FROM file_access WHERE id BETWEEN run.id << 32 AND (run.id << 32) + "
-    "0xffffffff AND access <> 7) + (SELECT count(*) FROM socket_access s WHERE s.run = run.id)) "
-    "FROM run";
+    "0xffffffff AND access <> 7) + (SELECT count(*) FROM socket_access s WHERE s.run = run.id)), "
+    "network FROM run";
 
 result<RunInfo> run_from(const Statement& row, Statement& losses) {
     RunInfo run;
@@ -66,6 +67,7 @@ result<RunInfo> run_from(const Statement& row, Statement& losses) {
     run.certificate = row.column_bytes(16);
     run.processes = static_cast<uint64_t>(row.column_integer(17));
     run.accesses = static_cast<uint64_t>(row.column_integer(18));
+    run.network = row.column_bytes(19);
     losses.integer(1, run.id);
     while (TRY(losses.step())) {
         run.lost[losses.column_bytes(0)] = static_cast<uint64_t>(losses.column_integer(1));
@@ -323,6 +325,7 @@ result<Trace> TraceReader::read(int64_t run, Files form) const {
     TRY(read_processes(database, trace));
     TRY(read_sockets(database, trace));
     TRY(read_names(database, trace));
+    TRY(read_gateway_rows(database, trace));
     TRY(read_facts(database, paths, trace));
     if (form == Files::AsTexts) {
         TRY(read_files(database, paths, trace));

@@ -99,8 +99,8 @@ result<int64_t> TraceWriter::begin_run(const RunInfo& run) {
     sqlite3* database = state_->database.get();
     auto insert = TRY(Statement::prepare(
         database, "INSERT INTO run (started_unix_ms, command, cwd, project, home, user, uid, "
-                  "hostname, kernel, landlock_abi, treadline, probes) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"));
+                  "hostname, kernel, landlock_abi, treadline, probes, network) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"));
     insert.integer(1, run.started_unix_ms)
         .text(2, json_array(run.command))
         .text(3, as_text(run.cwd))
@@ -112,7 +112,8 @@ result<int64_t> TraceWriter::begin_run(const RunInfo& run) {
         .text(9, as_text(run.kernel))
         .integer(10, run.landlock_abi)
         .text(11, TREADLINE_VERSION)
-        .text(12, as_text(run.probes));
+        .text(12, as_text(run.probes))
+        .text(13, as_text(run.network));
     TRY(insert.run());
     state_->run = sqlite3_last_insert_rowid(database);
     sqlite::set_patience(database, state_->patience.commit);

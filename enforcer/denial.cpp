@@ -441,7 +441,7 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
         return {};
     }
     // A datagram socket's connect sends nothing: libc's resolver sorts addresses this way, and those of a name by its port.
-    const bool of_name = plan.network == NetworkMode::Gateway && egress::is_of_gateway(*host);
+    const bool of_name = plan.network == NetworkMode::Gateway && stands_for_name(*host);
     if (!asked.sends && (port == 0 || ((port == 9 || of_name) && socket_type(task, asked.descriptor) == SOCK_DGRAM))) {
         return {};
     }

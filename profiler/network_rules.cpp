@@ -21,22 +21,23 @@ namespace {
 constexpr uint16_t dns_port = 53;
 constexpr uint16_t first_ephemeral_port = 32768; // net.ipv4.ip_local_port_range, by default
 
-// What is spoken is not in the trace, and without "/tcp" a rule lets only TLS and HTTP pass. By their registered use (IANA)
-// these begin with something else: ftp, ssh, smtp, pop3, nntp, imap, ldap, submission, rsync, SQL Server, Oracle, svn, MySQL,
+// Where no gateway saw what is spoken: without "/tcp" a rule lets only TLS and HTTP pass, and by their registered use (IANA)
+// these ports begin with something else: ftp, ssh, smtp, pop3, nntp, imap, ldap, submission, rsync, SQL Server, Oracle, svn, MySQL,
 // XMPP, PostgreSQL, AMQP, Redis, git, memcached, MongoDB.
 constexpr std::array<uint16_t, 20> other_protocols = {21,   22,   25,   110,  119,  143,  389,  587,  873,   1433,
                                                       1521, 3306, 3690, 5222, 5432, 5672, 6379, 9418, 11211, 27017};
 
-// A rule for an address, or for a service of the host's, means any protocol.
-std::string with_protocol(const std::string& endpoint) {
-    const size_t colon = endpoint.rfind(':');
-    if (endpoint.substr(0, colon) == host_loopback) {
-        return endpoint;
-    }
-    const bool other = std::any_of(other_protocols.begin(), other_protocols.end(), [&](uint16_t port) {
-        return endpoint.substr(colon + 1) == std::to_string(port);
-    });
-    return other && endpoint.front() != '[' && !parse_address(endpoint.substr(0, colon)).valid ? endpoint + "/tcp" : endpoint;
+constexpr std::string_view any_protocol = "/tcp";
+
+bool is_of_other_protocol(const std::string& endpoint) {
+    const std::string port = endpoint.substr(endpoint.rfind(':') + 1);
+    return std::any_of(other_protocols.begin(), other_protocols.end(), [&](uint16_t one) { return port == std::to_string(one); });
+}
+
+// A rule for an address, or for a service on the host's loopback, means any protocol.
+bool is_of_address(const std::string& endpoint) {
+    const std::string host = endpoint.substr(0, endpoint.rfind(':'));
+    return endpoint.front() == '[' || host == host_loopback || parse_address(host).valid;
 }
 
 std::string host_name(std::string_view name) {
@@ -59,7 +60,18 @@ bool is_host_name(std::string_view name) {
 struct Wanted {
     std::string withheld;
     bool stream = false; // for a contact: by TCP, the only thing a `connect` rule can carry
+    bool named = false;  // of a name: a gateway saw TLS or HTTP that asks for it
+    bool other = false;  // or something that only a rule with "/tcp" carries
     EvidenceCounter counter;
+};
+
+// What a gateway saw of the connections to one endpoint.
+struct Spoken {
+    bool reached = false;
+    bool named = false;
+    bool other = false;
+    std::set<std::string> problems;  // for which a person has to accept "/tcp"
+    std::set<std::string> addresses; // that were reached
 };
 constexpr size_t most_datagram_services = 4; // of one program
 // Section and text; the order in which they are written.
@@ -77,10 +89,12 @@ public:
     std::map<uint16_t, std::vector<const SocketAccess*>> listens;
 
 private:
-    void note(Section section, const std::string& text, const std::string& withheld,
-              const SocketAccess& socket);
+    Wanted& note(Section section, const std::string& text, const std::string& withheld,
+                 const SocketAccess& socket);
     void find_listens();
+    void read_exchanges();
     void add_connect(const SocketAccess& socket, bool names_known);
+    void add_through_gateway(const SocketAccess& socket, const Address& address);
     void add_unix(const SocketAccess& socket);
     [[nodiscard]] std::string name_of(const SocketAccess& socket) const;
 
@@ -93,9 +107,10 @@ private:
     const MadeInPrivate& made_in_private_;
     std::set<uint16_t> own_ports_;
     std::set<std::string> own_sockets_;
+    std::map<std::string, Spoken> spoken_; // by endpoint, as a rule names it
 };
 
-void OneRun::note(Section section, const std::string& text, const std::string& withheld,
+Wanted& OneRun::note(Section section, const std::string& text, const std::string& withheld,
                   const SocketAccess& socket) {
     Wanted& wanted = rules_[{section, text}];
     if (!withheld.empty()) {
@@ -104,6 +119,38 @@ void OneRun::note(Section section, const std::string& text, const std::string& w
     wanted.stream = wanted.stream || socket.protocol == "tcp";
     wanted.counter.add(subjects_.of(socket.process), run_, std::max<uint64_t>(socket.count, 1));
     wanted.counter.by(run_, socket.process);
+    return wanted;
+}
+
+std::string endpoint_of(const Address& address, uint16_t port) {
+    const std::string text = to_text(address);
+    return (address.v4 ? text : "[" + text + "]") + ":" + std::to_string(port);
+}
+
+void OneRun::read_exchanges() {
+    for (const Exchange& exchange : trace_.exchanges) {
+        const Address address = parse_address(exchange.address);
+        if (!exchange.method.empty() || (exchange.host.empty() && !address.valid)) {
+            continue; // of requests the connection's own row says what matters here
+        }
+        Spoken& spoken = spoken_[exchange.host.empty() ? endpoint_of(address, exchange.port)
+                                                       : exchange.host + ":" + std::to_string(exchange.port)];
+        if (exchange.result != 0) {
+            continue;
+        }
+        spoken.reached = true;
+        if (address.valid) {
+            spoken.addresses.insert(to_text(address));
+        }
+        const std::string& problem = exchange.problem;
+        if (exchange.protocol == "other" || problem == exchange_problem::no_server_name || problem == exchange_problem::upgrade) {
+            spoken.other = true;
+        } else if (!problem.empty()) {
+            spoken.problems.insert(problem);
+        } else if (!exchange.protocol.empty()) {
+            spoken.named = true;
+        }
+    }
 }
 
 void OneRun::find_listens() {
@@ -165,6 +212,36 @@ std::string OneRun::name_of(const SocketAccess& socket) const {
     return names.size() == 1 ? *names.begin() : "";
 }
 
+// The gateway knows the name, what was spoken, and where it led. An address of its own that stood for no name leads nowhere.
+void OneRun::add_through_gateway(const SocketAccess& socket, const Address& address) {
+    const bool of_name = stands_for_name(socket.address);
+    if (socket.port == dns_port || (of_name && !is_host_name(socket.host))) {
+        return;
+    }
+    const std::string endpoint = of_name ? socket.host + ":" + std::to_string(socket.port) : endpoint_of(address, socket.port);
+    const auto found = spoken_.find(endpoint);
+    if (found != spoken_.end() && !found->second.reached) {
+        return; // as one that failed
+    }
+    Wanted& wanted = note(Section::Connect, endpoint, of_name ? "" : why_not_public(socket.address), socket);
+    if (found == spoken_.end() || !of_name) {
+        return;
+    }
+    const Spoken& spoken = found->second;
+    wanted.named = wanted.named || spoken.named;
+    wanted.other = wanted.other || spoken.other;
+    if (!spoken.problems.empty()) {
+        const std::vector<std::string> problems(spoken.problems.begin(), spoken.problems.end());
+        note(Section::Connect, endpoint + std::string(any_protocol), join(problems, ", ") + "; only a rule for any protocol would let it pass", socket);
+    }
+    // Enforcing, a name may not lead where no rule names the address.
+    for (const std::string& reached : spoken.addresses) {
+        if (const std::string why = why_not_public(reached); !why.empty()) {
+            note(Section::Connect, endpoint_of(parse_address(reached), socket.port), "'" + socket.host + "' leads to it: " + why, socket);
+        }
+    }
+}
+
 void OneRun::add_connect(const SocketAccess& socket, bool names_known) {
     const Address address = parse_address(socket.address);
     // getaddrinfo(3) connects datagram sockets to port 0 to sort addresses; nothing is sent.
@@ -176,8 +253,12 @@ void OneRun::add_connect(const SocketAccess& socket, bool names_known) {
     if (is_loopback(address) && (picked || own_ports_.contains(socket.port))) {
         return; // the sandbox has a loopback of its own
     }
-    if (socket.port == dns_port && names_known) {
-        return; // lookups are the gateway's
+    if (trace_.run.network == "gateway") {
+        add_through_gateway(socket, address);
+        return;
+    }
+    if (stands_for_name(socket.address) || (socket.port == dns_port && names_known)) {
+        return; // another run's gateway's around this one, and lookups, which are ours
     }
     const std::string name = name_of(socket);
     const std::string port = ":" + std::to_string(socket.port);
@@ -191,7 +272,7 @@ void OneRun::add_connect(const SocketAccess& socket, bool names_known) {
             note(Section::Connect, std::string(host_loopback) + port, why, socket);
             return;
         }
-        note(Section::Connect, (address.v4 ? text : "[" + text + "]") + port, why, socket);
+        note(Section::Connect, endpoint_of(address, socket.port), why, socket);
     }
 }
 
@@ -237,6 +318,7 @@ void OneRun::add_unix(const SocketAccess& socket) {
 
 void OneRun::add() {
     find_listens();
+    read_exchanges();
     bool names_known = !trace_.names.empty();
     for (const SocketAccess& socket : trace_.sockets) {
         names_known = names_known || !socket.host.empty();
@@ -282,7 +364,10 @@ void join_drawn_names(Rules& rules, size_t runs) {
         }
         Wanted joined;
         for (const std::string& name : below.names) {
-            joined.counter.add(rules[{Section::Connect, name}].counter);
+            const Wanted& one = rules[{Section::Connect, name}];
+            joined.counter.add(one.counter);
+            joined.named = joined.named || one.named;
+            joined.other = joined.other || one.other;
             rules.erase({Section::Connect, name});
         }
         rules[{Section::Connect, "*." + domain}] = std::move(joined);
@@ -325,9 +410,19 @@ std::vector<ProposedRule> network_rules(const std::vector<Trace>& traces,
     const int of_runs = static_cast<int>(traces.size());
     std::vector<ProposedRule> rules;
     for (const auto& [key, entry] : wanted) {
-        if (key.first == Section::Connect) {
-            rules.push_back({key.first, with_protocol(key.second), entry.counter.finish(of_runs), entry.withheld});
+        if (key.first != Section::Connect) {
+            continue;
         }
+        std::string text = key.second;
+        if (text.ends_with(any_protocol)) {
+            const auto standing = wanted.find({key.first, text.substr(0, text.size() - any_protocol.size())});
+            if (standing != wanted.end() && standing->second.other) {
+                continue; // it says so itself
+            }
+        } else if (!is_of_address(text) && (entry.other || (!entry.named && is_of_other_protocol(text)))) {
+            text += any_protocol;
+        }
+        rules.push_back({key.first, std::move(text), entry.counter.finish(of_runs), entry.withheld});
     }
     EvidenceCounter any_port;
     bool any = false;

@@ -176,6 +176,7 @@ void Replayer::add_network(size_t run) {
     one[0].processes = trace.processes;
     one[0].sockets = trace.sockets;
     one[0].names = trace.names;
+    one[0].exchanges = trace.exchanges;
     for (const FileAccess& access : trace.files) {
         if (access.access == AccessKind::Connect) {
             one[0].files.push_back(access);

@@ -1,13 +1,10 @@
 #include "enforcer/egress/name_table.h"
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-
-#include "base/addresses.h"
 
 namespace treadline::egress {
 namespace {
@@ -16,12 +13,6 @@ constexpr uint32_t first_v4 = 0xC6120100; // 198.18.1.0
 constexpr std::array<uint8_t, 12> prefix_v6 = {0xFD, 0x74, 0x72, 0x65, 0x61, 0x64, 0, 0, 0, 0, 0, 1};
 
 } // namespace
-
-bool is_of_gateway(std::string_view address) {
-    const Address parsed = parse_address(address);
-    const auto& b = parsed.bytes;
-    return parsed.v4 ? b[12] == 198 && (b[13] & 0xFE) == 18 : parsed.valid && std::equal(prefix_v6.begin(), prefix_v6.begin() + 6, b.begin());
-}
 
 std::optional<NameTable::Addresses> NameTable::addresses_of(const std::string& name) {
     auto found = numbers_.find(name);
@@ -32,17 +23,31 @@ std::optional<NameTable::Addresses> NameTable::addresses_of(const std::string& n
         found = numbers_.emplace(name, names_.size()).first;
         names_.push_back(name);
     }
+    return addresses_of(found->second);
+}
+
+NameTable::Addresses NameTable::addresses_of(size_t number) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     Addresses addresses;
     in_addr v4{};
-    v4.s_addr = htonl(first_v4 + static_cast<uint32_t>(found->second));
+    v4.s_addr = htonl(first_v4 + static_cast<uint32_t>(number));
     addresses.v4 = ::inet_ntop(AF_INET, &v4, text.data(), text.size());
     in6_addr v6{};
     std::memcpy(v6.s6_addr, prefix_v6.data(), prefix_v6.size());
-    const uint32_t number = htonl(static_cast<uint32_t>(found->second) + 1);
-    std::memcpy(v6.s6_addr + prefix_v6.size(), &number, sizeof number);
+    const uint32_t last = htonl(static_cast<uint32_t>(number) + 1);
+    std::memcpy(v6.s6_addr + prefix_v6.size(), &last, sizeof last);
     addresses.v6 = ::inet_ntop(AF_INET6, &v6, text.data(), text.size());
     return addresses;
+}
+
+std::map<std::string, std::string> NameTable::all() const {
+    std::map<std::string, std::string> names;
+    for (size_t number = 0; number < names_.size(); ++number) {
+        Addresses addresses = addresses_of(number);
+        names.emplace(std::move(addresses.v4), names_[number]);
+        names.emplace(std::move(addresses.v6), names_[number]);
+    }
+    return names;
 }
 
 std::optional<std::string> NameTable::name_of(std::string_view address) const {

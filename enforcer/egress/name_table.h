@@ -2,10 +2,11 @@
 // address of its own, so that a connection to one says which name was looked up; they lead nowhere but to the gateway.
 //
 // IPv4 ones lie in 198.18.0.0/15, which is set apart for tests within one network (RFC 2544); IPv6 ones are unique local
-// (RFC 4193). Neither is anybody's public address.
+// (RFC 4193). Neither is anybody's public address; base/addresses.h tells them (stands_for_name).
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,9 +19,6 @@ namespace treadline::egress {
 inline constexpr const char* own_v4 = "198.18.0.1"; // the source of what the sandbox sends
 inline constexpr const char* own_v6 = "fd74:7265:6164::1";
 inline constexpr const char* resolver_v4 = "198.18.0.2"; // in its /etc/resolv.conf
-
-// Whether it lies in one of the ranges above: the sandbox's own, the resolver's or a name's.
-bool is_of_gateway(std::string_view address);
 
 class NameTable {
 public:
@@ -37,7 +35,12 @@ public:
     // The name whose address this is, in the form inet_ntop(3) gives; nothing if it is none's.
     [[nodiscard]] std::optional<std::string> name_of(std::string_view address) const;
 
+    [[nodiscard]] bool contains(const std::string& name) const { return numbers_.contains(name); }
+    [[nodiscard]] std::map<std::string, std::string> all() const; // names by address
+
 private:
+    static Addresses addresses_of(size_t number);
+
     std::unordered_map<std::string, size_t> numbers_;
     std::vector<std::string> names_;
 };

@@ -79,16 +79,20 @@ void sql(const std::string& path, const std::string& text) {
     sqlite3_close(database);
 }
 
-int64_t sql_number(const std::string& path, const std::string& query) {
+std::string sql_text(const std::string& path, const std::string& query) {
     sqlite3* database = nullptr;
     sqlite3_stmt* statement = nullptr;
     REQUIRE(sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK);
     REQUIRE(sqlite3_prepare_v2(database, query.c_str(), -1, &statement, nullptr) == SQLITE_OK);
     REQUIRE(sqlite3_step(statement) == SQLITE_ROW);
-    const int64_t number = sqlite3_column_int64(statement, 0);
+    const std::string text(reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)));
     sqlite3_finalize(statement);
     sqlite3_close(database);
-    return number;
+    return text;
+}
+
+int64_t sql_number(const std::string& path, const std::string& query) {
+    return std::stoll(sql_text(path, query));
 }
 
 std::string in_child(const std::function<std::string()>& work) {

@@ -24,6 +24,7 @@ std::string copy_of_fixture(const std::string& name, const TemporaryDirectory& d
 // Runs SQL on a database, whatever it is.
 void sql(const std::string& path, const std::string& text);
 int64_t sql_number(const std::string& path, const std::string& query);
+std::string sql_text(const std::string& path, const std::string& query);
 
 // What a function returns when it runs in a process of its own, which may change its limits, user or
 // namespaces.

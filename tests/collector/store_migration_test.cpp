@@ -1,6 +1,6 @@
 // Stores that earlier versions wrote. fixtures/store-v1.db holds two runs of 0.1.0: a shell script with odd
 // names, every kind of access and a loss, and a `cat`. fixtures/store-v1-killed.db is one whose writers were
-// killed: all is in its WAL.
+// killed: all is in its WAL. fixtures/store-v2.db holds a shell script with odd names, sockets and a failed lookup, and a `cat`.
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
@@ -144,7 +144,7 @@ TEST_CASE("a store of version 1 is brought up to date when a run is added, and l
         fill(writer, {"/a"});
         REQUIRE(writer.commit());
     }
-    CHECK(sql_number(store, "PRAGMA user_version") == 2);
+    CHECK(sql_number(store, "PRAGMA user_version") == 3);
     CHECK(sql_number(store, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'old%'") == 0);
     CHECK(read_run(store, 1) == first);
     CHECK(read_run(store, 2) == second);
@@ -248,10 +248,55 @@ TEST_CASE("a migration that is killed at any moment has happened or has not",
         REQUIRE(::waitpid(child, &status, 0) == child);
         const int64_t version = sql_number(store, "PRAGMA user_version");
         old += version == 1 ? 1 : 0;
-        CHECK((version == 1 || version == 2));
+        CHECK((version == 1 || version == 3));
         CHECK(read_run(store, 1) == first);
         CHECK(TraceWriter::open(store));
         CHECK(read_run(store, 1) == first);
     }
     CHECK(old > 0); // the first was killed before it could begin
+}
+
+TEST_CASE("a store of version 2 is read whole, and brought up to date with nothing lost when a run is added", "[collector][store][migration]") {
+    const TemporaryDirectory directory;
+    const std::string store = copy_of_fixture("store-v2.db", directory);
+    const std::string bytes = slurp(store);
+    const Trace first = read_run(store, 1);
+    const Trace second = read_run(store, 2);
+    CHECK(first.run.network == "host");
+    CHECK(first.run.exit_status == 4);
+    CHECK(first.run.accesses == 342);
+    CHECK(first.processes.size() == 9);
+    CHECK(first.files.size() == 557);
+    CHECK(first.sockets.size() == 6);
+    CHECK(first.names.at(0).name == "no.such.example");
+    CHECK(first.exchanges.empty());
+    CHECK(find(first, "/tmp/fixture/shop/out/new\nline", AccessKind::Create)->created_by_run);
+    CHECK(second.run.complete);
+    CHECK(slurp(store) == bytes);
+    {
+        auto writer = TraceWriter::open(store).value();
+        CHECK(writer.begin_run(sample_run()).value() == 3);
+        fill(writer, {"/a"});
+        REQUIRE(writer.commit());
+    }
+    CHECK(sql_number(store, "PRAGMA user_version") == 3);
+    CHECK(read_run(store, 1) == first);
+    CHECK(read_run(store, 2) == second);
+    CHECK(read_run(store, 3).files.size() == 1);
+}
+
+TEST_CASE("a store that was migrated has the tables of a new one", "[collector][store][migration]") {
+    const TemporaryDirectory directory;
+    const std::string fresh = directory / "new.db";
+    { REQUIRE(TraceWriter::open(fresh)); }
+    const auto columns = [](const std::string& store) {
+        return sql_text(store, "SELECT group_concat(t || c, ' ') FROM (SELECT m.name AS t, '.' || p.name || p.type || p.\"notnull\" || "
+                               "coalesce(p.dflt_value, '') || p.pk AS c FROM sqlite_schema m, pragma_table_info(m.name) p "
+                               "WHERE m.type = 'table' ORDER BY m.name, p.cid)");
+    };
+    for (const char* fixture : {"store-v1.db", "store-v2.db"}) {
+        const std::string old = copy_of_fixture(fixture, directory);
+        { REQUIRE(TraceWriter::open(old)); }
+        CHECK(columns(old) == columns(fresh));
+    }
 }

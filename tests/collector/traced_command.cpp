@@ -76,7 +76,7 @@ result<Traced> trace_command(const std::vector<std::string>& argv, const TraceOp
     }
     Traced traced;
     traced.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    traced.summary = TRY(session.finish(traced.status));
+    traced.summary = TRY(session.finish({traced.status}));
     const TraceReader reader = TRY(TraceReader::open(store));
     traced.trace = TRY(reader.read(traced.summary.run));
     return traced;

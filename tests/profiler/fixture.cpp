@@ -94,6 +94,8 @@ void read_run(RunInfo& run, const std::vector<std::string>& words) {
             run.complete = value == "yes";
         } else if (key == "lost") {
             run.lost["ring full"] = std::stoull(value);
+        } else if (key == "network") {
+            run.network = value;
         } else if (key == "because") {
             run.incomplete_because.push_back(value);
         } else {
@@ -136,6 +138,20 @@ void read_files(Trace& trace, const std::vector<std::string>& words) {
             trace.files.push_back(access);
         }
     }
+}
+
+void read_exchange(Trace& trace, const std::vector<std::string>& words) {
+    Exchange exchange;
+    exchange.host = words.at(0) == "-" ? "" : words.at(0);
+    exchange.address = words.at(1) == "-" ? "" : words.at(1);
+    exchange.port = static_cast<uint16_t>(std::stoul(words.at(2)));
+    exchange.protocol = words.at(3) == "-" ? "" : words.at(3);
+    if (words.size() > 4) {
+        const auto code = errno_of(words[4]);
+        exchange.result = code.value_or(0);
+        exchange.problem = code ? "" : words[4];
+    }
+    trace.exchanges.push_back(exchange);
 }
 
 void read_socket(Trace& trace, const std::vector<std::string>& words) {
@@ -248,6 +264,8 @@ Fixture read_fixture(std::string_view text) {
         } else if (words[0] == "socket") {
             read_socket(trace, words);
             trace.sockets.back().first_ns = now;
+        } else if (words[0] == "exchange") {
+            read_exchange(trace, rest);
         } else if (words[0] == "syscall") {
             for (size_t i = 1; i < rest.size(); ++i) {
                 trace.syscalls.push_back({std::stoll(rest[0]), static_cast<int32_t>(i), rest[i]});

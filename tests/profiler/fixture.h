@@ -1,12 +1,13 @@
 // Traces as compact text, for scripted tests and golden cases.
 //
-//   run NAME=VALUE…                 starts a run: project, home, user, tmp, complete, lost, because
+//   run NAME=VALUE…                 starts a run: project, home, user, tmp, complete, lost, because, network
 //   command WORD…
 //   process ID PARENT EXE [WORD…] the words are its arguments, itself included; what stands further down came
 //   later file PROCESS ACCESS PATH…       ACCESS as in `show --json`; then the words made, exclusively, gone,
 //   directory, linked, xCOUNT, or an errno
 //                                   (EACCES, ENOENT…), before the paths
 //   socket PROCESS OPERATION PROTOCOL ADDRESS PORT [HOST] [ERRNO]
+//   exchange HOST|- ADDRESS|- PORT PROTOCOL [ERRNO or what would not pass]
 //   syscall PROCESS NAME…
 //   environment PROCESS NAME…
 //   lookup PROCESS NAME ADDRESS…

@@ -64,7 +64,7 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
     const Outcome outcome = TRY(sandbox.wait([](const Violation& violation) {
         say(violation.reason); // a mask that was lost: the only thing a learning run is held to
     }));
-    const CollectorSummary summary = TRY(session.finish(outcome.exit_status));
+    const CollectorSummary summary = TRY(session.finish({outcome.exit_status}));
 
     for (const std::string& reason : summary.incomplete_because) {
         say("the trace is partial: " + printable(reason));

@@ -46,6 +46,7 @@ json to_json(const RunInfo& run) {
             {"accesses", run.accesses},
             {"lost", run.lost},
             {"probes", run.probes},
+            {"network", run.network},
             {"complete", run.complete},
             {"incomplete_because", run.incomplete_because}};
 }
@@ -88,6 +89,51 @@ json file_to_json(const FileAccess& access, const std::string& exe) {
     return entry;
 }
 
+// What was spoken at the endpoint of a contact, as the gateway saw it; in order, and nothing where it saw nothing.
+std::set<std::string> spoken_at(const Trace& trace, const SocketAccess& access) {
+    std::set<std::string> spoken;
+    for (const Exchange& exchange : trace.exchanges) {
+        const bool same = access.host.empty() ? exchange.host.empty() && exchange.address == access.address : exchange.host == access.host;
+        if (same && exchange.port == access.port && !exchange.protocol.empty()) {
+            spoken.insert(exchange.protocol);
+        }
+    }
+    return spoken;
+}
+
+json exchange_to_json(const Exchange& exchange, const std::string& exe) {
+    json entry = {{"host", printable(exchange.host)}, {"address", printable(exchange.address)}, {"port", exchange.port},
+                  {"protocol", exchange.protocol},    {"result", result_text(exchange.result)}, {"exe", exe}};
+    if (!exchange.problem.empty()) {
+        entry["problem"] = exchange.problem;
+    }
+    if (!exchange.method.empty()) {
+        entry["method"] = printable(exchange.method);
+        entry["path"] = printable(exchange.path);
+        entry["requests"] = exchange.count;
+        return entry;
+    }
+    if (exchange.protocol == "tls") {
+        entry["server_name"] = printable(exchange.server_name);
+    }
+    entry["connections"] = exchange.count;
+    entry["bytes_up"] = exchange.bytes_up;
+    entry["bytes_down"] = exchange.bytes_down;
+    return entry;
+}
+
+std::string exchange_to_text(const Exchange& exchange, const std::string& exe) {
+    const std::string endpoint = printable(exchange.host.empty() ? exchange.address : exchange.host) + ":" + std::to_string(exchange.port);
+    if (!exchange.method.empty()) {
+        return fmt::format("  {:<7}{:<9}{:>6}  {} {} {}  ({})\n", exchange.protocol, "request", exchange.count, endpoint,
+                           printable(exchange.method), printable(exchange.path), exe);
+    }
+    return fmt::format("  {:<7}{:<9}{:>6}  {}{}, {} bytes up, {} down{}{}  ({})\n", exchange.protocol.empty() ? "-" : exchange.protocol,
+                       result_text(exchange.result), exchange.count, endpoint,
+                       exchange.host.empty() || exchange.address.empty() ? "" : " at " + printable(exchange.address), exchange.bytes_up,
+                       exchange.bytes_down, exchange.problem.empty() ? "" : "; ", exchange.problem, exe);
+}
+
 json to_json(const Trace& trace) {
     Images images;
     json processes = json::array();
@@ -118,7 +164,14 @@ json to_json(const Trace& trace) {
         if (!access.candidates.empty()) {
             entry["candidates"] = legible_all(access.candidates);
         }
+        if (const auto spoken = spoken_at(trace, access); !spoken.empty()) {
+            entry["spoken"] = spoken;
+        }
         (access.operation == "connect" || access.operation == "send" ? connections : listens).push_back(std::move(entry));
+    }
+    json exchanges = json::array();
+    for (const Exchange& exchange : trace.exchanges) {
+        exchanges.push_back(exchange_to_json(exchange, exe(exchange.process)));
     }
     json names = json::array();
     for (const NameLookup& lookup : trace.names) {
@@ -141,7 +194,7 @@ json to_json(const Trace& trace) {
         facts.push_back({{"kind", fact.kind}, {"path", printable(fact.path)}, {"value", printable(fact.value)}, {"exe", exe(fact.process)}});
     }
     return {{"run", trace.run.id}, {"info", to_json(trace.run)}, {"processes", processes}, {"files", files},
-            {"connections", connections}, {"listens", listens}, {"names", names}, {"syscalls", syscalls},
+            {"connections", connections}, {"exchanges", exchanges}, {"listens", listens}, {"names", names}, {"syscalls", syscalls},
             {"environment", environment}, {"environment_read", environment_read}, {"metadata", metadata}, {"facts", facts}};
 }
 
@@ -184,6 +237,12 @@ std::string to_text(const Trace& trace) {
                            access.protocol, printable(access.host.empty() ? access.address : access.host),
                            access.protocol == "unix" ? "" : ":", access.protocol == "unix" ? "" : std::to_string(access.port),
                            exe(access.process));
+    }
+    if (!trace.exchanges.empty()) {
+        out += fmt::format("\nthrough the gateway ({})\n", trace.exchanges.size());
+    }
+    for (const Exchange& exchange : trace.exchanges) {
+        out += exchange_to_text(exchange, exchange.process == 0 ? "?" : exe(exchange.process));
     }
     std::set<std::string> calls;
     for (const SyscallUse& use : trace.syscalls) {
