@@ -141,20 +141,65 @@ bool cover_attach_point() {
            ::mount("tmpfs", attach_point, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64m") == 0;
 }
 
+// A mount of a new file with the step's content, not attached yet; -1 for an error. Its name has to stay until then.
+int make_content(const char* path, const ChildMount& step) {
+    const int fd = ::open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    const auto size = static_cast<ssize_t>(std::strlen(step.source));
+    if (fd < 0 || ::write(fd, step.source, static_cast<size_t>(size)) != size) {
+        return -1;
+    }
+    ::close(fd);
+    const int tree = clone_tree(AT_FDCWD, path, 0);
+    return tree >= 0 && set_attributes(tree, "", AT_EMPTY_PATH, step.attributes) == 0 ? tree : -1;
+}
+
 // Made at the root, which is a file system of ours, and mounted from there.
 bool put_file(const ChildMount& step) {
     constexpr const char* made = "/.file";
-    const int fd = ::open(made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-    const auto size = static_cast<ssize_t>(std::strlen(step.source));
-    if (fd < 0 || ::write(fd, step.source, static_cast<size_t>(size)) != size) {
-        return false;
-    }
-    ::close(fd);
-    const int tree = clone_tree(AT_FDCWD, made, 0);
-    const bool done = tree >= 0 && set_attributes(tree, "", AT_EMPTY_PATH, step.attributes) == 0 && attach(tree, step.target);
+    const int tree = make_content(made, step);
+    const bool done = tree >= 0 && attach(tree, step.target);
     const int code = errno;
     ::close(tree);
     ::unlink(made);
+    errno = code;
+    return done;
+}
+
+// In the host's view there is a file system of ours only for a while: what is to lie over files is made then.
+struct Contents {
+    static constexpr size_t most = 8;
+    int trees[most] = {};
+    size_t made = 0;
+    size_t attached = 0;
+};
+
+bool prepare_contents(Contents& contents, const ChildPlan& plan) {
+    for (size_t i = 0; i < plan.mounts.size(); ++i) {
+        if (plan.mounts[i].kind != MountStep::Kind::File) {
+            continue;
+        }
+        if (contents.made == Contents::most) {
+            errno = E2BIG;
+            return false;
+        }
+        char path[64];
+        std::strcpy(path, attach_point);
+        std::strcat(path, "/.file0");
+        path[std::strlen(path) - 1] = static_cast<char>('0' + contents.made);
+        const int tree = make_content(path, plan.mounts[i]);
+        if (tree < 0) {
+            return false;
+        }
+        contents.trees[contents.made++] = tree;
+    }
+    return true;
+}
+
+bool attach_next(Contents& contents, const char* target) {
+    const int tree = contents.trees[contents.attached++];
+    const bool done = attach(tree, target);
+    const int code = errno;
+    ::close(tree);
     errno = code;
     return done;
 }
@@ -282,8 +327,10 @@ void build_view(const ChildPlan& plan) {
         return;
     }
     Masks masks;
+    Contents contents;
     if (!(plan.new_root ? prepare_masks(masks, true)
-                        : cover_attach_point() && prepare_masks(masks, false) && ::umount2(attach_point, MNT_DETACH) == 0)) {
+                        : cover_attach_point() && prepare_masks(masks, false) && prepare_contents(contents, plan) &&
+                              ::umount2(attach_point, MNT_DETACH) == 0)) {
         die(plan, ChildStep::Root);
     }
     const int host = ::open(plan.new_root ? host_root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -291,7 +338,9 @@ void build_view(const ChildPlan& plan) {
         die(plan, ChildStep::Root);
     }
     for (size_t i = 0; i < plan.mounts.size(); ++i) {
-        if (!apply_mount(plan.mounts[i], host, masks)) {
+        const ChildMount& step = plan.mounts[i];
+        const bool prepared = !plan.new_root && step.kind == MountStep::Kind::File;
+        if (!(prepared ? attach_next(contents, step.target) : apply_mount(step, host, masks))) {
             die(plan, ChildStep::Mount, static_cast<int>(i));
         }
     }

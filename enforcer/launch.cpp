@@ -228,13 +228,15 @@ result<ok> Supervisor::await_ready() {
 }
 
 result<ok> Supervisor::start_gateway() {
-    if (!plan_.namespaces || plan_.network != NetworkMode::Gateway) {
+    const bool recorded = plan_.network == NetworkMode::Recorded;
+    if (!plan_.namespaces || (plan_.network != NetworkMode::Gateway && !recorded)) {
         return ok{};
     }
     egress::GatewayConfig config;
-    config.policy = plan_.policy;
+    config.policy = recorded ? nullptr : plan_.policy;
     config.resolve = plan_.resolve;
     config.search = plan_.search_domains;
+    config.task = command_;
     config.uid = plan_.command.uid;
     config.gid = plan_.command.gid;
     gateway_ = TRY(egress::Gateway::start(config, command_pidfd_.get()));

@@ -46,6 +46,7 @@ struct Command {
 enum class NetworkMode : uint8_t {
     None, // an empty network namespace with its own loopback
     Gateway, // the same, and what leaves it is the egress gateway's to judge (egress/gateway.h)
+    Recorded, // the same, but the gateway lets everything pass and records it: learning
     Host, // the host's network: learning, or the named degradation `--network host`
 };
 
@@ -164,10 +165,15 @@ struct Plan {
 result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machine, const Command& command,
                      const CompileOptions& options);
 
+struct LearningOptions {
+    bool allow_credentials = false; // leaves them readable
+    bool through_gateway = false;   // what leaves goes through the egress gateway, which records it; needs namespaces
+    std::map<std::string, std::vector<std::string>> resolve = {}; // as above
+};
+
 // Learning: everything permitted and observed, except that existing credentials are masked.
-// `allow_credentials` leaves them readable.
 result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
-                              bool allow_credentials);
+                              const LearningOptions& options);
 
 // Auditing: everything goes on as without Treadline, and what the policy would refuse is reported. Existing credentials
 // that no rule opens are masked as while learning, which is the one thing an audit refuses; `allow_credentials` leaves

@@ -1,4 +1,5 @@
 // Plans that hold nothing but masks: learning and auditing.
+#include <set>
 #include <string>
 #include <utility>
 
@@ -7,6 +8,7 @@
 
 #include "base/path.h"
 #include "base/syscalls.h"
+#include "enforcer/egress/inside_files.h"
 #include "enforcer/guard_scan.h"
 #include "enforcer/held_rules.h"
 #include "enforcer/plan.h"
@@ -91,6 +93,23 @@ result<ok> mask_credentials(Plan& plan, const Policy& policy, const Machine& mac
     return ok{};
 }
 
+// Resolvers inside ask the gateway: by /etc/resolv.conf, and not the services that would answer with real addresses.
+void look_up_by_gateway(Plan& plan) {
+    constexpr const char* why = "names are looked up by the egress gateway";
+    egress::InsideFiles files = egress::inside_files();
+    plan.search_domains = std::move(files.search);
+    for (const char* service : {"/run/systemd/resolve/io.systemd.Resolve", "/run/nscd/socket", "/var/run/nscd/socket"}) {
+        files.content[service] = "";
+    }
+    std::set<std::string> covered;
+    for (auto& [path, content] : files.content) {
+        const auto target = sys::realpath(path);
+        if (target && covered.insert(*target).second) {
+            plan.mounts.push_back({MountStep::Kind::File, std::move(content), *target, false, false, why});
+        }
+    }
+}
+
 Plan permissive(const Command& command) {
     Plan plan;
     plan.command = command;
@@ -103,12 +122,20 @@ Plan permissive(const Command& command) {
 } // namespace
 
 result<Plan> compile_learning(const Variables& variables, const Machine& machine, const Command& command,
-                              bool allow_credentials) {
+                              const LearningOptions& options) {
     Plan plan = permissive(command);
     plan.notify = false;
     plan.watch_paths = false;
-    if (allow_credentials) {
-        plan.namespaces = false;
+    if (options.through_gateway) {
+        if (!machine.user_namespaces) {
+            return fail("cannot learn through the egress gateway: " + machine.user_namespaces_why);
+        }
+        plan.network = NetworkMode::Recorded;
+        plan.resolve = options.resolve;
+        look_up_by_gateway(plan);
+    }
+    if (options.allow_credentials) {
+        plan.namespaces = options.through_gateway;
         return plan;
     }
     Profile nothing;

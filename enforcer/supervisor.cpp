@@ -156,7 +156,11 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
                 record_egress(gateway_->finish());
             }
             outside_.remove_directories(removed_);
-            return Outcome{*exit_status_, log_.all()};
+            Outcome outcome{*exit_status_, log_.all(), std::nullopt};
+            if (gateway_ != nullptr && plan_.network == NetworkMode::Recorded) {
+                outcome.recording = gateway_->take_recording();
+            }
+            return outcome;
         }
         TRY(turn(-1));
     }

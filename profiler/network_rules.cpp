@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <set>
 #include <tuple>
 
@@ -127,6 +128,16 @@ std::string endpoint_of(const Address& address, uint16_t port) {
     return (address.v4 ? text : "[" + text + "]") + ":" + std::to_string(port);
 }
 
+// Of a contact with nothing of the run's own: `host:PORT` opens these addresses of the loopback, and no others of it.
+bool is_host_service(const Address& address) {
+    const std::string text = to_text(address);
+    return is_loopback(address) && (text == "127.0.0.1" || text == "0.0.0.0" || !address.v4);
+}
+
+bool is_datagram_without_route(const SocketAccess& socket) {
+    return socket.protocol == "udp" && socket.result == ENETUNREACH;
+}
+
 void OneRun::read_exchanges() {
     for (const Exchange& exchange : trace_.exchanges) {
         const Address address = parse_address(exchange.address);
@@ -212,19 +223,27 @@ std::string OneRun::name_of(const SocketAccess& socket) const {
     return names.size() == 1 ? *names.begin() : "";
 }
 
-// The gateway knows the name, what was spoken, and where it led. An address of its own that stood for no name leads nowhere.
+// The gateway knows the name, what was spoken, and where it led. An address of its own that stood for no name leads nowhere, and
+// datagrams only to its resolver and to the command's own loopback: others found no route, as they will.
 void OneRun::add_through_gateway(const SocketAccess& socket, const Address& address) {
     const bool of_name = stands_for_name(socket.address);
     if (socket.port == dns_port || (of_name && !is_host_name(socket.host))) {
         return;
     }
+    if (socket.protocol != "tcp") {
+        if (is_datagram_without_route(socket) && !of_name) {
+            note(Section::Connect, endpoint_of(address, socket.port), "", socket);
+        }
+        return;
+    }
     const std::string endpoint = of_name ? socket.host + ":" + std::to_string(socket.port) : endpoint_of(address, socket.port);
     const auto found = spoken_.find(endpoint);
-    if (found != spoken_.end() && !found->second.reached) {
-        return; // as one that failed
+    if (found == spoken_.end() || !found->second.reached) {
+        return; // as one that failed; programs that do not wait for a connection are not told that by connect(2)
     }
-    Wanted& wanted = note(Section::Connect, endpoint, of_name ? "" : why_not_public(socket.address), socket);
-    if (found == spoken_.end() || !of_name) {
+    Wanted& wanted = note(Section::Connect, is_host_service(address) ? std::string(host_loopback) + ":" + std::to_string(socket.port) : endpoint,
+                          of_name ? "" : why_not_public(socket.address), socket);
+    if (!of_name) {
         return;
     }
     const Spoken& spoken = found->second;
@@ -257,18 +276,18 @@ void OneRun::add_connect(const SocketAccess& socket, bool names_known) {
         add_through_gateway(socket, address);
         return;
     }
-    if (stands_for_name(socket.address) || (socket.port == dns_port && names_known)) {
-        return; // another run's gateway's around this one, and lookups, which are ours
+    if (socket.port == dns_port && names_known) {
+        return; // lookups are the gateway's
     }
     const std::string name = name_of(socket);
     const std::string port = ":" + std::to_string(socket.port);
-    const std::string why = why_not_public(socket.address);
+    const bool of_name = stands_for_name(socket.address); // of another run's gateway, around this one
+    const std::string why = of_name ? "" : why_not_public(socket.address);
     if (is_host_name(name) && name != "localhost") {
         note(Section::Connect, name + port, why.empty() ? "" : "resolves to " + to_text(address) + ": " + why,
              socket);
-    } else {
-        const std::string text = to_text(address);
-        if (is_loopback(address) && (text == "127.0.0.1" || text == "0.0.0.0" || !address.v4)) { // nothing of the run's own
+    } else if (!of_name) {
+        if (is_host_service(address)) {
             note(Section::Connect, std::string(host_loopback) + port, why, socket);
             return;
         }
@@ -324,7 +343,8 @@ void OneRun::add() {
         names_known = names_known || !socket.host.empty();
     }
     for (const SocketAccess& socket : trace_.sockets) {
-        if (socket.result != 0 || (socket.operation != "connect" && socket.operation != "send")) {
+        const bool tried = trace_.run.network == "gateway" && is_datagram_without_route(socket);
+        if ((socket.result != 0 && !tried) || (socket.operation != "connect" && socket.operation != "send")) {
             continue;
         }
         if (socket.protocol == "tcp" || socket.protocol == "udp") {

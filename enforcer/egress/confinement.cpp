@@ -36,7 +36,7 @@ uint64_t handled_files(int abi) {
     return rights | (abi >= 5 ? landlock::ioctl_dev : 0);
 }
 
-result<ok> hold_files() {
+result<ok> hold_files(MayListen listen) {
     constexpr unsigned version = 1; // LANDLOCK_CREATE_RULESET_VERSION
     const auto abi = static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, version));
     if (abi <= 0) {
@@ -46,7 +46,7 @@ result<ok> hold_files() {
     }
     landlock::RulesetAttributes attributes;
     attributes.handled_access_fs = handled_files(abi);
-    attributes.handled_access_net = abi >= 4 ? landlock::bind_tcp : 0;
+    attributes.handled_access_net = abi >= 4 && listen == MayListen::No ? landlock::bind_tcp : 0;
     attributes.scoped = abi >= 6 ? landlock::scope_signal | landlock::scope_abstract_unix_socket : 0;
     const size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8; // what each knows of the structure
     const unique_fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0)));
@@ -109,11 +109,11 @@ result<ok> confine_socket_maker() {
     return hold_to_making_sockets();
 }
 
-result<ok> confine_gateway() {
+result<ok> confine_gateway(MayListen listen) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return fail_errno("cannot set no_new_privs");
     }
-    if (auto held = hold_files(); !held) {
+    if (auto held = hold_files(listen); !held) {
         return held;
     }
     return hold_calls();

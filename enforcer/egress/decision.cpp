@@ -26,8 +26,9 @@ Verdict allow(std::string rule) {
     return verdict;
 }
 
-Verdict refuse(Violation violation) {
+Verdict refuse(Violation violation, Differs differs = Differs::No) {
     Verdict verdict;
+    verdict.differs = differs;
     verdict.violation = std::move(violation);
     return verdict;
 }
@@ -106,6 +107,9 @@ Verdict Decision::lookup(std::string_view name) const {
     if (!host) {
         return refuse(refusal("lookup", std::string(name), "'" + printable(name) + "' is no host name"));
     }
+    if (policy_ == nullptr) {
+        return allow("");
+    }
     std::set<uint16_t> ports;
     for (const PolicyEndpoint& rule : alone_->connect()) {
         ports.insert(rule.port);
@@ -124,6 +128,9 @@ Verdict Decision::lookup(std::string_view name) const {
 }
 
 Verdict Decision::contact(const Contact& contact) const {
+    if (policy_ == nullptr) {
+        return allow("");
+    }
     const std::string object = to_string(contact);
     if (const auto decision = alone_->decide(Operation::Connect, object); decision.allowed) {
         return allow(decision.rule);
@@ -136,7 +143,7 @@ Verdict Decision::contact(const Contact& contact) const {
 }
 
 bool Decision::any_protocol(const Contact& contact) const {
-    return alone_->decide(Operation::Connect, to_string(contact) + "/tcp").allowed;
+    return policy_ != nullptr && alone_->decide(Operation::Connect, to_string(contact) + "/tcp").allowed;
 }
 
 Verdict Decision::tls(const Contact& contact, const TlsHello& hello) const {
@@ -148,27 +155,28 @@ Verdict Decision::tls(const Contact& contact, const TlsHello& hello) const {
         violation.section = "network.connect";
         violation.rule = object + "/tcp";
         violation.risk = "whoever serves '" + host_of(contact) + "' may pass it on to any of its other sites";
-        return refuse(std::move(violation));
+        return refuse(std::move(violation), Differs::HiddenServerName);
     }
     if (!hello.server_name) {
         Violation violation =
             refusal("connect", object, "the TLS client names no server, so it cannot be held to '" + host_of(contact) + "'");
         violation.section = "network.connect";
         violation.rule = object + "/tcp";
-        return refuse(std::move(violation));
+        return refuse(std::move(violation), Differs::NoServerName);
     }
     const auto asked = canonical_host(*hello.server_name);
     if (!asked || *asked != contact.name) {
         return refuse(refusal("connect", object,
                               "TLS asks for '" + printable(*hello.server_name) + "' where '" + host_of(contact) +
-                                  "' was looked up"));
+                                  "' was looked up"),
+                      Differs::OtherServerName);
     }
     return this->contact(contact);
 }
 
 Verdict Decision::http(const Contact& contact, const HttpRequest& request) const {
     const std::string object = to_string(contact);
-    const auto no = [&](const std::string& reason) { return refuse(refusal("request", object, reason)); };
+    const auto no = [&](const std::string& reason) { return refuse(refusal("request", object, reason), Differs::OtherHost); };
     const std::string shown = printable(request.method) + " " + printable(request.target.substr(0, 200));
     if (request.hosts.size() != 1) {
         return no("the request '" + shown + "' has " + (request.hosts.empty() ? "no" : "more than one") + " Host");
@@ -198,7 +206,7 @@ Verdict Decision::http(const Contact& contact, const HttpRequest& request) const
         Violation violation = refusal("request", object, "the request asks for another protocol (Upgrade) on the connection");
         violation.section = "network.connect";
         violation.rule = object + "/tcp";
-        return refuse(std::move(violation));
+        return refuse(std::move(violation), Differs::Upgrade);
     }
     return this->contact(contact);
 }
@@ -212,6 +220,9 @@ Verdict Decision::other_protocol(const Contact& contact, const std::string& what
 }
 
 Verdict Decision::addresses(const Contact& contact, const std::vector<std::string>& addresses) const {
+    if (policy_ == nullptr) {
+        return allow("");
+    }
     const std::string object = to_string(contact);
     for (const std::string& text : addresses) {
         const Address address = parse_address(text);

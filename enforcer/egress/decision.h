@@ -48,17 +48,24 @@ struct HttpRequest {
     bool upgrade = false; // to something else than HTTP/2, an offer of which is withdrawn on the way
 };
 
+// How what is said differs from what was looked up, where a rule for host and port alone does not let it pass.
+enum class Differs : uint8_t { No, NoServerName, OtherServerName, HiddenServerName, OtherHost, Upgrade };
+
 // Allowed, with the rule; or refused, with everything a report says about it but the process.
 struct Verdict {
     bool allowed = false;
     std::string rule;
     Violation violation; // meaningful where not allowed
+    Differs differs = Differs::No;
 };
 
 class Decision {
 public:
     // `own_addresses`: this machine's, as text; reaching the machine itself takes a rule that says so.
     explicit Decision(std::shared_ptr<const Policy> policy, std::vector<std::string> own_addresses = {});
+
+    // Learning: every host, port and address is allowed, and only what differs is told.
+    static Decision recording() { return Decision(); }
 
     // Whether the name may be looked up: some rule allows some port of it.
     [[nodiscard]] Verdict lookup(std::string_view name) const;
@@ -80,7 +87,9 @@ public:
     [[nodiscard]] Verdict addresses(const Contact& contact, const std::vector<std::string>& addresses) const;
 
 private:
-    std::shared_ptr<const Policy> policy_; // for its rules under `review:`
+    Decision() = default;
+
+    std::shared_ptr<const Policy> policy_; // for its rules under `review:`; none while learning
     std::shared_ptr<const Policy> alone_;  // `connect` without what `listen` allows on the loopback inside
     std::vector<std::string> own_addresses_;
 };

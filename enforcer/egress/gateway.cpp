@@ -13,6 +13,7 @@
 #include "base/syscalls.h"
 #include "enforcer/egress/capture.h"
 #include "enforcer/egress/gateway_process.h"
+#include "enforcer/egress/loopback_services.h"
 #include "profiles/profile_reader.h"
 
 namespace treadline::egress {
@@ -21,15 +22,20 @@ namespace {
 constexpr size_t max_report = 64 * 1024;
 constexpr int finish_ms = 2000; // for what is still on its way
 
-CaptureWants wanted_by(const Policy& policy) {
+CaptureWants wanted_by(const Policy* policy) {
     CaptureWants wants;
-    for (const PolicyEndpoint& rule : policy.connect()) {
+    if (policy == nullptr) {
+        wants.host_services = loopback_services();
+        wants.dial_in = true;
+        return wants;
+    }
+    for (const PolicyEndpoint& rule : policy->connect()) {
         const bool known = std::find(wants.host_services.begin(), wants.host_services.end(), rule.port) != wants.host_services.end();
         if (rule.host == host_loopback && !known) {
             wants.host_services.push_back(rule.port);
         }
     }
-    wants.dial_in = !policy.publish().empty();
+    wants.dial_in = !policy->publish().empty();
     return wants;
 }
 
@@ -44,13 +50,14 @@ result<ok> become(uid_t uid, gid_t gid) {
 } // namespace
 
 result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int pidfd) {
-    Capture capture = TRY(egress::capture(pidfd, wanted_by(*config.policy)));
+    SocketTables tables = config.policy == nullptr ? socket_tables_of(config.task) : SocketTables();
+    Capture capture = TRY(egress::capture(pidfd, wanted_by(config.policy.get())));
     HelperProcess process = TRY(HelperProcess::start("start the egress gateway", [&](HelperStart start) {
         if (const auto became = become(config.uid, config.gid); !became) {
             start.failed(became.error());
             return;
         }
-        run_gateway(config, std::move(capture.captured), std::move(start));
+        run_gateway(config, std::move(capture.captured), std::move(tables), std::move(start));
     }));
     return std::unique_ptr<Gateway>(new Gateway(std::move(process), std::move(capture.maker)));
 }
@@ -65,6 +72,9 @@ bool Gateway::read_one(std::vector<Report>& reports) {
     if (!message || message->bytes.empty()) {
         process_.close_socket();
         return false;
+    }
+    if (add_message(recording_, message->bytes)) {
+        return true;
     }
     const auto json = nlohmann::json::parse(message->bytes, nullptr, false);
     if (!json.is_object()) {
@@ -119,6 +129,13 @@ std::vector<Report> Gateway::finish() {
     process_.end();
     process_.close_socket();
     return reports;
+}
+
+Recording Gateway::take_recording() {
+    if (!recording_.ended) {
+        recording_.incomplete_because.emplace_back("the egress gateway ended before the command did, and what it saw is lost");
+    }
+    return std::move(recording_);
 }
 
 } // namespace treadline::egress

@@ -16,15 +16,17 @@
 
 #include "base/result.h"
 #include "enforcer/egress/helper_process.h"
+#include "enforcer/egress/recording.h"
 #include "enforcer/violation.h"
 #include "profiles/policy.h"
 
 namespace treadline::egress {
 
 struct GatewayConfig {
-    std::shared_ptr<const Policy> policy;
+    std::shared_ptr<const Policy> policy; // none: everything passes, and is recorded
     std::map<std::string, std::vector<std::string>> resolve; // name -> addresses, instead of a lookup
     std::vector<std::string> search;                         // domains that resolvers inside append
+    pid_t task = -1;                                         // in the sandbox's namespaces
     uid_t uid = 0; // whose rights it has
     gid_t gid = 0;
 };
@@ -48,12 +50,16 @@ public:
     // After the last process inside: what it has still to say.
     std::vector<Report> finish();
 
+    // After that: what passed, where there is no policy. Says so itself where the gateway could not tell all of it.
+    Recording take_recording();
+
 private:
     Gateway(HelperProcess process, std::optional<HelperProcess> maker) : maker_(std::move(maker)), process_(std::move(process)) {}
     bool read_one(std::vector<Report>& reports);
 
     std::optional<HelperProcess> maker_; // of sockets inside, for published ports; ends when the gateway does
     HelperProcess process_;
+    Recording recording_;
 };
 
 } // namespace treadline::egress

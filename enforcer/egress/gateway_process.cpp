@@ -8,10 +8,12 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <set>
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,7 +31,9 @@
 
 #include "base/addresses.h"
 #include "enforcer/egress/confinement.h"
+#include "enforcer/egress/loopback_mirror.h"
 #include "enforcer/egress/loopback_relay.h"
+#include "enforcer/egress/recording_relay.h"
 #include "enforcer/egress/relay.h"
 
 namespace treadline::egress {
@@ -42,6 +46,8 @@ constexpr auto token = asio::as_tuple(asio::use_awaitable);
 constexpr size_t max_connections = 10'000; // each has two descriptors
 constexpr size_t max_waiting = 1'000;      // reports the supervisor has not taken yet; the same ones are counted together
 constexpr size_t dns_in_turn = 64;         // answers, before connections get their turn
+constexpr size_t max_questions = 256;      // whose real lookup is waited for
+constexpr int last_words_ms = 2000;        // for the supervisor to take each message at the end
 
 std::vector<std::string> own_addresses() {
     std::vector<std::string> addresses;
@@ -101,6 +107,16 @@ public:
                 return;
             }
             waiting_.pop_front();
+        }
+    }
+
+    // At the end, when nothing else is to be done; waits for the supervisor.
+    void say_last(const std::vector<std::string>& messages) {
+        for (const std::string& text : messages) {
+            pollfd room{socket_.native_handle(), POLLOUT, 0};
+            if (::poll(&room, 1, last_words_ms) <= 0 || ::send(socket_.native_handle(), text.data(), text.size(), MSG_NOSIGNAL) < 0) {
+                return; // without the last one the recording counts as lost
+            }
         }
     }
 
@@ -184,6 +200,40 @@ awaitable<void> serve_datagrams(asio::ip::udp::socket& socket, DnsResponder& dns
     }
 }
 
+// While learning a question waits for a real lookup, and others do not wait for it.
+struct WaitingDatagram {
+    std::array<char, 4096> bytes{};
+    Datagram datagram{bytes.data(), bytes.size()};
+};
+
+awaitable<void> answer_later(asio::ip::udp::socket& socket, std::unique_ptr<WaitingDatagram> waiting, size_t size, RecordingContext& context) {
+    std::string question(waiting->bytes.data(), size);
+    const auto answer = co_await answer_recorded(std::move(question), context);
+    if (answer) {
+        waiting->datagram.part = {const_cast<char*>(answer->data()), answer->size()};
+        waiting->datagram.answer_from_where_it_was_asked();
+        ::sendmsg(socket.native_handle(), &waiting->datagram.header, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+}
+
+awaitable<void> serve_datagrams_recorded(asio::ip::udp::socket& socket, RecordingContext& context) {
+    size_t open = 0;
+    for (;;) {
+        const auto [problem] = co_await socket.async_wait(asio::ip::udp::socket::wait_read, token);
+        if (problem) {
+            co_return;
+        }
+        auto waiting = std::make_unique<WaitingDatagram>();
+        const ssize_t size = ::recvmsg(socket.native_handle(), &waiting->datagram.header, MSG_DONTWAIT);
+        if (size < 0 || open >= max_questions) {
+            continue; // resolvers ask again
+        }
+        ++open;
+        asio::co_spawn(socket.get_executor(), answer_later(socket, std::move(waiting), static_cast<size_t>(size), context),
+                       [&open](std::exception_ptr) { --open; });
+    }
+}
+
 class Acceptance {
 public:
     using Serve = std::function<awaitable<void>(tcp::socket)>;
@@ -246,15 +296,22 @@ result<std::vector<Published>> publish(const Policy& policy) {
     return published;
 }
 
-void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, unique_fd reports_socket) {
+void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, SocketTables tables, unique_fd reports_socket) {
+    Recorder recorder; // outlives what io still holds at the end
     asio::io_context io(1);
     Reports reports(io, std::move(reports_socket));
     const auto on_violation = [&](Violation violation, const std::string& dialled) { reports.add(std::move(violation), dialled); };
-    const Decision decision(config.policy, own_addresses());
+    const bool recording = config.policy == nullptr;
+    const Decision decision = recording ? Decision::recording() : Decision(config.policy, own_addresses());
     NameTable names;
-    DnsResponder dns(decision, names, config.search, [&](Violation violation) { reports.add(std::move(violation), ":53"); });
+    DnsResponder dns(decision, names, config.search, [&](Violation violation) {
+        if (!recording) { // while learning nothing is denied; what is no host name has no address anywhere
+            reports.add(std::move(violation), ":53");
+        }
+    });
     Lookups lookups(io);
     RelayContext context{io, decision, names, dns, lookups, config.resolve, on_violation};
+    RecordingContext recorded{context, names, recorder};
     Acceptance acceptance(io, raise_descriptor_limit());
     std::optional<InsideSockets> inside_sockets;
     if (captured.inside_sockets) {
@@ -272,45 +329,64 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
     const auto resolve = [&](asio::ip::udp family, unique_fd& datagrams) {
         if (datagrams) {
             resolvers.emplace_back(io, family, datagrams.release());
-            asio::co_spawn(io, serve_datagrams(resolvers.back(), dns), nothing);
+            asio::co_spawn(io, recording ? serve_datagrams_recorded(resolvers.back(), recorded) : serve_datagrams(resolvers.back(), dns), nothing);
         }
     };
-    const auto captured_one = [&](tcp::socket inside) { return serve(std::move(inside), context); };
+    const auto captured_one = [&](tcp::socket inside) {
+        return recording ? serve_recorded(std::move(inside), recorded) : serve(std::move(inside), context);
+    };
     accept(tcp::v4(), captured.tcp_v4, captured_one);
     accept(tcp::v6(), captured.tcp_v6, captured_one);
     resolve(asio::ip::udp::v4(), captured.dns_v4);
     resolve(asio::ip::udp::v6(), captured.dns_v6);
     for (HostService& service : captured.host_services) {
         const auto to_host = [port = service.port](tcp::socket inside) { return serve_host_service(std::move(inside), port); };
-        accept(tcp::v4(), service.v4, to_host);
-        accept(tcp::v6(), service.v6, to_host);
+        accept(tcp::v4(), service.v4, recording ? Acceptance::Serve(captured_one) : to_host);
+        accept(tcp::v6(), service.v6, recording ? Acceptance::Serve(captured_one) : to_host);
     }
     for (Published& one : published) {
         accept(tcp::v4(), one.listener,
                [port = one.port, &inside_sockets](tcp::socket outside) { return serve_published(std::move(outside), port, *inside_sockets); });
     }
+    std::optional<LoopbackMirror> mirror;
+    if (recording) {
+        std::set<uint16_t> services;
+        for (const HostService& service : captured.host_services) {
+            services.insert(service.port);
+        }
+        const auto accept_outside = [&](tcp::acceptor& acceptor, uint16_t port) {
+            const auto into = [port, &inside_sockets](tcp::socket outside) { return serve_published(std::move(outside), port, *inside_sockets); };
+            asio::co_spawn(io, acceptance.accept(acceptor, into), nothing);
+        };
+        const auto accept_inside = [&](tcp::acceptor& acceptor, uint16_t) { asio::co_spawn(io, acceptance.accept(acceptor, captured_one), nothing); };
+        mirror.emplace(std::move(tables), std::move(services), *inside_sockets, accept_outside, accept_inside);
+        asio::co_spawn(io, mirror->run(), nothing);
+    }
     asio::co_spawn(io, reports.closed(), [&](std::exception_ptr) { io.stop(); });
     io.run();
     reports.flush();
+    if (recording) {
+        reports.say_last(messages_of(recorder.recording(names)));
+    }
     ::_exit(0); // the supervisor is not kept waiting for lookups that last
 }
 
 } // namespace
 
-void run_gateway(const GatewayConfig& config, Captured captured, HelperStart start) {
+void run_gateway(const GatewayConfig& config, Captured captured, SocketTables tables, HelperStart start) {
     // Out of the terminal's reach, and of everybody's who may not trace the supervisor.
     ::setsid();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL); // again: becoming the user has cleared it
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::prctl(PR_SET_NAME, "treadline-gate", 0, 0, 0);
     ::signal(SIGPIPE, SIG_IGN);
-    auto published = publish(*config.policy);
+    auto published = config.policy != nullptr ? publish(*config.policy) : std::vector<Published>();
     if (!published) {
         start.failed(published.error());
         return;
     }
     std::vector<int> kept = {start.socket(), captured.tcp_v4.get(), captured.dns_v4.get()};
-    for (const unique_fd* fd : {&captured.tcp_v6, &captured.dns_v6, &captured.inside_sockets}) {
+    for (const unique_fd* fd : {&captured.tcp_v6, &captured.dns_v6, &captured.inside_sockets, &tables.tcp, &tables.tcp6}) {
         kept.push_back(fd->get());
     }
     for (const HostService& service : captured.host_services) {
@@ -324,12 +400,12 @@ void run_gateway(const GatewayConfig& config, Captured captured, HelperStart sta
         start.failed({errno, "cannot let the egress gateway go of the supervisor's files"});
         return;
     }
-    if (const auto confined = confine_gateway(); !confined) {
+    if (const auto confined = confine_gateway(config.policy == nullptr ? MayListen::Yes : MayListen::No); !confined) {
         start.failed(confined.error());
         return;
     }
     start.ready();
-    serve_until_closed(config, std::move(captured), std::move(*published), start.take_socket());
+    serve_until_closed(config, std::move(captured), std::move(*published), std::move(tables), start.take_socket());
 }
 
 } // namespace treadline::egress

@@ -3,10 +3,11 @@
 
 #include "enforcer/egress/capture.h"
 #include "enforcer/egress/gateway.h"
+#include "enforcer/egress/loopback_services.h"
 
 namespace treadline::egress {
 
 // In a process of its own, just forked. Says that it is ready when it is confined. Returns when it could not be, and has said so.
-void run_gateway(const GatewayConfig& config, Captured captured, HelperStart start);
+void run_gateway(const GatewayConfig& config, Captured captured, SocketTables tables, HelperStart start);
 
 } // namespace treadline::egress

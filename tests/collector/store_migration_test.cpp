@@ -266,7 +266,7 @@ TEST_CASE("a store of version 2 is read whole, and brought up to date with nothi
     CHECK(first.run.exit_status == 4);
     CHECK(first.run.accesses == 342);
     CHECK(first.processes.size() == 9);
-    CHECK(first.files.size() == 557);
+    CHECK(first.files.size() == 522);
     CHECK(first.sockets.size() == 6);
     CHECK(first.names.at(0).name == "no.such.example");
     CHECK(first.exchanges.empty());

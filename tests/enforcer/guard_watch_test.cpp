@@ -116,7 +116,7 @@ TEST_CASE("a learning run is told about, and not ended", "[enforcer][sandbox][ov
     const Arena arena;
     const std::string env = arena.write("project/.env", "OLD\n");
     const auto plan = compile_learning(arena.variables(), inspect_machine(),
-                                       arena.command({"sh", "-c", "echo > started; sleep 0.5; exit 3"}), false);
+                                       arena.command({"sh", "-c", "echo > started; sleep 0.5; exit 3"}), {});
     REQUIRE(plan.has_value());
     std::thread disturber;
     const Held held = arena.run_plan(*plan, [&](Sandbox&) {

@@ -12,7 +12,7 @@ using namespace treadline::test;
 namespace {
 Held learn(const Arena& arena, const std::vector<std::string>& argv, bool allow_credentials) {
     const auto plan =
-        compile_learning(arena.variables(), inspect_machine(), arena.command(argv), allow_credentials);
+        compile_learning(arena.variables(), inspect_machine(), arena.command(argv), {allow_credentials});
     REQUIRE(plan.has_value());
     return arena.run_plan(*plan);
 }

@@ -308,7 +308,7 @@ TEST_CASE("learning masks credentials and holds nothing else", "[enforcer][plan]
     arena.write(".ssh/id_ed25519", "key");
     arena.write("project/.env", "TOKEN=x");
     const Plan plan =
-        compile_learning(arena.variables(), full_machine(), arena.command({"true"}), false).value();
+        compile_learning(arena.variables(), full_machine(), arena.command({"true"}), {}).value();
     CHECK_FALSE(plan.new_root);
     CHECK_FALSE(plan.isolate_processes);
     CHECK(plan.network == NetworkMode::Host);
@@ -329,12 +329,32 @@ TEST_CASE("learning with credentials needs no namespaces, without them it says s
     const Arena arena;
     Machine machine = full_machine();
     machine.user_namespaces = false;
-    const Plan open = compile_learning(arena.variables(), machine, arena.command({"true"}), true).value();
+    const Plan open = compile_learning(arena.variables(), machine, arena.command({"true"}), {.allow_credentials = true}).value();
     CHECK_FALSE(open.namespaces);
     CHECK(open.mounts.empty());
-    const auto refused = compile_learning(arena.variables(), machine, arena.command({"true"}), false);
+    const auto refused = compile_learning(arena.variables(), machine, arena.command({"true"}), {});
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().what.find("--allow-credentials") != std::string::npos);
+}
+
+TEST_CASE("learning through the gateway takes a network of its own and its resolver, and nothing else of the host's view", "[enforcer][plan][learning]") {
+    const Arena arena;
+    for (const bool allow_credentials : {false, true}) {
+        const Plan plan =
+            compile_learning(arena.variables(), full_machine(), arena.command({"true"}), {.allow_credentials = allow_credentials, .through_gateway = true}).value();
+        CHECK(plan.network == NetworkMode::Recorded);
+        CHECK(plan.namespaces);
+        CHECK_FALSE(plan.new_root);
+        CHECK_FALSE(plan.isolate_processes);
+        const auto resolver = std::find_if(plan.mounts.begin(), plan.mounts.end(), [&](const MountStep& step) {
+            return step.kind == Kind::File && step.target == std::filesystem::canonical("/etc/resolv.conf");
+        });
+        REQUIRE(resolver != plan.mounts.end());
+        CHECK(resolver->source.find("nameserver 198.18.0.2\n") != std::string::npos);
+    }
+    Machine machine = full_machine();
+    machine.user_namespaces = false;
+    CHECK_FALSE(compile_learning(arena.variables(), machine, arena.command({"true"}), {.allow_credentials = true, .through_gateway = true}).has_value());
 }
 
 TEST_CASE("explain shows mounts, Landlock rights and never a variable's value", "[enforcer][plan]") {

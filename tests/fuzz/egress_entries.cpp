@@ -6,6 +6,8 @@
 #include "enforcer/egress/client_hello.h"
 #include "enforcer/egress/dns_responder.h"
 #include "enforcer/egress/http_request.h"
+#include "enforcer/egress/observer.h"
+#include "enforcer/egress/recorder.h"
 #include "profiles/profile_reader.h"
 #include "tests/fuzz/entries.h"
 
@@ -71,6 +73,34 @@ void http_head(std::string_view bytes) {
     must(!judged.allowed || (reading.request.hosts.size() == 1 && !reading.request.upgrade), "one host");
     const std::string response = egress::refusal_response(judged.violation);
     must(response.find("\r\n\r\n") != std::string::npos && response.find("HTTP/1.1 403") == 0, "a response");
+}
+
+// The first byte is the size of the parts in which the rest arrives.
+void observed(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
+    const size_t size = static_cast<unsigned char>(bytes[0]) + size_t{1};
+    const egress::Decision decide = egress::Decision::recording();
+    const egress::Contact contact{"a.test", "", 80, ""};
+    egress::Recorder recorder;
+    {
+        egress::Recorder::Connection connection(recorder, {});
+        egress::Observer observer(decide, contact, connection);
+        for (std::string_view rest = bytes.substr(1); !rest.empty(); rest.remove_prefix(std::min(size, rest.size()))) {
+            observer.up(rest.substr(0, size));
+        }
+    }
+    size_t connections = 0;
+    const egress::Recording recording = recorder.recording(egress::NameTable());
+    for (const egress::RecordedExchange& one : recording.exchanges) {
+        connections += one.method.empty() ? 1 : 0;
+        must(one.method.size() <= 24 && one.path.size() < 300 && one.server_name.size() < 256, "bounded texts");
+        for (const std::string* text : {&one.method, &one.path, &one.server_name}) {
+            must(std::all_of(text->begin(), text->end(), [](char c) { return c > 0x20 && c < 0x7F && c != '"' && c != '\''; }), "plain texts");
+        }
+    }
+    must(connections == 1, "a connection is one row");
 }
 
 } // namespace treadline::fuzz

@@ -16,5 +16,6 @@ void traffic(std::string_view bytes);
 void client_hello(std::string_view bytes);
 void dns_question(std::string_view bytes);
 void http_head(std::string_view bytes);
+void observed(std::string_view bytes); // what a program says on a connection that is only recorded; in parts, see there
 
 } // namespace treadline::fuzz

@@ -91,6 +91,7 @@ TEST_CASE("what programs send to the egress gateway may be anything", "[fuzz]") 
     replay("client_hello", fuzz::client_hello, 500);
     replay("dns_question", fuzz::dns_question, 500);
     replay("http_head", fuzz::http_head, 500);
+    replay("observed", fuzz::observed, 500);
 }
 
 TEST_CASE("conversations with resolvers may consist of anything", "[fuzz]") {

@@ -20,7 +20,7 @@ _treadline() {
     esac
     local words="--help"
     case $command in
-    learn) words+=" -p --profile --store --allow-credentials --tightness --" ;;
+    learn) words+=" -p --profile --store --allow-credentials --network --resolve --tightness --" ;;
     profile) words+=" -p --profile --store --run --tightness --minimise --json" ;;
     runs | show) words+=" -p --profile --store --json" ;;
     review) words+=" -p --profile --store --json" ;;

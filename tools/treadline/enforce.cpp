@@ -10,11 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/addresses.h"
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
-#include "enforcer/egress/decision.h"
 #include "enforcer/opened_besides.h"
 #include "enforcer/report.h"
 #include "enforcer/sandbox.h"
@@ -24,6 +22,7 @@
 #include "tools/treadline/known_denials.h"
 #include "tools/treadline/last_run.h"
 #include "tools/treadline/report_files.h"
+#include "tools/treadline/resolve_option.h"
 
 namespace treadline {
 namespace {
@@ -78,26 +77,6 @@ public:
 private:
     size_t lines_ = 0;
 };
-
-// NAME=ADDRESS[,ADDRESS…]
-result<std::map<std::string, std::vector<std::string>>> given_addresses(const std::vector<std::string>& given) {
-    std::map<std::string, std::vector<std::string>> addresses;
-    for (const std::string& one : given) {
-        const size_t equals = one.find('=');
-        const auto name = egress::canonical_host(one.substr(0, equals));
-        if (equals == std::string::npos || !name) {
-            return fail("--resolve takes NAME=ADDRESS, as in --resolve packages.example.org=192.0.2.7");
-        }
-        for (const std::string_view text : split(std::string_view(one).substr(equals + 1), ',')) {
-            const Address address = parse_address(text);
-            if (!address.valid) {
-                return fail("--resolve: '" + printable(text) + "' is no address");
-            }
-            addresses[*name].push_back(to_text(address));
-        }
-    }
-    return addresses;
-}
 
 result<Plan> plan_for(const EnforceOptions& options, const std::shared_ptr<const Policy>& policy, const Command& command,
                       const Machine& machine) {
@@ -235,10 +214,7 @@ void add_enforce(CLI::App& app, Invocation& invocation) {
                       "go on where this machine cannot hold a rule, naming the gaps");
     command->add_option("--network", options->network, "'host' gives the command the host's whole network (a degradation)")
         ->type_name("host");
-    command->add_option("--resolve", options->resolve,
-                        "look this name up here rather than outside; what is no public address needs a rule all the same")
-        ->type_name("NAME=ADDRESS[,ADDRESS]")
-        ->allow_extra_args(false);
+    add_resolve_option(command, options->resolve, "; what is no public address needs a rule all the same");
     command->add_option("--report", options->reports,
                         "write what was denied: json, text, junit, sarif or github, and where ('-' is standard output); may be "
                         "repeated")

@@ -11,6 +11,8 @@
 #include "collector/session.h"
 #include "enforcer/sandbox.h"
 #include "tools/treadline/commands.h"
+#include "tools/treadline/learn_network.h"
+#include "tools/treadline/resolve_option.h"
 #include "tools/treadline/write_profile.h"
 
 namespace treadline {
@@ -18,10 +20,33 @@ namespace {
 
 struct LearnOptions : Options {
     bool allow_credentials = false;
+    std::string network; // "host"
+    std::vector<std::string> resolve;
     Costs costs;
 };
 
-RunInfo describe_run(const Context& context, const std::vector<std::string>& command, const Machine& machine) {
+// Behind the egress gateway wherever that can be set up.
+result<LearningOptions> learning_options(const LearnOptions& options, const Machine& machine) {
+    if (!options.network.empty() && options.network != "host") {
+        return fail("--network knows only 'host'; without it the command's connections go through the egress gateway");
+    }
+    LearningOptions learning;
+    learning.allow_credentials = options.allow_credentials;
+    learning.resolve = TRY(given_addresses(options.resolve));
+    if (!options.network.empty()) {
+        return learning;
+    }
+    const auto possible = check_recording(machine);
+    learning.through_gateway = possible.has_value();
+    if (!possible) {
+        say("the command has this machine's own network, because the egress gateway cannot be set up: " + printable(possible.error().message()) +
+            "; hosts are what its lookups say, and what is spoken is guessed by the port");
+    }
+    return learning;
+}
+
+RunInfo describe_run(const Context& context, const std::vector<std::string>& command, const Machine& machine,
+                     const Plan& plan) {
     RunInfo run;
     run.started_unix_ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -36,6 +61,7 @@ RunInfo describe_run(const Context& context, const std::vector<std::string>& com
     run.hostname = names.nodename;
     run.kernel = names.release;
     run.landlock_abi = machine.landlock_abi;
+    run.network = plan.network == NetworkMode::Recorded ? "gateway" : "host";
     return run;
 }
 
@@ -57,14 +83,22 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
     to_run.environment = context.environment;
     to_run.uid = context.user.uid;
     to_run.gid = context.user.gid;
-    const Plan plan = TRY(compile_learning(context.variables, machine, to_run, options.allow_credentials));
+    const LearningOptions learning = TRY(learning_options(options, machine));
+    const Plan plan = TRY(compile_learning(context.variables, machine, to_run, learning));
     Sandbox sandbox = TRY(Sandbox::start(plan));
-    TRY(session.begin(sandbox.pidfd(), context.store, describe_run(context, command, machine)));
+    TRY(session.begin(sandbox.pidfd(), context.store, describe_run(context, command, machine, plan)));
     TRY(sandbox.release());
     const Outcome outcome = TRY(sandbox.wait([](const Violation& violation) {
-        say(violation.reason); // a mask that was lost: the only thing a learning run is held to
+        say(violation.reason); // a mask that was lost, the only thing a learning run is held to, or the gateway's end
     }));
-    const CollectorSummary summary = TRY(session.finish({outcome.exit_status}));
+    const egress::Recording recording = outcome.recording.value_or(egress::Recording());
+    CommandEnd end{outcome.exit_status, recording.incomplete_because};
+    if (outcome.recording) { // before the run can be complete
+        if (const auto stored = store_gateway_record(context.store, session.run(), record_of(recording)); !stored) {
+            end.incomplete_because.push_back("what the egress gateway saw could not be stored: " + stored.error().message());
+        }
+    }
+    const CollectorSummary summary = TRY(session.finish(end));
 
     for (const std::string& reason : summary.incomplete_because) {
         say("the trace is partial: " + printable(reason));
@@ -78,6 +112,14 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
         return run.id == summary.run || (run.command == command && run.project == context.project);
     };
     std::vector<Trace> traces = TRY(read_traces(context, same_command, TraceReader::Files::AsRows));
+    for (const Trace& trace : traces) {
+        if (trace.run.id != summary.run || !outcome.recording) {
+            continue;
+        }
+        if (const std::string line = not_carried(trace, recording); !line.empty()) {
+            say(line);
+        }
+    }
     TRY(write_profile_from(context, whole_runs(std::move(traces), summary.run), options.costs));
     return outcome.exit_status;
 }
@@ -91,9 +133,14 @@ void add_learn(CLI::App& app, Invocation& invocation) {
     add_store_option(command, *options);
     command->add_flag("--allow-credentials", options->allow_credentials,
                       "let the command read credentials (they are masked otherwise, and the attempt is recorded)");
+    command->add_option("--network", options->network,
+                        "'host' gives the command this machine's own network: for what needs UDP; protocols are guessed then")
+        ->type_name("host");
+    add_resolve_option(command, options->resolve);
     add_tightness_option(command, options->costs);
     command->footer("The command runs as you, unconfined but for masked credentials; read what was learned before you\n"
-                    "trust it. Ends with the command's own status; 125 when Treadline itself failed.\n"
+                    "trust it. Its connections pass through the egress gateway, which lets them all pass and records them.\n"
+                    "Ends with the command's own status; 125 when Treadline itself failed.\n"
                     "Example:  treadline learn -- npm test");
     command->callback([options, &invocation] {
         if (invocation.command.empty()) {
