@@ -73,6 +73,7 @@ static_assert(std::atomic<int>::is_always_lock_free);
 struct ChildMount {
     MountStep::Kind kind = MountStep::Kind::Directory;
     const char* source = nullptr; // of a bind: relative to the host's root
+    size_t size = 0;              // of a file's content
     const char* target = nullptr; // absolute
     uint64_t attributes = 0;      // MOUNT_ATTR_*
     mode_t mode = 0755;

@@ -144,7 +144,7 @@ bool cover_attach_point() {
 // A mount of a new file with the step's content, not attached yet; -1 for an error. Its name has to stay until then.
 int make_content(const char* path, const ChildMount& step) {
     const int fd = ::open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-    const auto size = static_cast<ssize_t>(std::strlen(step.source));
+    const auto size = static_cast<ssize_t>(step.size);
     if (fd < 0 || ::write(fd, step.source, static_cast<size_t>(size)) != size) {
         return -1;
     }
@@ -288,6 +288,8 @@ bool apply_mount(const ChildMount& step, int host, Masks& masks) {
     case MountStep::Kind::Decoy:
         return make_file(step.target, 0);
     case MountStep::Kind::File:
+    case MountStep::Kind::TrustBundle:
+    case MountStep::Kind::JavaTrust:
         return put_file(step);
     case MountStep::Kind::MaskFile:
         return apply_mask(masks.file, masks.file_at, step.target);

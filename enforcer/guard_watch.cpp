@@ -17,7 +17,8 @@ namespace treadline {
 namespace {
 
 bool is_mount(const MountStep& step) {
-    return step.kind == MountStep::Kind::Bind || step.kind == MountStep::Kind::Tmpfs ||
+    const bool placeholder = step.kind == MountStep::Kind::File && step.why.starts_with("guard: "); // a real value lies below
+    return placeholder || step.kind == MountStep::Kind::Bind || step.kind == MountStep::Kind::Tmpfs ||
            step.kind == MountStep::Kind::MaskFile || step.kind == MountStep::Kind::MaskDirectory;
 }
 

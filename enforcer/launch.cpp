@@ -53,10 +53,22 @@ result<std::string> find_program(const Command& command) {
     return fail_code(ENOENT, "cannot execute '" + printable(name) + "': it is in no directory of PATH");
 }
 
-result<ChildMount> prepare_mount(const MountStep& step, SharedMemory& memory) {
+// What a file of the view holds.
+result<std::string> content_of(const MountStep& step, const std::optional<egress::RunAuthority>& authority) {
+    if (step.kind == MountStep::Kind::TrustBundle && authority) {
+        return TRY(sys::read_file(step.source)) + "\n" + authority->certificate;
+    }
+    if (step.kind == MountStep::Kind::JavaTrust && authority) {
+        return authority->java_store.empty() ? sys::read_file(step.source) : authority->java_store; // of another form: as it is
+    }
+    return step.source;
+}
+
+result<ChildMount> prepare_mount(const MountStep& step, const std::string& content, SharedMemory& memory) {
     ChildMount mount;
     mount.kind = step.kind;
-    mount.source = memory.text(step.source);
+    mount.source = memory.text(content);
+    mount.size = content.size();
     mount.target = memory.text(step.target);
     mount.attributes = MOUNT_ATTR_NOSUID;
     mount.attributes |= step.kind == MountStep::Kind::Device ? 0 : MOUNT_ATTR_NODEV;
@@ -81,6 +93,21 @@ char* word(SharedMemory& memory, std::string_view text) {
 }
 
 } // namespace
+
+// Before the mounts: programs inside are to trust it.
+result<ok> Supervisor::make_authority() {
+    if (plan_.authority_hosts.empty()) {
+        return ok{};
+    }
+    std::string java_store;
+    for (const MountStep& step : plan_.mounts) {
+        if (step.kind == MountStep::Kind::JavaTrust) {
+            java_store = TRY(sys::read_file(step.source));
+        }
+    }
+    authority_ = TRY(egress::make_run_authority(plan_.authority_hosts, java_store));
+    return ok{};
+}
 
 // Lays out what the first child waits for.
 result<ok> Supervisor::prepare() {
@@ -132,9 +159,11 @@ result<ok> Supervisor::prepare() {
         child.environment.push_back(word(memory, name + "=" + value));
     }
     child.environment.push_back(nullptr);
+    TRY(make_authority());
     TRY(outside_.await(plan_)); // some of it is mounted
     for (const MountStep& step : plan_.mounts) {
-        child.mounts.push_back(TRY(prepare_mount(step, memory)));
+        const std::string content = TRY(content_of(step, authority_));
+        child.mounts.push_back(TRY(prepare_mount(step, content, memory)));
     }
     return ok{};
 }
@@ -237,6 +266,8 @@ result<ok> Supervisor::start_gateway() {
     config.resolve = plan_.resolve;
     config.search = plan_.search_domains;
     config.task = command_;
+    config.secrets = plan_.secrets;
+    config.authority = authority_ ? &*authority_ : nullptr;
     config.uid = plan_.command.uid;
     config.gid = plan_.command.gid;
     gateway_ = TRY(egress::Gateway::start(config, command_pidfd_.get()));

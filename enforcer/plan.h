@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "enforcer/egress/secrets.h"
 #include "profiles/policy.h"
 
 namespace treadline {
@@ -54,6 +55,7 @@ struct CompileOptions {
     bool allow_degraded = false;
     bool network_host = false;
     std::map<std::string, std::vector<std::string>> resolve = {}; // name -> addresses, for the gateway instead of a lookup
+    std::shared_ptr<const egress::Secrets> secrets = nullptr; // what `credentials` refer to; none: only to show the plan
 };
 
 struct MountStep {
@@ -67,6 +69,8 @@ struct MountStep {
         Devices,  // a minimal /dev
         Decoy,    // an empty file nobody can read, where nothing else is: a link in view leads to a hidden file
         File,     // a file with `source` as its content over `target`, which is a file in view
+        TrustBundle, // the host's certificates at `source`, and the run's own authority, over `target`
+        JavaTrust,   // the same as a Java key store
         MaskFile, // an empty file nobody can read or write over `target`
         MaskDirectory,
     };
@@ -128,6 +132,8 @@ struct Plan {
     NetworkMode network = NetworkMode::None;
     std::map<std::string, std::vector<std::string>> resolve; // of the gateway: CompileOptions::resolve
     std::vector<std::string> search_domains; // that resolvers inside append to names
+    std::vector<std::string> authority_hosts; // that the run's own authority vouches for; none: nothing is looked into
+    std::shared_ptr<const egress::Secrets> secrets;
     bool new_root = true;          // false: the host's view stays, `mounts` holds only masks
     std::vector<MountStep> mounts; // in order
     std::vector<Placeholder> placeholders;

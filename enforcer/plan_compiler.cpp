@@ -22,6 +22,7 @@
 #include "enforcer/mount_view.h"
 #include "enforcer/outside.h"
 #include "enforcer/plan.h"
+#include "enforcer/plan_inspection.h"
 #include "enforcer/self_test.h"
 #include "profiles/environment_names.h"
 #include "profiles/profile_reader.h"
@@ -47,15 +48,16 @@ private:
     bool allowed_;
 };
 
-std::map<std::string, std::string> allowed_environment(const Policy& policy, const Command& command) {
-    std::map<std::string, std::string> kept;
+std::map<std::string, std::string> allowed_environment(const Policy& policy, const Command& command, const egress::Secrets* secrets) {
+    const std::map<std::string, std::string> placeholders = placeholder_variables(policy, secrets);
+    std::map<std::string, std::string> kept = placeholders;
     for (const auto& [name, value] : command.environment) {
-        if (policy.decide(Operation::Environment, name).allowed) {
+        if (!placeholders.contains(name) && policy.decide(Operation::Environment, name).allowed) {
             kept[name] = value;
         }
     }
     for (const auto& [name, value] : policy.environment().set) {
-        kept[name] = value;
+        kept.insert_or_assign(name, placeholders.contains(name) ? placeholders.at(name) : value);
     }
     return kept;
 }
@@ -90,6 +92,23 @@ result<ok> check_host_services(const Policy& policy) {
     return ok{};
 }
 
+// What takes the gateway, and can be had in no other way.
+result<ok> plan_inspection(Plan& plan, const Policy& policy, const CompileOptions& options) {
+    const std::string section = !policy.credentials().empty() ? "credentials" : !policy.inspections().empty() ? "inspect" : "";
+    if (section.empty()) {
+        return ok{};
+    }
+    if (plan.flat || options.network_host) {
+        return fail("the profile's `" + section + "` cannot be held without the egress gateway, which " +
+                    (plan.flat ? "needs a network namespace ('treadline doctor' says why there is none)" : "--network host leaves out") + "; remove them");
+    }
+    plan.secrets = options.secrets;
+    if (plan.network == NetworkMode::Gateway) {
+        plan.authority_hosts = hosts_looked_into(policy);
+    }
+    return ok{};
+}
+
 result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& options) {
     plan.network = options.network_host ? NetworkMode::Host : NetworkMode::None;
     if (options.network_host) {
@@ -105,10 +124,7 @@ result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& 
         plan.network = NetworkMode::Gateway;
         plan.resolve = options.resolve;
     }
-    if (!policy.credentials().empty()) {
-        return fail("the profile's `credentials` (" + policy.credentials().front().host +
-                    ") cannot be held: the egress gateway does not put credentials in yet; remove them");
-    }
+    TRY(plan_inspection(plan, policy, options));
     for (const PolicyPort& port : policy.listen()) {
         plan.bind_ports.push_back(port.port);
     }
@@ -249,6 +265,7 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
         plan.enforcement.push_back({"connect: " + endpoint.text, plan.network == NetworkMode::Host ? "not held" : "egress gateway",
                                     plan.network == NetworkMode::Host ? "" : wider_than(endpoint)});
     }
+    explain_inspection(plan, policy);
     for (const PolicyPort& port : policy.publish()) {
         const bool host = plan.network == NetworkMode::Host;
         plan.enforcement.push_back({"publish: " + std::to_string(port.port), host ? "not held" : "egress gateway",
@@ -384,7 +401,7 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     Plan plan;
     plan.policy = policy;
     plan.command = command;
-    plan.command.environment = allowed_environment(*policy, command);
+    plan.command.environment = allowed_environment(*policy, command, options.secrets.get());
     plan.dropped_variables = dropped_variables(*policy, command);
     plan.landlock_abi = machine.landlock_abi;
     plan.flat = !machine.user_namespaces;
@@ -411,6 +428,7 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
         if (plan.network == NetworkMode::Gateway) {
             add_gateway_files(plan);
         }
+        TRY(add_inspection_files(plan, *policy));
         plan.placeholders = std::move(view.placeholders);
         plan.landlock_rules = landlock_rules(held, *policy, machine.landlock_abi, PrivateDirectories::Grant);
         held.make_directories.insert(held.make_directories.end(), view.make_directories.begin(), view.make_directories.end());

@@ -25,6 +25,8 @@ std::string_view name_of(MountStep::Kind kind) {
     case MountStep::Kind::Devices:
         return "devices";
     case MountStep::Kind::File:
+    case MountStep::Kind::TrustBundle:
+    case MountStep::Kind::JavaTrust:
         return "file";
     case MountStep::Kind::Decoy:
     case MountStep::Kind::MaskFile:

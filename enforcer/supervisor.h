@@ -40,6 +40,7 @@ public:
 private:
     Supervisor(std::shared_ptr<const Plan> plan, FirstChild first, Outside outside);
 
+    result<ok> make_authority();
     result<ok> prepare();
     result<ok> hand_over_filter();
     result<ok> watch_guards(); // all mounts being done
@@ -75,6 +76,7 @@ private:
     bool filtered_ = false;
     std::optional<GuardWatch> guards_;
     bool guard_lost_ = false;
+    std::optional<egress::RunAuthority> authority_; // where the gateway looks into TLS
     std::unique_ptr<egress::Gateway> gateway_;
     std::unique_ptr<Watch> watch_;
     ContactLog contacts_; // the watch's, once that has ended

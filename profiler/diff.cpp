@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "profiler/rule_text.h"
+#include "profiles/credential_value.h"
+#include "profiles/request_scope.h"
 
 namespace treadline {
 namespace {
@@ -49,14 +51,14 @@ bool passes(const Policy& policy, const std::string& name) {
 
 // Where the value comes from, and never the value itself: a difference is shown in public logs.
 std::string credential_text(const Credential& credential) {
-    constexpr std::string_view reference = "${env:";
+    const auto value = parse_credential_value(credential.value);
     std::vector<std::string> sources;
-    for (size_t at = credential.value.find(reference); at != std::string::npos;
-         at = credential.value.find(reference, at + 1)) {
-        sources.push_back(credential.value.substr(at, credential.value.find('}', at) - at + 1));
+    for (const CredentialSource& source : value ? value->sources() : std::vector<CredentialSource>{}) {
+        sources.push_back(to_string(source));
     }
-    return credential.host + " " + credential.header + " from " +
-           (sources.empty() ? "a literal value" : join(sources, " "));
+    return credential.host + " " + credential.header + to_string(credential.scope) + " from " +
+           (sources.empty() ? "a literal value" : join(sources, " ")) +
+           (credential.variable.empty() ? "" : " as " + credential.variable);
 }
 
 bool has_port(const std::vector<PolicyPort>& ports, uint16_t port) {
@@ -93,6 +95,21 @@ std::vector<DiffEntry> only_in(const Policy& here, const Policy& there) {
     for (const PolicyPort& port : here.publish()) {
         if (!has_port(there.publish(), port.port)) {
             entries.push_back({"publish", shown(std::to_string(port.port), port.origin), ""});
+        }
+    }
+    // What `inspect` holds back there and not here.
+    for (const PolicyInspection& held : there.inspections()) {
+        const auto& own = here.inspections();
+        if (std::none_of(own.begin(), own.end(), [&](const PolicyInspection& one) { return one.text == held.text; })) {
+            entries.push_back({"inspect", shown(held.text, held.origin), ""});
+        }
+    }
+    // Where rules for that host are in both, one more lets more be asked for.
+    for (const PolicyInspection& one : here.inspections()) {
+        const auto& other = there.inspections();
+        const bool known = std::any_of(other.begin(), other.end(), [&](const PolicyInspection& held) { return one.text == held.text; });
+        if (!known && std::any_of(other.begin(), other.end(), [&](const PolicyInspection& held) { return one.port == held.port; })) {
+            entries.push_back({"inspect", shown(one.text, one.origin), "", "other requests may be sent"});
         }
     }
     for (const Credential& credential : here.credentials()) {
@@ -168,10 +185,13 @@ std::string to_text(const ProfileDiff& diff) {
     std::string text;
     for (const DiffEntry& entry : diff.added) {
         text += entry.section == "deny" ? "+ no longer denied: " + legible(entry.rule) + "\n"
+                : entry.section == "inspect" && entry.note.empty() ? "+ no longer inspected: " + legible(entry.rule) + "\n"
                                         : line_of('+', entry);
     }
     for (const DiffEntry& entry : diff.removed) {
-        text += entry.section == "deny" ? "- now denied: " + legible(entry.rule) + "\n" : line_of('-', entry);
+        text += entry.section == "deny"                              ? "- now denied: " + legible(entry.rule) + "\n"
+                : entry.section == "inspect" && entry.note.empty() ? "- now inspected: " + legible(entry.rule) + "\n"
+                                                                     : line_of('-', entry);
     }
     return text.empty() ? "both allow the same\n" : text;
 }

@@ -10,7 +10,7 @@
 namespace treadline {
 
 struct DiffEntry {
-    std::string section; // "files", "private", "deny", "connect", "listen", "publish", "credentials", "unix",
+    std::string section; // "files", "private", "deny", "connect", "listen", "publish", "inspect", "credentials", "unix",
                          // "syscalls", "environment", "resources"
     std::string rule;    // as written in the profile that has it: "${project}/**: rw"
     std::string grants;  // files: the modes only this side grants, "w"; else ""

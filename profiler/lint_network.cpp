@@ -3,6 +3,7 @@
 #include "base/path.h"
 #include "base/addresses.h"
 #include "profiler/lint_checks.h"
+#include "profiles/credential_value.h"
 #include "profiles/pattern.h"
 #include "profiles/profile_reader.h"
 
@@ -110,12 +111,64 @@ void lint_sockets(const LintInput& input, Findings& findings) {
     }
 }
 
+bool connects(const Policy& policy, const std::string& host, uint16_t port) {
+    // Of a wildcard any name will do.
+    const std::string name = host[0] == '*' ? "any" + host.substr(1) : host;
+    return policy.grants_alone(Policy::GuardsCount::Yes).decide(Operation::Connect, name + ":" + std::to_string(port)).allowed;
+}
+
+bool speaks_anything(const Policy& policy, const std::string& host, uint16_t port) {
+    const auto& rules = policy.connect();
+    return std::any_of(rules.begin(), rules.end(), [&](const PolicyEndpoint& rule) { return rule.host == host && rule.port == port && rule.any_protocol; });
+}
+
+// Of the profile's own; includes were looked at when they were written.
+void lint_inside_tls(const LintInput& input, Findings& findings) {
+    for (const Inspection& inspection : input.profile.network.inspect) {
+        const auto endpoint = parse_host_port(inspection.endpoint);
+        if (endpoint && !connects(input.policy, endpoint->host, endpoint->port)) {
+            findings.add(Severity::Error, "never-matches", inspection.at, inspection.endpoint,
+                         "is looked into, but nothing may connect there; add it to `connect` or delete it");
+        }
+        if (endpoint && speaks_anything(input.policy, endpoint->host, endpoint->port)) {
+            findings.add(Severity::Warning, "contradicts", inspection.at, inspection.endpoint,
+                         "is looked into, so nothing but TLS with HTTP inside passes; delete '/tcp' behind its `connect` rule");
+        }
+    }
+    for (const Credential& credential : input.profile.network.credentials) {
+        const std::string shown = credential.host + " " + credential.header; // not its value
+        const auto value = parse_credential_value(credential.value);
+        if (value && value->sources().empty()) {
+            findings.add(Severity::Error, "plain-credential", credential.at, shown,
+                         "has its value in the profile, where everybody who sees the project reads it; withdraw that secret, and refer to the "
+                         "new one, as in ${env:NAME}");
+        }
+        const auto endpoint = credential_endpoint(credential.host);
+        if (endpoint && !connects(input.policy, endpoint->host, endpoint->port)) {
+            findings.add(Severity::Error, "never-matches", credential.at, shown,
+                         "is for a host that nothing may connect to; add " + endpoint->host + ":" + std::to_string(endpoint->port) +
+                             " to `connect` or delete it");
+        }
+        if (endpoint && speaks_anything(input.policy, endpoint->host, endpoint->port)) {
+            findings.add(Severity::Warning, "contradicts", credential.at, shown,
+                         "is put in inside TLS, so nothing but TLS with HTTP inside passes; delete '/tcp' behind its `connect` rule");
+        }
+        const std::string variable = placeholder_variable(credential);
+        const auto& passed = input.profile.environment.pass;
+        if (std::any_of(passed.begin(), passed.end(), [&](const Entry& entry) { return entry.text == variable; })) {
+            findings.add(Severity::Note, "redundant", credential.at, shown,
+                         "has a placeholder in " + variable + ", which `pass` names, too; delete it there");
+        }
+    }
+}
+
 } // namespace
 
 void lint_network(const LintInput& input, Findings& findings) {
     lint_connect(input, findings);
     lint_host_services(input, findings);
     lint_ports(input, findings);
+    lint_inside_tls(input, findings);
     lint_sockets(input, findings);
 }
 

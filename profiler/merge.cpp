@@ -48,6 +48,12 @@ void add_rules(ProfileRules& all, const ProfileRules& more) {
     add_texts(all.network.connect, more.network.connect);
     add_ports(all.network.listen, more.network.listen);
     add_ports(all.network.publish, more.network.publish);
+    for (const Inspection& inspection : more.network.inspect) { // as `deny`: what either holds back
+        auto& there = all.network.inspect;
+        if (std::find(there.begin(), there.end(), inspection) == there.end()) {
+            there.push_back(inspection);
+        }
+    }
     add_texts(all.unix_sockets, more.unix_sockets);
     add_texts(all.syscalls, more.syscalls);
     add_texts(all.environment.pass, more.environment.pass);
@@ -171,7 +177,7 @@ result<std::vector<Credential>> both_credentials(const MergeSide& first, const M
         });
         if (same == all.end()) {
             all.push_back(credential);
-        } else if (same->value != credential.value) {
+        } else if (!(*same == credential)) {
             return fail("one profile cannot say both: " + first.file + " and " + second.file +
                         " put different values into " + credential.header + " for " + credential.host +
                         "; give it one in both");

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "profiler/access_set.h"
 #include "profiler/network_rules.h"
+#include "profiles/credential_value.h"
+#include "profiles/request_scope.h"
 #include "profiler/process_rules.h"
 #include "profiles/shipped.h"
 
@@ -173,6 +175,20 @@ void Reviewer::add_lists(Review& review) {
     for (const PortEntry& entry : profile.network.publish) {
         lines.push_back(
             {std::to_string(entry.port), "reachable from this machine's loopback", {}, entry.at.line});
+    }
+    for (const Inspection& one : profile.network.inspect) {
+        const std::string scope = to_string(one.scope);
+        lines.push_back({one.endpoint, scope.empty() ? "each request is looked at" : "only requests of" + scope, {}, one.at.line});
+    }
+    for (const Credential& credential : profile.network.credentials) {
+        std::vector<std::string> sources;
+        if (const auto value = parse_credential_value(credential.value)) { // never its text, which may be a secret
+            for (const CredentialSource& source : value->sources()) {
+                sources.push_back(to_string(source));
+            }
+        }
+        lines.push_back({credential.host, "with your " + (sources.empty() ? "literal value" : join(sources, " ")) + " in " + credential.header +
+                                              to_string(credential.scope) + "; the command sees a placeholder", {}, credential.at.line});
     }
     for (const Entry& entry : profile.unix_sockets) {
         lines.push_back(

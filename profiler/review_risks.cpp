@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "profiler/review.h"
+#include "profiles/credential_value.h"
 #include "profiles/environment_names.h"
 #include "profiles/profile_reader.h"
 #include "profiles/syscall_groups.h"
@@ -147,6 +148,17 @@ std::vector<std::string> risks_of(const Policy& policy) {
             risks.push_back("may reach every name below " + endpoint.host.substr(2) + ", whoever owns it");
         } else if (endpoint.host == host_loopback) {
             risks.push_back("may use what listens on this machine's loopback at port " + std::to_string(endpoint.port));
+        }
+    }
+    for (const Credential& credential : policy.credentials()) {
+        const auto value = parse_credential_value(credential.value);
+        for (const CredentialSource& source : value ? value->sources() : std::vector<CredentialSource>{}) {
+            if (source.kind == CredentialSource::Kind::Command) {
+                risks.push_back("runs a command outside the sandbox before the run, for a credential: " + source.text);
+            }
+        }
+        if (credential.scope == RequestScope{}) {
+            risks.push_back("may ask " + credential.host + " for anything in your name (credentials: " + credential.header + ")");
         }
     }
     for (const PolicyPort& port : policy.publish()) {

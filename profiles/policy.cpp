@@ -6,8 +6,10 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "profiles/credential_value.h"
 #include "profiles/environment_names.h"
 #include "profiles/profile_reader.h"
+#include "profiles/request_scope.h"
 #include "profiles/syscall_groups.h"
 #include "profiles/yaml_tree.h"
 
@@ -74,6 +76,15 @@ bool own(const Origin& origin) {
 // The rule a person should read when several allow the same: the narrowest, the profile's own first.
 auto narrowness(const PolicyRule& rule) {
     return std::tuple(-static_cast<long>(rule.pattern.path.size()), rule.pattern.extent, !own(rule.origin));
+}
+
+// `*.example.org`: names below it, never itself, never another name that merely ends alike.
+bool is_host_of(std::string_view rule, std::string_view host, bool address) {
+    if (rule.substr(0, 2) != "*.") {
+        return rule == host;
+    }
+    const std::string_view suffix = rule.substr(1);
+    return !address && host.size() > suffix.size() && host.ends_with(suffix);
 }
 
 bool is_loopback(const HostPort& endpoint) {
@@ -193,6 +204,7 @@ Policy Policy::grants_alone(GuardsCount guards) const {
     alone.deny_.clear();
     alone.listen_.clear();
     alone.environment_.set.clear();
+    alone.credentials_.clear();
     alone.review_.reset();
     if (guards == GuardsCount::No) {
         alone.guards_ = Guards();
@@ -322,12 +334,7 @@ Decision Policy::decide_connect(std::string_view object) const {
     }
     const bool of_host = is_host_loopback(*endpoint);
     for (const PolicyEndpoint& rule : connect_) {
-        const bool wildcard = rule.host.substr(0, 2) == "*.";
-        // `*.example.org`: names below it, never itself, never another name that merely ends alike.
-        const std::string_view suffix = std::string_view(rule.host).substr(wildcard ? 1 : 0);
-        const bool matches = wildcard ? !endpoint->address && endpoint->host.size() > suffix.size() &&
-                                            std::string_view(endpoint->host).ends_with(suffix)
-                                      : endpoint->host == rule.host || (of_host && rule.host == host_loopback);
+        const bool matches = is_host_of(rule.host, endpoint->host, endpoint->address) || (of_host && rule.host == host_loopback);
         const bool speaks = rule.any_protocol || !endpoint->any_protocol;
         if (matches && speaks && endpoint->host[0] != '*' && rule.port == endpoint->port) {
             return allow(rule.text, rule.origin);
@@ -350,6 +357,50 @@ Decision Policy::decide_connect(std::string_view object) const {
     decision.remedy = of_host ? std::string(host_loopback) + port : asked;
     decision.reason = "no `connect` rule allows '" + asked + "'";
     return decision;
+}
+
+// The scopes of all rules that have the gateway look into TLS with that host.
+std::vector<const RequestScope*> Policy::scopes_of(std::string_view host, uint16_t port) const {
+    std::vector<const RequestScope*> scopes;
+    for (const PolicyInspection& rule : inspect_) {
+        if (rule.port == port && is_host_of(rule.host, host, false)) {
+            scopes.push_back(&rule.scope);
+        }
+    }
+    for (const Credential& credential : credentials_) {
+        const auto bound = credential_endpoint(credential.host);
+        if (bound && bound->host == host && bound->port == port) {
+            scopes.push_back(&credential.scope);
+        }
+    }
+    return scopes;
+}
+
+bool Policy::inspects(std::string_view host, uint16_t port) const {
+    return !scopes_of(host, port).empty();
+}
+
+bool Policy::limits_requests(std::string_view host, uint16_t port) const {
+    const auto scopes = scopes_of(host, port);
+    return std::any_of(scopes.begin(), scopes.end(), [](const RequestScope* scope) { return !(*scope == RequestScope{}); });
+}
+
+Decision Policy::decide_request(std::string_view host, uint16_t port, std::string_view method, std::string_view target) const {
+    bool held = false;
+    for (const PolicyInspection& rule : inspect_) {
+        if (rule.port != port || !is_host_of(rule.host, host, false)) {
+            continue;
+        }
+        if (is_in(rule.scope, method, target)) {
+            return allow(rule.text, rule.origin);
+        }
+        held = true;
+    }
+    if (!held) {
+        return allow("", Origin{});
+    }
+    const std::string asked = printable(method) + " " + printable(target.substr(0, target.find('?')).substr(0, 200));
+    return refuse("no `inspect` rule for '" + std::string(host) + ":" + std::to_string(port) + "' lets the command ask for '" + asked + "'");
 }
 
 Decision Policy::decide_listen(std::string_view object) const {
@@ -432,6 +483,11 @@ Decision Policy::decide_syscall(std::string_view name) const {
 }
 
 Decision Policy::decide_environment(std::string_view name) const {
+    for (const Credential& credential : credentials_) {
+        if (!name.empty() && placeholder_variable(credential) == name) {
+            return allow("credentials: " + credential.host, Origin{});
+        }
+    }
     const auto by_name =
         std::find_if(pass_.begin(), pass_.end(), [&](const PolicyVariable& v) { return v.text == name; });
     if (by_name != pass_.end() && !has_wildcard(name)) {

@@ -78,6 +78,15 @@ struct PolicyEndpoint {
     Origin origin;
 };
 
+// Of `inspect`; `host` as in PolicyEndpoint, never an address.
+struct PolicyInspection {
+    std::string host;
+    uint16_t port = 0;
+    RequestScope scope;
+    std::string text;
+    Origin origin;
+};
+
 enum class Operation : uint8_t {
     Read,
     Write,
@@ -121,6 +130,14 @@ public:
     // refused. Slashes that are doubled or last are ignored.
     [[nodiscard]] Decision decide(Operation operation, std::string_view object) const;
 
+    // Whether what is said inside TLS to that host is looked at: an `inspect` rule or a credential is for it.
+    [[nodiscard]] bool inspects(std::string_view host, uint16_t port) const;
+    // Whether a rule names methods or paths for it.
+    [[nodiscard]] bool limits_requests(std::string_view host, uint16_t port) const;
+    // Whether this may be asked of a host that decide() lets the command connect to. Everything may, where no `inspect` rule
+    // is for it.
+    [[nodiscard]] Decision decide_request(std::string_view host, uint16_t port, std::string_view method, std::string_view target) const;
+
     // Whether what stands at the path (as for Read) lies in a private directory: then it is what the command
     // made there, and nothing that exists outside.
     [[nodiscard]] bool in_private(std::string_view path) const;
@@ -129,7 +146,7 @@ public:
     [[nodiscard]] const PolicyEntry* denying(std::string_view path) const;
 
     // For comparing policies rule by rule: as if there were no `deny`, and nothing that allows what belongs
-    // to another section (`listen` the loopback, `set` a variable). A rule that only names what a wider one
+    // to another section (`listen` the loopback, `set` and `credentials` a variable). A rule that only names what a wider one
     // reaches tells itself apart by what guards refuse; without them the rules' own reach is left.
     enum class GuardsCount : uint8_t { Yes, No };
     [[nodiscard]] Policy grants_alone(GuardsCount guards) const;
@@ -150,6 +167,7 @@ public:
     [[nodiscard]] const Resources& resources() const { return resources_; }
     [[nodiscard]] const Variables& variables() const { return variables_; }
     [[nodiscard]] const Guards& guards() const { return guards_; }
+    [[nodiscard]] const std::vector<PolicyInspection>& inspections() const { return inspect_; }
     [[nodiscard]] const std::vector<Credential>& credentials() const { return credentials_; }
     [[nodiscard]] const std::string& name() const { return name_; }
     // The rules under `review:` as a policy of their own, to be shown and compared; null where there are none.
@@ -169,6 +187,7 @@ private:
     [[nodiscard]] Decision decide_unix(std::string_view socket) const;
     [[nodiscard]] Decision decide_syscall(std::string_view name) const;
     [[nodiscard]] Decision decide_environment(std::string_view name) const;
+    [[nodiscard]] std::vector<const RequestScope*> scopes_of(std::string_view host, uint16_t port) const;
     [[nodiscard]] bool is_private(const PolicyEntry& directory, std::string_view path) const;
     bool suggest_private(Operation operation, std::string_view path, Decision& decision) const;
 
@@ -183,6 +202,7 @@ private:
     std::vector<std::string> syscalls_;
     std::vector<PolicySyscalls> syscall_entries_;
     std::vector<PolicyVariable> pass_;
+    std::vector<PolicyInspection> inspect_;
     std::vector<Credential> credentials_;
     std::vector<std::string> includes_;
     Environment environment_; // `pass` merged, in the order read

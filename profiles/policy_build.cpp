@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "profiles/policy.h"
 #include "profiles/profile_reader.h"
+#include "profiles/request_scope.h"
 #include "profiles/syscall_groups.h"
 #include "profiles/yaml_tree.h"
 
@@ -157,6 +158,13 @@ private:
         }
         for (const PortEntry& entry : profile.network.publish) {
             policy_.publish_.push_back({entry.port, {source, entry.at}});
+        }
+        for (const Inspection& inspection : profile.network.inspect) {
+            const auto endpoint = parse_host_port(inspection.endpoint);
+            if (!endpoint) {
+                return fail_at(source, inspection.at, endpoint.error().what);
+            }
+            policy_.inspect_.push_back({endpoint->host, endpoint->port, inspection.scope, inspection.endpoint + to_string(inspection.scope), {source, inspection.at}});
         }
         policy_.credentials_.insert(policy_.credentials_.end(), profile.network.credentials.begin(),
                                     profile.network.credentials.end());

@@ -81,19 +81,37 @@ struct PortEntry {
     bool operator==(const PortEntry&) const = default;
 };
 
+// Some of the requests to a host; an empty list means any.
+struct RequestScope {
+    std::vector<std::string> methods; // "GET"
+    std::vector<std::string> paths;   // "/v1/models", "/v1/**"
+    bool operator==(const RequestScope&) const = default;
+};
+
 // The sandbox sees a placeholder; the gateway puts `value` into `header` for `host`.
 struct Credential {
-    std::string host;
+    std::string host; // name, or name:port
     std::string header;
-    std::string value;
+    std::string value; // "Bearer ${env:NAME}", see credential_value.h
     Position at;
+    std::string variable = {}; // that holds the placeholder inside; "": the one the value refers to
+    RequestScope scope = {};
     bool operator==(const Credential&) const = default;
+};
+
+// What is said inside TLS to these hosts is judged, request by request.
+struct Inspection {
+    std::string endpoint; // host:port or *.host:port
+    RequestScope scope;   // nothing else may be asked for
+    Position at;
+    bool operator==(const Inspection&) const = default;
 };
 
 struct Network {
     std::vector<Entry> connect; // name:port, *.name:port, address:port, [v6]:port; "/tcp" behind it; host:port
     std::vector<PortEntry> listen;
     std::vector<PortEntry> publish;
+    std::vector<Inspection> inspect;
     std::vector<Credential> credentials;
     bool operator==(const Network&) const = default;
 };

@@ -8,7 +8,9 @@
 
 #include "base/invisible.h"
 #include "base/text.h"
+#include "profiles/credential_value.h"
 #include "profiles/pattern.h"
+#include "profiles/request_scope.h"
 #include "profiles/yaml_tree.h"
 
 namespace treadline {
@@ -301,6 +303,7 @@ private:
             {"publish", [&](const YamlNode& list) { return ports(list, out.publish, false); }},
         };
         if (where == Where::Top) {
+            handlers.emplace_back("inspect", [&](const YamlNode& list) { return inspections(list, out.inspect); });
             handlers.emplace_back("credentials",
                                   [&](const YamlNode& list) { return credentials(list, out.credentials); });
         }
@@ -315,35 +318,72 @@ private:
         return what.substr(printable(entry).size() + 3);
     }
 
+    using Handler = std::pair<std::string_view, std::function<result<ok>(const YamlNode&)>>;
+
+    Handler line(const char* key, std::string& out) const {
+        return {key, [this, key, &out](const YamlNode& child) -> result<ok> {
+                    out = TRY(text(child, "'" + std::string(key) + "'"));
+                    if (out.empty() || out.find_first_of("\r\n") != std::string::npos) {
+                        return complain(child.at, "'" + std::string(key) + "' has to be one line of text");
+                    }
+                    return ok{};
+                }};
+    }
+    Handler texts(const char* key, std::vector<std::string>& out, const Complaint& complaint) const {
+        return {key, [this, &out, complaint](const YamlNode& list) -> result<ok> {
+                    std::vector<Entry> read;
+                    TRY(entries(list, read, complaint));
+                    if (read.empty()) {
+                        return complain(list.at, "an empty list here would leave nothing; leave it out for any");
+                    }
+                    for (Entry& entry : read) {
+                        out.push_back(std::move(entry.text));
+                    }
+                    return ok{};
+                }};
+    }
+
+    static std::string inspection_complaint(std::string_view entry) {
+        if (std::string complaint = endpoint_complaint(entry); !complaint.empty()) {
+            return complaint;
+        }
+        const auto parsed = parse_host_port(entry);
+        return parsed->address || parsed->any_protocol ? "is no name and port; only what names the host can be looked into" : "";
+    }
+
+    // host:port, or {host: host:port, methods: […], paths: […]}
+    result<ok> inspections(const YamlNode& node, std::vector<Inspection>& out) const {
+        TRY(want_list(node, "'inspect'"));
+        for (const YamlNode& item : node.items) {
+            Inspection inspection;
+            inspection.at = item.at;
+            if (item.kind == YamlNode::Kind::Map) {
+                TRY(keys(item, {line("host", inspection.endpoint), texts("methods", inspection.scope.methods, method_complaint),
+                                texts("paths", inspection.scope.paths, request_path_complaint)}));
+            } else {
+                inspection.endpoint = TRY(text(item, "an entry"));
+            }
+            if (const std::string sentence = inspection_complaint(inspection.endpoint); !sentence.empty()) {
+                return complain(item.at, "'" + excerpt(inspection.endpoint) + "' " + sentence);
+            }
+            if (std::find(out.begin(), out.end(), inspection) != out.end()) {
+                return complain(item.at, "'" + excerpt(inspection.endpoint) + "' stands here twice; keep one");
+            }
+            out.push_back(std::move(inspection));
+        }
+        return ok{};
+    }
+
     result<ok> credentials(const YamlNode& node, std::vector<Credential>& out) const {
         TRY(want_list(node, "'credentials'"));
         for (const YamlNode& item : node.items) {
             TRY(want_map(item, "a credential"));
             Credential credential;
             credential.at = item.at;
-            const auto field = [&](const char* key, std::string& value) {
-                return std::pair<std::string_view, std::function<result<ok>(const YamlNode&)>>(
-                    key, [this, key, &value](const YamlNode& child) -> result<ok> {
-                        value = TRY(text(child, "'" + std::string(key) + "'"));
-                        if (value.empty() || value.find_first_of("\r\n") != std::string::npos) {
-                            return complain(child.at,
-                                            "'" + std::string(key) + "' has to be one line of text");
-                        }
-                        return ok{};
-                    });
-            };
-            TRY(keys(item, {field("host", credential.host), field("header", credential.header),
-                            field("value", credential.value)}));
-            if (credential.host.empty() || credential.header.empty() || credential.value.empty()) {
-                return complain(item.at, "a credential needs 'host', 'header' and 'value'");
-            }
-            if (const auto host = parse_host_port(credential.host + ":443"); !host || host->host[0] == '*' || host->host == host_loopback) {
-                return complain(item.at, "'" + excerpt(credential.host) +
-                                             "' has to be one host name without a port or wildcard");
-            }
-            if (!is_header_name(credential.header)) {
-                return complain(item.at, "'" + excerpt(credential.header) + "' is no name of an HTTP header");
-            }
+            TRY(keys(item, {line("host", credential.host), line("header", credential.header), line("value", credential.value),
+                            line("variable", credential.variable), texts("methods", credential.scope.methods, method_complaint),
+                            texts("paths", credential.scope.paths, request_path_complaint)}));
+            TRY(check(credential));
             const auto same = [&](const Credential& other) {
                 return other.host == credential.host && other.header == credential.header;
             };
@@ -351,6 +391,37 @@ private:
                 return complain(item.at, "a second credential for the same host and header; keep one");
             }
             out.push_back(std::move(credential));
+        }
+        return ok{};
+    }
+
+    result<ok> check(const Credential& credential) const {
+        if (credential.host.empty() || credential.header.empty() || credential.value.empty()) {
+            return complain(credential.at, "a credential needs 'host', 'header' and 'value'");
+        }
+        if (const auto endpoint = credential_endpoint(credential.host); !endpoint) {
+            return complain(credential.at, endpoint.error().what);
+        }
+        if (!is_header_name(credential.header)) {
+            return complain(credential.at, "'" + excerpt(credential.header) + "' is no name of an HTTP header");
+        }
+        const auto value = parse_credential_value(credential.value);
+        if (!value) {
+            return complain(credential.at, "the value " + value.error().what);
+        }
+        const auto sources = value->sources();
+        if (credential.variable.empty()) {
+            const auto unnamed = std::find_if(sources.begin(), sources.end(), [](const CredentialSource& source) {
+                return source.kind == CredentialSource::Kind::Command || source.kind == CredentialSource::Kind::Systemd;
+            });
+            if (unnamed != sources.end()) {
+                return complain(credential.at, "'variable' has to name the environment variable that holds the placeholder for " +
+                                                   excerpt(to_string(*unnamed)) + " inside");
+            }
+        } else if (const std::string sentence = variable_complaint(credential.variable); !sentence.empty() || has_wildcard(credential.variable)) {
+            return complain(credential.at, "'" + excerpt(credential.variable) + "' is no name of an environment variable");
+        } else if (sources.size() != 1) {
+            return complain(credential.at, "'variable' goes with a value that refers to one place");
         }
         return ok{};
     }

@@ -69,6 +69,11 @@ void write_pair(std::string& out, const std::string& indent, std::string_view ke
     }
 }
 
+void write_scope(std::string& out, const std::string& indent, const RequestScope& scope) {
+    write_list(out, indent, "methods", scope.methods);
+    write_list(out, indent, "paths", scope.paths);
+}
+
 void write_network(std::string& out, const std::string& indent, const Network& network) {
     if (network == Network{}) {
         return;
@@ -77,12 +82,28 @@ void write_network(std::string& out, const std::string& indent, const Network& n
     write_list(out, indent + "  ", "connect", texts_of(network.connect));
     write_list(out, indent + "  ", "listen", texts_of(network.listen));
     write_list(out, indent + "  ", "publish", texts_of(network.publish));
+    if (!network.inspect.empty()) {
+        out += indent + "  inspect:\n";
+        for (const Inspection& inspection : network.inspect) {
+            const std::string endpoint = yaml_scalar(inspection.endpoint, YamlContext::Block);
+            if (inspection.scope == RequestScope{}) {
+                out += indent + "    - " + endpoint + "\n";
+                continue;
+            }
+            out += indent + "    - host: " + endpoint + "\n";
+            write_scope(out, indent + "      ", inspection.scope);
+        }
+    }
     if (!network.credentials.empty()) {
         out += indent + "  credentials:\n";
         for (const Credential& credential : network.credentials) {
             out += indent + "    - host: " + yaml_scalar(credential.host, YamlContext::Block) + "\n";
             out += indent + "      header: " + yaml_scalar(credential.header, YamlContext::Block) + "\n";
             out += indent + "      value: " + yaml_scalar(credential.value, YamlContext::Block) + "\n";
+            if (!credential.variable.empty()) {
+                out += indent + "      variable: " + yaml_scalar(credential.variable, YamlContext::Block) + "\n";
+            }
+            write_scope(out, indent + "      ", credential.scope);
         }
     }
 }

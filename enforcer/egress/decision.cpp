@@ -191,10 +191,10 @@ Verdict Decision::http(const Contact& contact, const HttpRequest& request) const
     if (request.method == "CONNECT") {
         return no("the request asks the server to be a proxy (CONNECT)");
     }
-    constexpr std::string_view scheme = "http://";
+    const std::string_view scheme = request.secure ? "https://" : "http://";
     if (!request.target.starts_with('/') && request.target != "*") {
         if (!request.target.starts_with(scheme)) {
-            return no("the request '" + shown + "' has neither a path nor an http:// address for its target");
+            return no("the request '" + shown + "' has neither a path nor an " + std::string(scheme) + " address for its target");
         }
         const std::string_view rest = std::string_view(request.target).substr(scheme.size());
         if (!same(rest.substr(0, rest.find_first_of("/?#")))) {
@@ -207,6 +207,13 @@ Verdict Decision::http(const Contact& contact, const HttpRequest& request) const
         violation.section = "network.connect";
         violation.rule = object + "/tcp";
         return refuse(std::move(violation), Differs::Upgrade);
+    }
+    const std::string_view path = request.target.starts_with(scheme)
+                                      ? std::string_view(request.target).substr(std::min(request.target.find_first_of("/?#", scheme.size()), request.target.size()))
+                                      : std::string_view(request.target);
+    const auto inside = alone_->decide_request(contact.name, contact.port, request.method, path);
+    if (!inside.allowed) {
+        return no(inside.reason);
     }
     return this->contact(contact);
 }

@@ -46,6 +46,7 @@ struct HttpRequest {
     std::string target;
     std::vector<std::string> hosts; // every Host field
     bool upgrade = false; // to something else than HTTP/2, an offer of which is withdrawn on the way
+    bool secure = false; // inside TLS
 };
 
 // How what is said differs from what was looked up, where a rule for host and port alone does not let it pass.

@@ -17,6 +17,8 @@
 #include "base/result.h"
 #include "enforcer/egress/helper_process.h"
 #include "enforcer/egress/recording.h"
+#include "enforcer/egress/secrets.h"
+#include "enforcer/egress/tls_loader.h"
 #include "enforcer/violation.h"
 #include "profiles/policy.h"
 
@@ -27,6 +29,8 @@ struct GatewayConfig {
     std::map<std::string, std::vector<std::string>> resolve; // name -> addresses, instead of a lookup
     std::vector<std::string> search;                         // domains that resolvers inside append
     pid_t task = -1;                                         // in the sandbox's namespaces
+    std::shared_ptr<const Secrets> secrets;                  // for `credentials`
+    const RunAuthority* authority = nullptr;                 // where anything is looked into
     uid_t uid = 0; // whose rights it has
     gid_t gid = 0;
 };

@@ -30,6 +30,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/addresses.h"
+#include "base/syscalls.h"
 #include "enforcer/egress/confinement.h"
 #include "enforcer/egress/loopback_mirror.h"
 #include "enforcer/egress/loopback_relay.h"
@@ -296,7 +297,18 @@ result<std::vector<Published>> publish(const Policy& policy) {
     return published;
 }
 
-void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, SocketTables tables, unique_fd reports_socket) {
+// Before anything is given up: the library, whom this machine trusts, and the run's own key.
+result<std::unique_ptr<TlsEngine>> begin_tls(const RunAuthority* authority) {
+    if (authority == nullptr) {
+        return std::unique_ptr<TlsEngine>();
+    }
+    const std::string key = TRY(sys::read_all(authority->key.get()));
+    TlsLibrary* library = TRY(load_tls());
+    return library->make_engine({authority->certificate, key});
+}
+
+void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, SocketTables tables, unique_fd reports_socket,
+                        std::unique_ptr<TlsEngine> tls) {
     Recorder recorder; // outlives what io still holds at the end
     asio::io_context io(1);
     Reports reports(io, std::move(reports_socket));
@@ -310,7 +322,9 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
         }
     });
     Lookups lookups(io);
-    RelayContext context{io, decision, names, dns, lookups, config.resolve, on_violation};
+    const auto secrets = config.secrets != nullptr ? config.secrets : std::make_shared<const Secrets>();
+    const auto inspector = tls != nullptr ? std::make_unique<Inspector>(config.policy, secrets, std::move(tls)) : nullptr;
+    RelayContext context{io, decision, names, dns, lookups, config.resolve, on_violation, inspector.get()};
     RecordingContext recorded{context, names, recorder};
     Acceptance acceptance(io, raise_descriptor_limit());
     std::optional<InsideSockets> inside_sockets;
@@ -396,6 +410,11 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
     for (const Published& one : *published) {
         kept.push_back(one.listener.get());
     }
+    auto tls = begin_tls(config.authority);
+    if (!tls) {
+        start.failed(tls.error());
+        return;
+    }
     if (::getppid() == 1 || !let_go_of_all_but(kept)) {
         start.failed({errno, "cannot let the egress gateway go of the supervisor's files"});
         return;
@@ -405,7 +424,7 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
         return;
     }
     start.ready();
-    serve_until_closed(config, std::move(captured), std::move(*published), std::move(tables), start.take_socket());
+    serve_until_closed(config, std::move(captured), std::move(*published), std::move(tables), start.take_socket(), std::move(*tls));
 }
 
 } // namespace treadline::egress

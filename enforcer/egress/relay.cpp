@@ -207,10 +207,15 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
         co_return;
     }
     Opening opening;
-    if (!context.decision.any_protocol(contact)) {
+    const bool inspected = context.inspector != nullptr && context.inspector->covers(contact); // also what a rule with "/tcp" allows
+    if (inspected || !context.decision.any_protocol(contact)) {
         opening = co_await read_opening(inside, first_bytes_time);
         switch (opening.speaks) {
         case Speaks::Http:
+            if (context.inspector != nullptr) {
+                co_await inspect(std::move(inside), std::move(opening.bytes), contact, Wrapping::Plain, context);
+                co_return;
+            }
             co_await relay_http(std::move(inside), std::move(opening.bytes), contact, context);
             co_return;
         case Speaks::Tls:
@@ -231,6 +236,10 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
         }
         if (!verdict.allowed) {
             co_await refuse(std::move(verdict), opening.speaks);
+            co_return;
+        }
+        if (inspected) {
+            co_await inspect(std::move(inside), std::move(opening.bytes), contact, Wrapping::Tls, context);
             co_return;
         }
     }

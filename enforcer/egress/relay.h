@@ -15,6 +15,7 @@
 #include "enforcer/egress/byte_relay.h"
 #include "enforcer/egress/decision.h"
 #include "enforcer/egress/dns_responder.h"
+#include "enforcer/egress/inspect.h"
 #include "enforcer/egress/lookups.h"
 #include "enforcer/egress/name_table.h"
 
@@ -29,6 +30,7 @@ struct RelayContext {
     Lookups& lookups;
     std::map<std::string, std::vector<std::string>> resolve; // names whose addresses the user gave (--resolve)
     std::function<void(Violation, const std::string& dialled)> on_violation;
+    const Inspector* inspector = nullptr; // of profiles that look into anything
 };
 
 // `inside` is an accepted socket whose own address is where the program wanted to go.

@@ -6,7 +6,9 @@ Prints its ports as JSON, then serves DIRECTORY by HTTP and HTTPS, and echoes on
 other addresses. What is seen goes to DIRECTORY/../observed, a line each: "http GET web.test:1234 /x", "tls web.test",
 "tcp", "bytes …", "udp".
 """
+import base64
 import functools
+import gzip
 import http.server
 import json
 import socket
@@ -30,11 +32,52 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def seen(self):
         note("http %s %s %s" % (self.command, self.headers.get("Host"), self.path))
+        if self.headers.get("Authorization"):
+            note("authorization " + self.headers["Authorization"])
+
+    def echo(self):  # what it was sent, in the form that the path names
+        form = self.path.partition("?")[2]
+        body = str(self.headers).encode()
+        if form == "base64":
+            body = base64.b64encode(b"+" + body)
+        if form == "gzip":
+            body = gzip.compress(body)
+        self.send_response(200)
+        if form == "gzip":
+            self.send_header("Content-Encoding", "gzip")
+        if form == "header":
+            self.send_header("X-Echo", self.headers.get("Authorization", ""))
+        if form == "bytes":  # each in a packet and a chunk of its own
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for byte in body:
+                self.wfile.write(b"1\r\n%c\r\n" % byte)
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        if form == "close":  # until the connection ends
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True
+            return
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_GET(self):
         self.seen()
         if self.headers.get("Upgrade"):
             self.send_response(101)
+            self.end_headers()
+            return
+        if self.path.startswith("/echo"):
+            self.echo()
+            return
+        if self.path.startswith("/redirect?"):
+            self.send_response(302)
+            self.send_header("Location", self.path.partition("?")[2])
+            self.send_header("Content-Length", "0")
             self.end_headers()
             return
         if self.path == "/slow":  # in parts, without a length

@@ -113,7 +113,7 @@ Gated EgressWorld::run(const std::vector<std::string>& connect, const std::strin
     for (const std::string& rule : connect) {
         profile += "\"" + filled(rule) + "\", ";
     }
-    profile += "]\n";
+    profile += "]\n" + filled(more_network);
     loop.write(".treadline/profile.yaml", profile);
     const std::string report = directory_ / "report.json";
     std::filesystem::remove(report);

@@ -44,6 +44,7 @@ public:
     [[nodiscard]] bool has_own_address() const { return !own_.empty(); }
 
     Loop loop;
+    std::string more_network; // more of the profile's `network`, as lines
 
 private:
     TemporaryDirectory directory_;

@@ -46,10 +46,10 @@ TEST_CASE("what the gateway cannot do yet is refused, and the host's network is 
     const Loop loop;
     loop.write(".treadline/profile.yaml",
                std::string(minimal) + "  ${project}/ran: rwc\nnetwork:\n  credentials: [{host: a.test, header: Authorization, value: x}]\n");
-    check_refused(loop, {}, 126, "does not put credentials in yet");
-    check_refused(loop, {"--resolve", "nonsense"}, 126, "NAME=ADDRESS");
+    check_refused(loop, {}, 126, "has its value in the profile");
     loop.write(".treadline/profile.yaml",
                std::string(minimal) + "  ${project}/ran: rwc\nnetwork:\n  connect: [\"packages.example.org:443\"]\n  listen: [3000]\n  publish: [3000]\n");
+    check_refused(loop, {"--resolve", "nonsense"}, 126, "NAME=ADDRESS");
     const Finished degraded = loop.treadline({"enforce", "--network", "host", "--", "touch", "ran"});
     INFO(degraded.err);
     CHECK(degraded.status == 0);

@@ -1,14 +1,19 @@
 #include <algorithm>
+#include <cctype>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
+#include "base/text.h"
 #include "enforcer/egress/client_hello.h"
 #include "enforcer/egress/dns_responder.h"
 #include "enforcer/egress/http_request.h"
 #include "enforcer/egress/observer.h"
 #include "enforcer/egress/recorder.h"
+#include "enforcer/egress/text_search.h"
 #include "profiles/profile_reader.h"
+#include "profiles/request_scope.h"
 #include "tests/fuzz/entries.h"
 
 namespace treadline::fuzz {
@@ -101,6 +106,68 @@ void observed(std::string_view bytes) {
         }
     }
     must(connections == 1, "a connection is one row");
+}
+
+void held_back(std::string_view bytes) {
+    static const std::vector<egress::TextSearch::Text> texts = {{"secret-secrets", 0}, {"etsecrex", 1}, {"cret-sec-", 2}};
+    static const egress::TextSearch search(texts);
+    const std::string_view sizes = bytes.substr(0, 4);
+    const std::string whole(bytes.substr(sizes.size()));
+    egress::HoldingBack stream(search);
+    std::string passed;
+    for (size_t at = 0, turn = 0; at < whole.size(); ++turn) {
+        const size_t size = 1 + static_cast<unsigned char>(sizes[turn % sizes.size()]) % 16;
+        passed += stream.pass(std::string_view(whole).substr(at, size));
+        at += size;
+    }
+    size_t first = whole.size();
+    for (const auto& text : texts) {
+        const size_t found = whole.find(text.bytes);
+        first = std::min(first, found == std::string::npos ? first : found);
+    }
+    must((stream.found() >= 0) == (first < whole.size()), "found where it is, and only there");
+    if (stream.found() < 0) {
+        passed += stream.rest();
+        must(passed == whole, "all of it is passed on");
+    } else {
+        must(whole.starts_with(passed), "in order");
+        for (const auto& text : texts) {
+            must(passed.find(text.bytes) == std::string::npos, "no text is");
+        }
+    }
+}
+
+void request_target(std::string_view bytes) {
+    const RequestScope scope{{}, {"/v1/**", "/me"}};
+    if (!is_in(scope, "GET", bytes)) {
+        return;
+    }
+    // As a server might read it: decoded once or twice, backslashes as slashes, without parameters, dots resolved.
+    std::string path(bytes.substr(0, bytes.find('?')));
+    for (int turn = 0; turn < 2; ++turn) {
+        std::string decoded;
+        for (size_t at = 0; at < path.size(); ++at) {
+            unsigned code = 0;
+            if (path[at] == '%' && at + 2 < path.size() && std::isxdigit(static_cast<unsigned char>(path[at + 1])) != 0 && std::isxdigit(static_cast<unsigned char>(path[at + 2])) != 0) {
+                code = static_cast<unsigned>(std::stoul(path.substr(at + 1, 2), nullptr, 16));
+                decoded += static_cast<char>(code);
+                at += 2;
+            } else {
+                decoded += path[at] == '\\' ? '/' : path[at];
+            }
+        }
+        path = decoded;
+    }
+    std::vector<std::string> names;
+    for (const std::string_view part : split(path, '/')) {
+        const std::string name(part.substr(0, part.find(';')));
+        if (name == "..") {
+            names.resize(names.empty() ? 0 : names.size() - 1);
+        } else if (!name.empty() && name != ".") {
+            names.push_back(name);
+        }
+    }
+    must(!names.empty() && (names[0] == "v1" || (names.size() == 1 && names[0] == "me")), "nothing beside the rule's paths");
 }
 
 } // namespace treadline::fuzz

@@ -17,5 +17,7 @@ void client_hello(std::string_view bytes);
 void dns_question(std::string_view bytes);
 void http_head(std::string_view bytes);
 void observed(std::string_view bytes); // what a program says on a connection that is only recorded; in parts, see there
+void held_back(std::string_view bytes);      // an answer in pieces, of the sizes its first bytes say
+void request_target(std::string_view bytes); // of a request, against a rule for a path
 
 } // namespace treadline::fuzz

@@ -92,6 +92,8 @@ TEST_CASE("what programs send to the egress gateway may be anything", "[fuzz]") 
     replay("dns_question", fuzz::dns_question, 500);
     replay("http_head", fuzz::http_head, 500);
     replay("observed", fuzz::observed, 500);
+    replay("held_back", fuzz::held_back, 500);
+    replay("request_target", fuzz::request_target, 500);
 }
 
 TEST_CASE("conversations with resolvers may consist of anything", "[fuzz]") {

@@ -174,6 +174,9 @@ TEST_CASE("each key of the format is compared: what it adds, takes away and chan
          Gives::More,
          "network: {credentials: [{host: a.example.org, header: Authorization, value: \"Bearer "
          "${env:B}\"}]}\n"},
+        {"network: {inspect: [{host: \"a.example.org:443\", methods: [GET]}]}\n", Gives::Less,
+         "network: {inspect: [{host: \"a.example.org:443\", methods: [GET, POST]}]}\n"},
+        {"network: {inspect: [{host: \"a.example.org:443\", methods: [GET]}]}\n", Gives::Less, "network: {inspect: [\"*.example.org:443\"]}\n"},
         {"unix: [/run/a]\n", Gives::More, "unix: [\"/run/*\"]\n"},
         {"unix: [\"@a\"]\n", Gives::More, "unix: [\"@a*\"]\n"},
         {"syscalls: [ptrace]\n", Gives::More, "syscalls: [ptrace, bpf]\n"},
@@ -216,6 +219,9 @@ TEST_CASE("another source of a credential widens, and no value of one is shown",
     };
     CHECK(between(with("${env:A}"), with("${env:A}${env:B}")).added ==
           std::vector<DiffEntry>{{"credentials", "a.example.org X-Key from ${env:A} ${env:B}", ""}});
+    const std::string scoped = "network: {credentials: [{host: a.example.org, header: X-Key, value: \"${env:A}\", methods: [GET], paths: [\"/v1/**\"]}]}\n";
+    CHECK(between(scoped, with("${env:A}")).widens());
+    CHECK(between("", scoped).added[0].rule == "a.example.org X-Key GET /v1/** from ${env:A}");
     const ProfileDiff literal = between(with("s3cret"), with("other"));
     CHECK(literal.widens());
     CHECK(to_text(literal).find("other") == std::string::npos);

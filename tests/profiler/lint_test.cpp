@@ -274,3 +274,19 @@ TEST_CASE("what learning writes is free of errors", "[profiler][lint]") {
         CHECK(finding.severity != Severity::Error);
     }
 }
+
+TEST_CASE("a credential in plain text is an error, and its value is not shown", "[profiler][lint][credentials]") {
+    const std::string connect = "  connect: [\"a.example.org:443\"]\n";
+    const auto plain = linted("network:\n" + connect + "  credentials: [{host: a.example.org, header: X-Key, value: s3cret-text}]\n");
+    CHECK(codes(plain) == Codes{"error plain-credential"});
+    CHECK(to_json(plain).find("s3cret") == std::string::npos);
+    CHECK(codes("network:\n" + connect + "  credentials: [{host: a.example.org, header: X-Key, value: \"${env:A}\"}]\n").empty());
+}
+
+TEST_CASE("a credential or a look inside for what nothing may connect to never matches", "[profiler][lint][credentials]") {
+    const std::string rules = "  inspect: [\"a.example.org:443\", \"*.b.example.org:8443\"]\n"
+                              "  credentials: [{host: a.example.org, header: X-Key, value: \"${env:A}\"}]\n";
+    CHECK(codes("network:\n" + rules) == Codes{"error never-matches", "error never-matches", "error never-matches"});
+    CHECK(codes("network:\n  connect: [\"a.example.org:443\", \"*.b.example.org:8443\"]\n" + rules) == Codes{"warning wildcard"});
+    CHECK(codes("network:\n  connect: [\"a.example.org:443/tcp\"]\n  inspect: [\"a.example.org:443\"]\n") == Codes{"warning contradicts"});
+}

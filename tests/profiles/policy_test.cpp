@@ -454,3 +454,31 @@ TEST_CASE("literal stars and hostile names in rules mean themselves", "[profiles
     CHECK(can(rules, Read, "/home/ann/p/n\nl"));
     CHECK(can(rules, Read, "/home/ann/p/${home}"));
 }
+
+TEST_CASE("inspect holds requests to its methods and paths, and everything else is asked as before", "[profiles][policy][inspect]") {
+    const Policy rules = policy("network: {inspect: [{host: \"a.test:443\", methods: [GET], paths: [\"/v1/**\"]}, {host: \"a.test:443\", methods: [POST], paths: [/log]}, \"*.b.test:443\"]}\n");
+    CHECK(rules.decide_request("a.test", 443, "GET", "/v1/x?y").allowed);
+    CHECK(rules.decide_request("a.test", 443, "POST", "/log").allowed);
+    CHECK_FALSE(rules.decide_request("a.test", 443, "POST", "/v1/x").allowed);
+    CHECK_FALSE(rules.decide_request("a.test", 443, "GET", "/log").allowed);
+    CHECK_FALSE(rules.decide_request("a.test", 443, "GET", "/v1/../log").allowed);
+    CHECK(rules.decide_request("a.test", 8443, "DELETE", "/").allowed); // no rule is for that port
+    CHECK(rules.decide_request("x.b.test", 443, "DELETE", "/").allowed);
+    CHECK(rules.inspects("x.b.test", 443));
+    CHECK_FALSE(rules.inspects("b.test", 443));
+    CHECK_FALSE(rules.inspects("a.test", 80));
+    CHECK(rules.limits_requests("a.test", 443));
+    CHECK_FALSE(rules.limits_requests("x.b.test", 443));
+}
+
+TEST_CASE("a credential's variable is seen inside, as its placeholder, and its host is looked into", "[profiles][policy][credentials]") {
+    const Policy rules = policy("network: {credentials: [{host: a.test, header: X-Key, value: \"${env:A_KEY}\"}, {host: \"b.test:8443\", header: X-Key, value: \"${env:B_KEY}\", variable: C, paths: [/x]}]}\n");
+    CHECK(rules.decide(Operation::Environment, "A_KEY").rule == "credentials: a.test");
+    CHECK(can(rules, Operation::Environment, "C"));
+    CHECK_FALSE(can(rules, Operation::Environment, "B_KEY"));
+    CHECK(rules.inspects("a.test", 443));
+    CHECK(rules.inspects("b.test", 8443));
+    CHECK_FALSE(rules.inspects("b.test", 443));
+    CHECK(rules.limits_requests("b.test", 8443));
+    CHECK_FALSE(can(rules, Operation::Connect, "a.test:443")); // which takes a `connect` rule
+}

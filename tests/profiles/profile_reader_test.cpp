@@ -247,11 +247,41 @@ TEST_CASE("environment names are names, with a * at most at the end", "[profiles
 
 TEST_CASE("a credential names one host, one header and one value", "[profiles][yaml]") {
     for (const char* bad :
-         {"{host: \"*.a.org\", header: H, value: v}", "{host: \"a.org:443\", header: H, value: v}",
+         {"{host: \"*.a.org\", header: H, value: v}", "{host: \"a.org:0\", header: H, value: v}", "{host: \"a.org:443/tcp\", header: H, value: v}",
+          "{host: 10.0.0.1, header: H, value: v}",
           "{host: a.org, header: \"H:\", value: v}", "{host: a.org, header: H, value: \"a\\nb\"}",
           "{host: a.org, header: H, value: \"\"}"}) {
         INFO(bad);
         refusal("treadline: 1\nnetwork: {credentials: [" + std::string(bad) + "]}\n");
+    }
+}
+
+TEST_CASE("a credential's value says where it is kept, and where the placeholder is found", "[profiles][yaml][credentials]") {
+    const auto with = [](const std::string& more) { return "treadline: 1\nnetwork: {credentials: [{host: a.org, header: H, " + more + "}]}\n"; };
+    for (const char* good : {"value: \"x ${env:A} y\"", "value: \"${env:A}${env:B}\"", "value: \"${file:${home}/.token}\"", "value: \"${command:gh auth token}\", variable: GH_TOKEN",
+                             "value: \"${credential:key}\", variable: K", "value: \"${env:A}\", variable: B, methods: [GET, POST], paths: [/v1/x, \"/v1/**\", \"/**\"]"}) {
+        INFO(good);
+        CHECK(read(with(good)).network.credentials.size() == 1);
+    }
+    for (const char* bad : {"value: \"${env:A\"", "value: \"${home}\"", "value: \"${secret:x}\"", "value: \"${env:}\"", "value: \"${env:A*}\"", "value: \"${command:gh auth token}\"",
+                            "value: \"${credential:key}\"", "value: \"${credential:../key}\", variable: K", "value: \"${env:A}${env:B}\", variable: C", "value: \"${env:A}\", variable: \"B=C\"",
+                            "value: \"${env:A}\", variable: \"B*\"", "value: \"${env:A}\", methods: [get]", "value: \"${env:A}\", methods: []", "value: \"${env:A}\", methods: [CONNECT]",
+                            "value: \"${env:A}\", paths: [v1]", "value: \"${env:A}\", paths: [\"/v1/*\"]", "value: \"${env:A}\", paths: [/a/../b]", "value: \"${env:A}\", paths: [\"/a?b\"]",
+                            "value: \"${env:A}\", paths: [/a%2Fb]"}) {
+        INFO(bad);
+        refusal(with(bad));
+    }
+}
+
+TEST_CASE("what is looked into is named, with a port, and may be held to some requests", "[profiles][yaml][inspect]") {
+    const Profile profile = read("treadline: 1\nnetwork: {inspect: [\"a.org:443\", {host: \"*.b.org:8443\", methods: [GET], paths: [\"/x/**\"]}]}\n");
+    REQUIRE(profile.network.inspect.size() == 2);
+    CHECK(profile.network.inspect[0] == Inspection{"a.org:443", {}, {}});
+    CHECK(profile.network.inspect[1] == Inspection{"*.b.org:8443", {{"GET"}, {"/x/**"}}, {}});
+    for (const char* bad : {"a.org", "\"a.org:443/tcp\"", "\"10.0.0.1:443\"", "{methods: [GET]}", "{host: a.org}", "{host: \"a.org:443\", header: x}", "[x]",
+                            "\"a.org:443\", \"a.org:443\""}) {
+        INFO(bad);
+        refusal("treadline: 1\nnetwork: {inspect: [" + std::string(bad) + "]}\n");
     }
 }
 

@@ -89,6 +89,8 @@ bool valid(const json& rules, const json& value) {
         } else if (keyword == "items" && value.is_array()) {
             good =
                 std::all_of(value.begin(), value.end(), [&](const json& item) { return valid(rule, item); });
+        } else if (keyword == "minItems") {
+            good = !value.is_array() || value.size() >= rule.get<size_t>();
         } else if (keyword == "uniqueItems" && value.is_array()) {
             for (auto at = value.begin(); at != value.end(); ++at) {
                 good = good && std::find(value.begin(), at, *at) == at;
@@ -171,6 +173,13 @@ TEST_CASE("the schema and the reader refuse the same mistakes", "[profiles][sche
                              "treadline: 1\nnetwork: {publish: [0]}",
                              "treadline: 1\nnetwork: {credentials: [{host: a.b, header: H}]}",
                              "treadline: 1\nnetwork: {credentials: [{host: \"*.a.b\", header: H, value: v}]}",
+                             "treadline: 1\nnetwork: {credentials: [{host: a.b, header: H, value: v, methods: []}]}",
+                             "treadline: 1\nnetwork: {credentials: [{host: a.b, header: H, value: v, paths: [x]}]}",
+                             "treadline: 1\nnetwork: {inspect: [a.b]}",
+                             "treadline: 1\nnetwork: {inspect: [\"a.b:443/tcp\"]}",
+                             "treadline: 1\nnetwork: {inspect: [{host: \"a.b:443\", methods: [get]}]}",
+                             "treadline: 1\nnetwork: {inspect: [{methods: [GET]}]}",
+                             "treadline: 1\nreview: {network: {inspect: []}}",
                              "treadline: 1\nunix: [x]",
                              "treadline: 1\nsyscalls: [\"@Base\"]",
                              "treadline: 1\nenvironment: {pass: [\"*\"]}",

@@ -119,7 +119,9 @@ Profile generated(unsigned seed) {
     if (profile.network.listen[1].port == 0) {
         profile.network.listen.pop_back();
     }
-    profile.network.credentials = {{"api.example.org", "Authorization", "Bearer ${env:X} # \"y\"", {}}};
+    profile.network.credentials = {{"api.example.org", "Authorization", "Bearer ${env:X} # \"y\"", {}},
+                                   {"b.example.org:8443", "X-Key", "${command:print: #key}", {}, "A B", {{"GET"}, {"/a:b/**"}}}};
+    profile.network.inspect = {{"*.example.org:443", {}, {}}, {"a.example.org:443", {{"GET", "POST"}, {"/v1/**", "/'x"}}, {}}};
     profile.environment.pass = {{"LC_*", {}}, {"A B", {}}};
     profile.environment.set = {
         {"MULTI", "line one\nline two\t\x7f"}, {"EMPTY", ""}, {"NULL", "null"}, {"ODD", names[pick(17)]}};

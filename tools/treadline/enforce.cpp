@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "enforcer/egress/secrets.h"
 #include "enforcer/opened_besides.h"
 #include "enforcer/report.h"
 #include "enforcer/sandbox.h"
@@ -79,7 +80,7 @@ private:
 };
 
 result<Plan> plan_for(const EnforceOptions& options, const std::shared_ptr<const Policy>& policy, const Command& command,
-                      const Machine& machine) {
+                      const Machine& machine, const std::shared_ptr<const egress::Secrets>& secrets) {
     if (options.audit) {
         return compile_audit(policy, machine, command, options.allow_credentials);
     }
@@ -87,6 +88,7 @@ result<Plan> plan_for(const EnforceOptions& options, const std::shared_ptr<const
     compile_options.allow_degraded = options.allow_degraded;
     compile_options.network_host = options.network == "host";
     compile_options.resolve = TRY(given_addresses(options.resolve));
+    compile_options.secrets = secrets;
     return compile(policy, machine, command, compile_options);
 }
 
@@ -142,11 +144,15 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     command.environment = context.environment;
     command.uid = context.user.uid;
     command.gid = context.user.gid;
-    auto plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume))));
+    std::shared_ptr<const egress::Secrets> secrets;
+    if (!policy->credentials().empty() && !options.audit) {
+        secrets = TRY(egress::look_up_secrets(*policy, command.environment, command.argv));
+    }
+    auto plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume), secrets)));
     ReportFiles files = TRY(ReportFiles::open(options.reports, context, *policy));
     auto started = Sandbox::start(plan, std::move(begun), std::move(lock));
     if (const Machine machine = started ? Machine{} : inspect_machine(); !started && !machine.user_namespaces) {
-        plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, machine))); // says why, or goes on without
+        plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, machine, secrets))); // says why, or goes on without
         started = Sandbox::start(plan);
     }
     Sandbox sandbox = TRY(std::move(started));

@@ -130,6 +130,11 @@ TEST_CASE("each HTTP request is for the host that was looked up", "[egress][deci
     CHECK_FALSE(decision.http(contact, get("a.test@evil.test")).allowed);
     CHECK_FALSE(decision.http(contact, get("a.test", "http://b.test:8080/")).allowed);
     CHECK_FALSE(decision.http(contact, get("a.test", "https://a.test/")).allowed);
+    HttpRequest inside = get("a.test", "https://a.test:8080/");
+    inside.secure = true;
+    CHECK(decision.http(contact, inside).allowed);
+    inside.target = "http://a.test:8080/";
+    CHECK_FALSE(decision.http(contact, inside).allowed);
     CHECK_FALSE(decision.http(contact, get("a.test", "a.test:8080")).allowed);
     CHECK_FALSE(decision.http(contact, {"GET", "/", {}, false}).allowed);
     CHECK_FALSE(decision.http(contact, {"GET", "/", {"a.test", "a.test"}, false}).allowed);

@@ -1,0 +1,63 @@
+// Bytes to and from somebody, in the clear or inside TLS, for coroutines. Each owns its socket.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "enforcer/egress/reset_on_death.h"
+#include "enforcer/egress/tls.h"
+
+namespace treadline::egress {
+
+using Until = std::chrono::steady_clock::time_point;
+
+class Stream {
+public:
+    explicit Stream(boost::asio::ip::tcp::socket socket);
+    virtual ~Stream() = default;
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+
+    // Appends what comes next. False when nothing does: at_end() tells the proper end from the rest.
+    virtual boost::asio::awaitable<bool> read(std::string& into, Until until);
+    // All of it, or false. What `bytes` refers to has to stay.
+    virtual boost::asio::awaitable<bool> write(std::string_view bytes, Until until);
+    // Nothing more will be written; waits, but not long, until the other side has taken it.
+    virtual boost::asio::awaitable<void> finish();
+    void abort(); // the other side sees that it is no proper end
+
+    [[nodiscard]] bool at_end() const { return at_end_; }
+    [[nodiscard]] auto executor() { return socket_.get_executor(); }
+
+protected:
+    boost::asio::awaitable<bool> read_socket(std::string& into, Until until);
+    boost::asio::ip::tcp::socket socket_;
+    bool at_end_ = false;
+
+private:
+    ResetOnDeath resets_{socket_};
+    unsigned writes_ = 0;
+};
+
+class TlsStream final : public Stream {
+public:
+    TlsStream(boost::asio::ip::tcp::socket socket, std::unique_ptr<TlsSession> session) : Stream(std::move(socket)), session_(std::move(session)) {}
+
+    // `opening`: what has been read already. False: see problem(), which may be "".
+    boost::asio::awaitable<bool> handshake(std::string opening, Until until);
+    boost::asio::awaitable<bool> read(std::string& into, Until until) override;
+    boost::asio::awaitable<bool> write(std::string_view bytes, Until until) override;
+    boost::asio::awaitable<void> finish() override;
+    [[nodiscard]] std::string problem() const { return session_->problem(); }
+
+private:
+    boost::asio::awaitable<bool> flush(Until until);
+    std::unique_ptr<TlsSession> session_;
+};
+
+} // namespace treadline::egress
