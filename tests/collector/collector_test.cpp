@@ -153,7 +153,7 @@ TEST_CASE("under sudo only the collector's start is root's; store and command ar
             if (!session->begin(held.pidfd(), store, {})) {
                 return 2;
             }
-            const auto summary = session->finish(0);
+            const auto summary = session->finish({});
             return summary && summary->run == 1 ? 0 : 3;
         };
         ::_exit(as_learn());

@@ -68,8 +68,7 @@ TEST_CASE("curl, python, requests, node, git, Java and Go trust the run's author
     REQUIRE(made.status == 0);
     const Gated gated = world.run(web, "U=https://web.test:%https; curl -sS $U/ && "
                                        "python3 -c 'import urllib.request as r, sys; print(r.urlopen(sys.argv[1]).read())' $U/ && "
-                                       "python3 -c 'import sys\ntry:\n import requests\n print(requests.get(sys.argv[1]).text.strip())\n"
-                                       "except ImportError:\n print(\"hello\")' $U/ && "
+                                       "python3 -c 'import requests, sys; print(requests.get(sys.argv[1]).text.strip())' $U/ && "
                                        "node -e 'fetch(process.argv[1]).then(r => r.text()).then(t => console.log(\"node\", t.trim()))' $U/ && "
                                        "git clone -q $U/repo.git /tmp/clone && cat /tmp/clone/file");
     INFO(gated.err);
