@@ -5,6 +5,7 @@
 
 #include "base/addresses.h"
 #include "collector/run_inserts.h"
+#include "collector/size_limit.h"
 #include "collector/sqlite_statement.h"
 #include "collector/store_open.h"
 #include "collector/store_schema.h"
@@ -64,6 +65,7 @@ std::map<Endpoint, std::set<int64_t>> contacts_of(const Trace& trace) {
 } // namespace
 
 result<ok> store_gateway_record(const std::string& store, int64_t run, const GatewayRecord& record) {
+    const SizeLimitIsAnError size_limit;
     auto database = TRY(open_store_to_write(store, StorePatience{}.whole));
     auto transaction = TRY(sqlite::Transaction::begin(database.get()));
     TRY(insert_names(database.get(), run, record));

@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "collector/protocol.h"
+#include "collector/size_limit.h"
 #include "collector/trace_writer.h"
 #include "collector/tracing_support.h"
 
@@ -242,9 +243,8 @@ result<CollectorSummary> CollectorSession::finish(const CommandEnd& end) {
     const auto lasted =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started_);
     // Where the collector could not write, this cannot, either: then the row stays as it was begun, partial.
-    const auto before = ::signal(SIGXFSZ, SIG_IGN);
+    const SizeLimitIsAnError size_limit;
     (void)TraceWriter::abandon_run(store_, run_, lasted.count(), end.exit_status, because);
-    ::signal(SIGXFSZ, before);
     summary = CollectorSummary{};
     summary->run = run_;
     summary->incomplete_because = {because};

@@ -211,9 +211,11 @@ Verdict Decision::http(const Contact& contact, const HttpRequest& request) const
     const std::string_view path = request.target.starts_with(scheme)
                                       ? std::string_view(request.target).substr(std::min(request.target.find_first_of("/?#", scheme.size()), request.target.size()))
                                       : std::string_view(request.target);
-    const auto inside = alone_->decide_request(contact.name, contact.port, request.method, path);
-    if (!inside.allowed) {
-        return no(inside.reason);
+    if (policy_ != nullptr) {
+        const auto inside = alone_->decide_request(contact.name, contact.port, request.method, path);
+        if (!inside.allowed) {
+            return no(inside.reason);
+        }
     }
     return this->contact(contact);
 }

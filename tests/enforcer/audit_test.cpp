@@ -99,7 +99,7 @@ TEST_CASE("an audit lists contacts, by datagram too, and makes none of its own",
     CHECK(connected.out == "ECONNREFUSED\n");
     REQUIRE(connected.about("127.0.0.1:1").size() == 1);
     CHECK(connected.about("127.0.0.1:1")[0].layer == "egress");
-    CHECK(connected.about("127.0.0.1:1")[0].rule == "127.0.0.1:1");
+    CHECK(connected.about("127.0.0.1:1")[0].rule == "host:1");
     for (const char* attempt : {"sendto", "sendmsg", "sendmmsg"}) {
         CAPTURE(attempt);
         const Held sent = audit(arena, sockets, {hostile, attempt, "127.0.0.1", "7"});

@@ -173,3 +173,15 @@ TEST_CASE("this machine's own addresses are reached only by a rule that names th
     CHECK_FALSE(decided_by({"a.test:443"}, "", {"93.184.216.34"}).addresses(contact, {"93.184.216.34"}).allowed);
     CHECK(decided_by({"a.test:443", "93.184.216.34:443"}, "", {"93.184.216.34"}).addresses(contact, {"93.184.216.34"}).allowed);
 }
+
+TEST_CASE("where all is only recorded, requests are compared with their host and held to no rule", "[egress][decision]") {
+    const egress::Decision decision = egress::Decision::recording();
+    const Contact contact{"a.test", "", 80, ""};
+    HttpRequest request;
+    request.method = "GET";
+    request.target = "/x";
+    request.hosts = {"a.test"};
+    CHECK(decision.http(contact, request).allowed);
+    request.hosts = {"b.test"};
+    CHECK_FALSE(decision.http(contact, request).allowed);
+}
