@@ -50,7 +50,9 @@ std::optional<std::string> Substitution::put_in(const Contact& contact, Wrapping
         return misplaced(number, "in the request's address");
     }
     std::vector<std::pair<std::string*, const std::string*>> changes;
-    for (auto& [name, value] : head.fields) {
+    for (auto& field : head.fields) {
+        const std::string& name = field.first; // clang 14 lets lambdas capture no structured bindings
+        std::string& value = field.second;
         const auto held = std::find_if(secrets_->credentials.begin(), secrets_->credentials.end(), [&](const HeldCredential& credential) {
             return wrapping == Wrapping::Tls && is_bound_to(credential, contact) && credential.header == lower(name) && is_value(value, credential.inside);
         });
