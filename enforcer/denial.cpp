@@ -226,6 +226,7 @@ std::vector<Violation> host_service_denials(const Plan& plan, pid_t task, const 
         return {};
     }
     Violation violation = violation_of(decision, "egress", "connect", object);
+    violation.risk = "opens a service of this machine that trusts whoever is on it";
     if (!nameable) {
         violation.rule.clear();
         violation.section.clear();
