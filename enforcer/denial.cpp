@@ -19,6 +19,7 @@
 
 #include "base/addresses.h"
 #include "base/path.h"
+#include "enforcer/egress/decision.h"
 #include "enforcer/egress/name_table.h"
 #include "enforcer/held_rules.h"
 #include "enforcer/missing_defs.h"
@@ -446,8 +447,8 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
     if (!asked.sends && (port == 0 || ((port == 9 || of_name) && socket_type(task, asked.descriptor) == SOCK_DGRAM))) {
         return {};
     }
-    const std::string bracketed = address.ss_family == AF_INET6 ? "[" + *host + "]" : *host;
-    const std::string object = bracketed + ":" + std::to_string(port);
+    const std::string canonical = to_text(parse_address(*host)); // an IPv4 address in IPv6's form is that address
+    const std::string object = (canonical.find(':') != std::string::npos ? "[" + canonical + "]" : canonical) + ":" + std::to_string(port);
     const Decision decision = plan.policy->decide(Operation::Connect, object);
     if ((plan.audit || plan.flat) && decision.allowed) {
         return {};
@@ -461,7 +462,7 @@ std::vector<Violation> address_denials(const Plan& plan, const InsideView& view,
     if (plan.network == NetworkMode::Gateway && !plan.audit) {
         violation.rule.clear();
         violation.section.clear();
-        violation.reason = "only TCP leaves the sandbox, and DNS to the gateway; nothing else has a route";
+        violation.reason = egress::no_way_out;
     }
     return {violation};
 }

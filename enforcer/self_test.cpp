@@ -15,6 +15,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "enforcer/child_view.h"
+#include "enforcer/egress/capture.h"
 #include "enforcer/missing_defs.h"
 
 namespace treadline {
@@ -54,19 +55,19 @@ bool opens(const char* path, int flags) {
     return fd >= 0;
 }
 
-// Connecting a datagram socket looks for a route and sends nothing. 192.0.2.1 is nobody's (RFC 5737).
-bool finds_route() {
+// A datagram to nobody: behind the gateway it finds a route, and the sandbox's firewall.
+bool sends_to_nobody() {
     const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (socket < 0) {
         return false;
     }
     sockaddr_in nobody{};
     nobody.sin_family = AF_INET;
-    nobody.sin_port = htons(9);
-    nobody.sin_addr.s_addr = htonl(0xC0000201);
-    const bool found = ::connect(socket, reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody) == 0;
+    nobody.sin_port = htons(egress::probe_port);
+    ::inet_pton(AF_INET, egress::probe_address, &nobody.sin_addr);
+    const bool sent = ::connect(socket, reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody) == 0 && ::send(socket, "", 1, MSG_DONTWAIT) == 1;
     ::close(socket);
-    return found;
+    return sent;
 }
 
 // Without mounts, what lies in a directory that the command may fill is in Landlock's reach (flat_rules.h says so).
@@ -105,7 +106,7 @@ void test_view(const ChildPlan& plan) {
     if (opens(test.sealed, O_WRONLY)) {
         refuse(plan, SelfTestProbe::Sealed);
     }
-    if (test.contact && finds_route()) {
+    if (test.contact && sends_to_nobody()) {
         refuse(plan, SelfTestProbe::Contact);
     }
     if (test.signal && plan.supervisor > 2 && ::kill(plan.supervisor, 0) == 0) {

@@ -13,8 +13,9 @@ std::vector<std::string> unseen_denials(const Plan& plan) {
                           "other than `time`; 'treadline learn' records the first two");
         return gaps;
     }
-    gaps.emplace_back("calls that are refused without naming a path or an address that is looked at: ioctl on a "
-                      "device, sendmsg to an address; 'strace -f -Z COMMAND' shows calls that fail");
+    const bool firewall = plan.network == NetworkMode::Gateway && !plan.flat; // which remembers what it refused
+    gaps.emplace_back(std::string("calls that are refused without naming a path or an address that is looked at: ioctl on a device") +
+                      (firewall ? "" : ", sendmsg to an address") + "; 'strace -f -Z COMMAND' shows calls that fail");
     if (plan.landlock_abi >= 7) {
         gaps.emplace_back("what a program raced past the supervisor and Landlock still refused; the kernel's audit log has Landlock's "
                           "refusals ('ausearch -m LANDLOCK_ACCESS' as root, where auditing is on)");

@@ -25,7 +25,7 @@ struct Violation {
     // Why nothing new is wrong, a clause: it was refused while learning, too, and the profile withholds it as a comment, or
     // the user's own rights would have refused it without Treadline. "" if neither.
     std::string expected;
-    uint64_t count = 1;
+    uint64_t count = 1; // 0, on the way to violation_log.h: at least once, if nobody else has told it
 };
 
 } // namespace treadline

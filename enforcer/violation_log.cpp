@@ -1,5 +1,6 @@
 #include "enforcer/violation_log.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace treadline {
@@ -25,6 +26,7 @@ bool ViolationLog::record(Violation violation) {
         all_[found->second].count += violation.count;
         return false;
     }
+    violation.count = std::max<uint64_t>(violation.count, 1);
     all_.push_back(std::move(violation));
     return true;
 }

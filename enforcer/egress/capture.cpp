@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "enforcer/egress/inside_sockets.h"
 #include "enforcer/egress/name_table.h"
+#include "enforcer/egress/refused_datagrams.h"
 #include "enforcer/egress/rtnetlink.h"
 
 namespace treadline::egress {
@@ -78,9 +79,27 @@ result<unique_fd> open_socket(int family, int type, const char* address, uint16_
     return socket;
 }
 
+// Datagrams to elsewhere fail at once (EPERM), and are remembered: no call that the supervisor looks at need have sent them.
+std::string refusing(const std::string& family, const std::string& allowed, const char* set) {
+    const std::string address = family == "ipv4" ? "ip daddr" : "ip6 daddr";
+    return "  " + address + " { " + allowed + " } accept\n" + "  meta nfproto " + family + " udp dport 53 accept\n" + "  meta nfproto " + family +
+           " meta l4proto udp add @" + set + " { " + address + " . udp dport }\n" + "  meta nfproto " + family + " drop\n";
+}
+
+std::string set_of(const char* name, const char* address) {
+    return std::string(" set ") + name + " { type " + address + " . inet_service; flags dynamic; size " + std::to_string(max_refused) + "; }\n";
+}
+
 std::string ruleset(bool v6) {
     const std::string port = std::to_string(listener_port);
-    std::string text = "table inet treadline {\n"
+    const std::string loopback_v4 = "127.0.0.0/8, " + std::string(own_v4) + ", " + resolver_v4;
+    const std::string loopback_v6 = "::1, " + std::string(own_v6);
+    std::string text = "table inet " + std::string(refused_table) + " {\n" + set_of(refused_v4, "ipv4_addr") + set_of(refused_v6, "ipv6_addr") +
+                       " chain output {\n"
+                       "  type filter hook output priority 0; policy accept;\n"
+                       "  meta l4proto tcp accept\n"
+                       "  ip daddr " + probe_address + " udp dport " + std::to_string(probe_port) + " drop\n" +
+                       refusing("ipv4", loopback_v4, refused_v4) + (v6 ? refusing("ipv6", loopback_v6, refused_v6) : "") + " }\n"
                        " chain prerouting {\n"
                        "  type filter hook prerouting priority -150; policy accept;\n"
                        "  ip daddr { 127.0.0.0/8, " + std::string(own_v4) + " } accept\n"
@@ -148,12 +167,15 @@ result<std::vector<unique_fd>> set_up(const CaptureWants& wants) {
         TRY(routes.add_address(family, own));
         TRY(routes.add_local_default(family, table, own));
         TRY(routes.add_rule(family, IPPROTO_TCP, 0, table));
-        TRY(routes.add_rule(family, IPPROTO_UDP, dns_port, table));
+        TRY(routes.add_rule(family, IPPROTO_UDP, wants.refused_datagrams ? 0 : dns_port, table)); // 0: the firewall sees where to
     }
     // When the gateway has gone, the kernel can say so of this address (ICMP, port unreachable), and lookups fail at once.
     TRY(routes.add_address(AF_INET, resolver_v4));
     TRY(load_ruleset(v6));
     std::vector<unique_fd> fds;
+    if (wants.refused_datagrams) {
+        fds.push_back(TRY(open_firewall_socket()));
+    }
     fds.push_back(TRY(open_socket(AF_INET, SOCK_STREAM, listener_v4, listener_port)));
     fds.push_back(TRY(open_socket(AF_INET, SOCK_DGRAM, "0.0.0.0", dns_port)));
     if (v6) {
@@ -169,7 +191,7 @@ result<std::vector<unique_fd>> set_up(const CaptureWants& wants) {
 }
 
 result<Captured> captured_from(std::vector<unique_fd> fds, const CaptureWants& wants) {
-    const size_t listeners = fds.size() - (wants.dial_in ? 1 : 0);
+    const size_t listeners = fds.size() - (wants.dial_in ? 1 : 0) - (wants.refused_datagrams ? 1 : 0);
     const size_t in_family = 2 + wants.host_services.size();
     const bool v6 = listeners == 2 * in_family;
     if (!v6 && listeners != in_family) {
@@ -177,6 +199,9 @@ result<Captured> captured_from(std::vector<unique_fd> fds, const CaptureWants& w
     }
     auto next = fds.begin();
     Captured captured;
+    if (wants.refused_datagrams) {
+        captured.firewall = std::move(*next++);
+    }
     captured.tcp_v4 = std::move(*next++);
     captured.dns_v4 = std::move(*next++);
     if (v6) {

@@ -95,6 +95,9 @@ private:
     std::vector<std::string> own_addresses_;
 };
 
+// Why no rule would let it pass.
+inline constexpr const char* no_way_out = "only TCP leaves the sandbox, and DNS to the gateway; nothing else has a way out";
+
 // A contact or lookup that nothing allows.
 Violation refusal(std::string operation, std::string object, std::string reason);
 

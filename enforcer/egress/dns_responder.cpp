@@ -42,6 +42,9 @@ bool DnsResponder::of_search_list(const std::string& name) const {
 
 std::optional<std::string> DnsResponder::answer(std::string_view message) {
     const auto question = read_question(message);
+    if (!question || !question->query || question->wire.empty()) {
+        on_violation_(refusal("lookup", "(no question)", "what was sent to port 53 is no DNS question; it went nowhere"));
+    }
     if (!question) {
         return std::nullopt;
     }

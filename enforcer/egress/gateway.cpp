@@ -27,6 +27,7 @@ CaptureWants wanted_by(const Policy* policy) {
     if (policy == nullptr) {
         wants.host_services = loopback_services();
         wants.dial_in = true;
+        wants.refused_datagrams = false;
         return wants;
     }
     for (const PolicyEndpoint& rule : policy->connect()) {

@@ -35,6 +35,7 @@
 #include "enforcer/egress/loopback_mirror.h"
 #include "enforcer/egress/loopback_relay.h"
 #include "enforcer/egress/recording_relay.h"
+#include "enforcer/egress/refused_datagrams.h"
 #include "enforcer/egress/relay.h"
 
 namespace treadline::egress {
@@ -48,6 +49,7 @@ constexpr size_t max_connections = 10'000; // each has two descriptors
 constexpr size_t max_waiting = 1'000;      // reports the supervisor has not taken yet; the same ones are counted together
 constexpr size_t dns_in_turn = 64;         // answers, before connections get their turn
 constexpr size_t max_questions = 256;      // whose real lookup is waited for
+constexpr std::chrono::seconds refused_pause{1};
 constexpr int last_words_ms = 2000;        // for the supervisor to take each message at the end
 
 std::vector<std::string> own_addresses() {
@@ -92,6 +94,14 @@ public:
         }
         waiting_.emplace_back(key, Report{std::move(violation), dialled});
         flush();
+    }
+
+    void add(RefusedDatagrams& refused) {
+        for (const std::string& endpoint : refused.news()) {
+            Violation violation = refusal("connect", endpoint, no_way_out);
+            violation.count = 0; // the supervisor may have seen, and told, the call
+            add(std::move(violation), endpoint);
+        }
     }
 
     void flush() {
@@ -232,6 +242,16 @@ awaitable<void> serve_datagrams_recorded(asio::ip::udp::socket& socket, Recordin
         ++open;
         asio::co_spawn(socket.get_executor(), answer_later(socket, std::move(waiting), static_cast<size_t>(size), context),
                        [&open](std::exception_ptr) { --open; });
+    }
+}
+
+// Programs learn at once that they may not; whoever watches the run, within a moment.
+awaitable<void> report_refused(asio::io_context& io, RefusedDatagrams& refused, Reports& reports) {
+    asio::steady_timer pause(io);
+    for (;;) {
+        pause.expires_after(refused_pause);
+        co_await pause.async_wait(token);
+        reports.add(refused);
     }
 }
 
@@ -376,11 +396,17 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
         mirror.emplace(std::move(tables), std::move(services), *inside_sockets, accept_outside, accept_inside);
         asio::co_spawn(io, mirror->run(), nothing);
     }
+    RefusedDatagrams refused(std::move(captured.firewall));
+    if (!recording) { // the collector sees them
+        asio::co_spawn(io, report_refused(io, refused, reports), nothing);
+    }
     asio::co_spawn(io, reports.closed(), [&](std::exception_ptr) { io.stop(); });
     io.run();
     reports.flush();
     if (recording) {
         reports.say_last(messages_of(recorder.recording(names)));
+    } else {
+        reports.add(refused);
     }
     ::_exit(0); // the supervisor is not kept waiting for lookups that last
 }
@@ -399,7 +425,7 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
         start.failed(published.error());
         return;
     }
-    std::vector<int> kept = {start.socket(), captured.tcp_v4.get(), captured.dns_v4.get()};
+    std::vector<int> kept = {start.socket(), captured.firewall.get(), captured.tcp_v4.get(), captured.dns_v4.get()};
     for (const unique_fd* fd : {&captured.tcp_v6, &captured.dns_v6, &captured.inside_sockets, &tables.tcp, &tables.tcp6}) {
         kept.push_back(fd->get());
     }

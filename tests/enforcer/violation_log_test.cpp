@@ -56,3 +56,16 @@ TEST_CASE("a flood of different denials is bounded and still counted", "[enforce
     CHECK(log.all().size() == ViolationLog::max_distinct + 1);
     CHECK(log.all().back().count == 500);
 }
+
+TEST_CASE("what two layers saw of one denial is one, and counted by the one that counts", "[enforcer][violations]") {
+    ViolationLog log;
+    Violation once = denial("192.0.2.1:443");
+    Violation uncounted = once;
+    uncounted.count = 0;
+    log.record(once);
+    CHECK_FALSE(log.record(uncounted));
+    CHECK(log.all()[0].count == 1);
+    uncounted.object = "192.0.2.2:443";
+    CHECK(log.record(uncounted));
+    CHECK(log.all()[1].count == 1);
+}
