@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/invisible.h"
 #include "base/text.h"
 
 namespace treadline {
@@ -140,6 +141,17 @@ std::optional<std::string> code_variable(std::string_view name) {
         }
     }
     return std::nullopt;
+}
+
+std::string variable_complaint(std::string_view entry) {
+    if (entry.empty() || entry.find('=') != std::string_view::npos || has_invisible(entry)) {
+        return "is no name of an environment variable";
+    }
+    const size_t star = entry.find('*');
+    if (star != std::string_view::npos && star + 1 != entry.size()) {
+        return "has a '*' that is not at its end, where alone it is understood";
+    }
+    return entry == "*" ? "would pass every variable, secrets included; name them" : "";
 }
 
 } // namespace treadline

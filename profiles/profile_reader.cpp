@@ -1,30 +1,18 @@
 #include "profiles/profile_reader.h"
 
 #include <algorithm>
-#include <charconv>
-#include <functional>
 #include <limits>
-#include <set>
 
 #include "base/invisible.h"
 #include "base/text.h"
-#include "profiles/credential_value.h"
+#include "profiles/environment_names.h"
+#include "profiles/network_reader.h"
+#include "profiles/node_reader.h"
 #include "profiles/pattern.h"
-#include "profiles/request_scope.h"
 #include "profiles/yaml_tree.h"
 
 namespace treadline {
 namespace {
-
-std::optional<uint64_t> parse_number(std::string_view text) {
-    uint64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
-        (text.size() > 1 && text[0] == '0')) {
-        return std::nullopt;
-    }
-    return value;
-}
 
 std::optional<uint64_t> parse_scaled(std::string_view text, std::string_view units, const uint64_t* factors) {
     const size_t unit = text.empty() ? std::string_view::npos : units.find(text.back());
@@ -38,15 +26,9 @@ std::optional<uint64_t> parse_scaled(std::string_view text, std::string_view uni
     return *value * factors[unit];
 }
 
-// For messages: printable, and not the whole of a hostile megabyte.
-std::string excerpt(std::string_view text) {
-    constexpr size_t longest = 300;
-    return text.size() <= longest ? printable(text) : printable(text.substr(0, longest)) + "…";
-}
-
-class Reader {
+class Reader : NodeReader {
 public:
-    explicit Reader(const std::string& file) : file_(file) {}
+    using NodeReader::NodeReader;
 
     result<Profile> read(const YamlNode& root) {
         if (root.kind == YamlNode::Kind::Null) {
@@ -69,9 +51,6 @@ public:
     }
 
 private:
-    using Complaint = std::function<std::string(std::string_view)>;
-    using Handlers = std::vector<std::pair<std::string_view, std::function<result<ok>(const YamlNode&)>>>;
-
     // What only takes away or only sets, and what hands out a credential, has nothing to wait for.
     enum class Where : uint8_t { Top, Review };
 
@@ -84,7 +63,9 @@ private:
                  return entries(node, out.private_directories, directory_complaint);
              }},
             {"network",
-             [this, &out, where](const YamlNode& node) { return network(node, out.network, where); }},
+             [this, &out, where](const YamlNode& node) {
+                 return read_network(node, out.network, where == Where::Top ? NetworkKeys::All : NetworkKeys::Proposed, file());
+             }},
             {"unix", [&](const YamlNode& node) { return entries(node, out.unix_sockets, socket_complaint); }},
             {"syscalls",
              [&](const YamlNode& node) { return entries(node, out.syscalls, syscall_complaint); }},
@@ -102,53 +83,6 @@ private:
     result<ok> review(const YamlNode& node, ProfileRules& out) const {
         TRY(want_map(node, "'review'"));
         return keys(node, rules(out, Where::Review));
-    }
-
-    [[nodiscard]] failure complain(Position at, const std::string& sentence) const {
-        return fail_at(file_, at, sentence);
-    }
-
-    result<ok> want_map(const YamlNode& node, const std::string& what) const {
-        if (node.kind != YamlNode::Kind::Map) {
-            return complain(node.at, what + " has to be a map of 'key: value'");
-        }
-        return ok{};
-    }
-    result<ok> want_list(const YamlNode& node, const std::string& what) const {
-        if (node.kind != YamlNode::Kind::Sequence) {
-            return complain(node.at, what + " has to be a list; write [] for none");
-        }
-        return ok{};
-    }
-    result<std::string> text(const YamlNode& node, const std::string& what) const {
-        if (node.kind != YamlNode::Kind::Scalar) {
-            return complain(node.at, what + " has to be text" +
-                                         (node.kind == YamlNode::Kind::Null
-                                              ? "; it is missing (an empty one is written \"\")"
-                                              : ""));
-        }
-        if (node.text.find('\0') != std::string::npos) {
-            return complain(node.at, what + " holds a NUL, which no name can");
-        }
-        return node.text;
-    }
-
-    result<ok> keys(const YamlNode& map, const Handlers& handlers) const {
-        for (const auto& [key, value] : map.entries) {
-            const auto found = std::find_if(
-                handlers.begin(), handlers.end(),
-                [name = std::string_view(key.text)](const auto& handler) { return handler.first == name; });
-            if (found == handlers.end()) {
-                std::vector<std::string> known;
-                for (const auto& handler : handlers) {
-                    known.emplace_back(handler.first);
-                }
-                return complain(key.at,
-                                "unknown key '" + excerpt(key.text) + "'; known here: " + join(known, ", "));
-            }
-            TRY(found->second(value));
-        }
-        return ok{};
     }
 
     // Looked at before anything else: another version may give every other key another meaning.
@@ -174,22 +108,6 @@ private:
         out = TRY(text(node, "'name'"));
         if (has_invisible(out)) {
             return complain(node.at, "the name holds a character nobody can see; remove it");
-        }
-        return ok{};
-    }
-
-    result<ok> entries(const YamlNode& node, std::vector<Entry>& out, const Complaint& complaint) const {
-        TRY(want_list(node, "this section"));
-        std::set<std::string, std::less<>> seen;
-        for (const YamlNode& item : node.items) {
-            std::string entry = TRY(text(item, "an entry"));
-            if (const std::string sentence = complaint(entry); !sentence.empty()) {
-                return complain(item.at, "'" + excerpt(entry) + "' " + sentence);
-            }
-            if (!seen.insert(entry).second) {
-                return complain(item.at, "'" + excerpt(entry) + "' stands here twice; keep one");
-            }
-            out.push_back({std::move(entry), item.at});
         }
         return ok{};
     }
@@ -240,16 +158,6 @@ private:
         });
         return good ? "" : "is no system call and no @group";
     }
-    static std::string variable_complaint(std::string_view entry) {
-        if (entry.empty() || entry.find('=') != std::string_view::npos || has_invisible(entry)) {
-            return "is no name of an environment variable";
-        }
-        const size_t star = entry.find('*');
-        if (star != std::string_view::npos && star + 1 != entry.size()) {
-            return "has a '*' that is not at its end, where alone it is understood";
-        }
-        return entry == "*" ? "would pass every variable, secrets included; name them" : "";
-    }
 
     result<ok> files(const YamlNode& node, std::vector<FileRule>& out) const {
         TRY(want_map(node, "'files'"));
@@ -274,162 +182,6 @@ private:
             out.push_back({key.text, *modes, key.at});
         }
         return ok{};
-    }
-
-    result<ok> ports(const YamlNode& node, std::vector<PortEntry>& out, bool zero) const {
-        TRY(want_list(node, "a list of ports"));
-        std::set<uint64_t> seen;
-        for (const YamlNode& item : node.items) {
-            const auto port =
-                item.kind == YamlNode::Kind::Scalar && !item.quoted ? parse_number(item.text) : std::nullopt;
-            if (!port || *port > 65535 || (*port == 0 && !zero)) {
-                return complain(item.at,
-                                zero ? "a port is a number from 1 to 65535, or 0 for one the kernel picks"
-                                     : "a port is a number from 1 to 65535");
-            }
-            if (!seen.insert(*port).second) {
-                return complain(item.at, "port " + item.text + " stands here twice; keep one");
-            }
-            out.push_back({static_cast<uint16_t>(*port), item.at});
-        }
-        return ok{};
-    }
-
-    result<ok> network(const YamlNode& node, Network& out, Where where) const {
-        TRY(want_map(node, "'network'"));
-        Handlers handlers = {
-            {"connect", [&](const YamlNode& list) { return entries(list, out.connect, endpoint_complaint); }},
-            {"listen", [&](const YamlNode& list) { return ports(list, out.listen, true); }},
-            {"publish", [&](const YamlNode& list) { return ports(list, out.publish, false); }},
-        };
-        if (where == Where::Top) {
-            handlers.emplace_back("inspect", [&](const YamlNode& list) { return inspections(list, out.inspect); });
-            handlers.emplace_back("credentials",
-                                  [&](const YamlNode& list) { return credentials(list, out.credentials); });
-        }
-        return keys(node, handlers);
-    }
-    static std::string endpoint_complaint(std::string_view entry) {
-        const auto parsed = parse_host_port(entry);
-        if (parsed) {
-            return "";
-        }
-        const std::string& what = parsed.error().what; // starts with the quoted entry, as ours will
-        return what.substr(printable(entry).size() + 3);
-    }
-
-    using Handler = std::pair<std::string_view, std::function<result<ok>(const YamlNode&)>>;
-
-    Handler line(const char* key, std::string& out) const {
-        return {key, [this, key, &out](const YamlNode& child) -> result<ok> {
-                    out = TRY(text(child, "'" + std::string(key) + "'"));
-                    if (out.empty() || out.find_first_of("\r\n") != std::string::npos) {
-                        return complain(child.at, "'" + std::string(key) + "' has to be one line of text");
-                    }
-                    return ok{};
-                }};
-    }
-    Handler texts(const char* key, std::vector<std::string>& out, const Complaint& complaint) const {
-        return {key, [this, &out, complaint](const YamlNode& list) -> result<ok> {
-                    std::vector<Entry> read;
-                    TRY(entries(list, read, complaint));
-                    if (read.empty()) {
-                        return complain(list.at, "an empty list here would leave nothing; leave it out for any");
-                    }
-                    for (Entry& entry : read) {
-                        out.push_back(std::move(entry.text));
-                    }
-                    return ok{};
-                }};
-    }
-
-    static std::string inspection_complaint(std::string_view entry) {
-        if (std::string complaint = endpoint_complaint(entry); !complaint.empty()) {
-            return complaint;
-        }
-        const auto parsed = parse_host_port(entry);
-        return parsed->address || parsed->any_protocol ? "is no name and port; only what names the host can be looked into" : "";
-    }
-
-    // host:port, or {host: host:port, methods: […], paths: […]}
-    result<ok> inspections(const YamlNode& node, std::vector<Inspection>& out) const {
-        TRY(want_list(node, "'inspect'"));
-        for (const YamlNode& item : node.items) {
-            Inspection inspection;
-            inspection.at = item.at;
-            if (item.kind == YamlNode::Kind::Map) {
-                TRY(keys(item, {line("host", inspection.endpoint), texts("methods", inspection.scope.methods, method_complaint),
-                                texts("paths", inspection.scope.paths, request_path_complaint)}));
-            } else {
-                inspection.endpoint = TRY(text(item, "an entry"));
-            }
-            if (const std::string sentence = inspection_complaint(inspection.endpoint); !sentence.empty()) {
-                return complain(item.at, "'" + excerpt(inspection.endpoint) + "' " + sentence);
-            }
-            if (std::find(out.begin(), out.end(), inspection) != out.end()) {
-                return complain(item.at, "'" + excerpt(inspection.endpoint) + "' stands here twice; keep one");
-            }
-            out.push_back(std::move(inspection));
-        }
-        return ok{};
-    }
-
-    result<ok> credentials(const YamlNode& node, std::vector<Credential>& out) const {
-        TRY(want_list(node, "'credentials'"));
-        for (const YamlNode& item : node.items) {
-            TRY(want_map(item, "a credential"));
-            Credential credential;
-            credential.at = item.at;
-            TRY(keys(item, {line("host", credential.host), line("header", credential.header), line("value", credential.value),
-                            line("variable", credential.variable), texts("methods", credential.scope.methods, method_complaint),
-                            texts("paths", credential.scope.paths, request_path_complaint)}));
-            TRY(check(credential));
-            const auto same = [&](const Credential& other) {
-                return other.host == credential.host && other.header == credential.header;
-            };
-            if (std::any_of(out.begin(), out.end(), same)) {
-                return complain(item.at, "a second credential for the same host and header; keep one");
-            }
-            out.push_back(std::move(credential));
-        }
-        return ok{};
-    }
-
-    result<ok> check(const Credential& credential) const {
-        if (credential.host.empty() || credential.header.empty() || credential.value.empty()) {
-            return complain(credential.at, "a credential needs 'host', 'header' and 'value'");
-        }
-        if (const auto endpoint = credential_endpoint(credential.host); !endpoint) {
-            return complain(credential.at, endpoint.error().what);
-        }
-        if (!is_header_name(credential.header)) {
-            return complain(credential.at, "'" + excerpt(credential.header) + "' is no name of an HTTP header");
-        }
-        const auto value = parse_credential_value(credential.value);
-        if (!value) {
-            return complain(credential.at, "the value " + value.error().what);
-        }
-        const auto sources = value->sources();
-        if (credential.variable.empty()) {
-            const auto unnamed = std::find_if(sources.begin(), sources.end(), [](const CredentialSource& source) {
-                return source.kind == CredentialSource::Kind::Command || source.kind == CredentialSource::Kind::Systemd;
-            });
-            if (unnamed != sources.end()) {
-                return complain(credential.at, "'variable' has to name the environment variable that holds the placeholder for " +
-                                                   excerpt(to_string(*unnamed)) + " inside");
-            }
-        } else if (const std::string sentence = variable_complaint(credential.variable); !sentence.empty() || has_wildcard(credential.variable)) {
-            return complain(credential.at, "'" + excerpt(credential.variable) + "' is no name of an environment variable");
-        } else if (sources.size() != 1) {
-            return complain(credential.at, "'variable' goes with a value that refers to one place");
-        }
-        return ok{};
-    }
-    static bool is_header_name(std::string_view name) { // RFC 9110, token
-        return std::all_of(name.begin(), name.end(), [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                   std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-        });
     }
 
     result<ok> environment(const YamlNode& node, Environment& out, Where where) const {
@@ -521,8 +273,6 @@ private:
                                }},
                           });
     }
-
-    const std::string& file_;
 };
 
 } // namespace
