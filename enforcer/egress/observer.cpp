@@ -14,6 +14,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 namespace {
 
+constexpr std::string_view end_of_head = "\r\n\r\n";
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n";
 
 // A body that is read to find its end, and not kept.
@@ -54,48 +55,69 @@ constexpr std::string_view ambiguous = "the HTTP request cannot be read in one w
 
 } // namespace
 
-// The requests of a connection, one after the other.
+// The requests of a connection, one after the other. What they say does not depend on how their bytes are cut: a head is
+// read when all of it is there (before, the parser tells some mistakes early), by itself (the fields behind a chunked body
+// would join it), and of a body the same part is looked at each time. Bodies are not copied.
 class Observer::Requests {
 public:
-    // False from where they cannot be read any more, and why.
+    // False from where they cannot be read any more.
     template <class OnRequest>
     bool read(std::string_view bytes, const OnRequest& on_request) {
-        rest_.append(bytes);
-        for (;;) {
-            if (!parser_) {
-                while (rest_.starts_with("\r\n")) { // RFC 9112, 2.2
-                    rest_.erase(0, 2);
-                }
-                if (rest_.empty()) {
-                    return true;
-                }
-                parser_ = std::make_unique<http::request_parser<PassingBody>>();
-                parser_->header_limit(max_http_head);
-                parser_->body_limit(boost::none);
-                parser_->eager(true);
-                told_ = false;
-            }
-            beast::error_code problem;
-            const size_t used = rest_.empty() ? 0 : parser_->put(boost::asio::const_buffer(rest_.data(), rest_.size()), problem);
-            rest_.erase(0, used);
-            if (parser_->is_header_done() && !std::exchange(told_, true) && !on_request(parser_->get())) {
+        const std::string joined = rest_.empty() ? std::string() : std::exchange(rest_, "").append(bytes);
+        std::string_view left = joined.empty() ? bytes : joined;
+        for (bool goes_on = true; goes_on;) {
+            const size_t before = left.size();
+            if (!(parser_ ? read_body(left) : read_head(left, on_request))) {
                 return false;
             }
-            if (problem && problem != http::error::need_more) {
-                return false;
-            }
-            if (parser_->is_done()) {
-                parser_.reset();
-            } else if (problem == http::error::need_more || rest_.empty() || used == 0) {
-                return rest_.size() <= max_http_head;
-            }
+            goes_on = left.size() < before;
         }
+        rest_ = left;
+        return true;
     }
 
 private:
-    std::unique_ptr<http::request_parser<PassingBody>> parser_;
-    std::string rest_;
-    bool told_ = false; // of the request the parser is at
+    template <class OnRequest>
+    bool read_head(std::string_view& left, const OnRequest& on_request) {
+        while (left.starts_with("\r\n")) { // RFC 9112, 2.2
+            left.remove_prefix(2);
+        }
+        const size_t end = left.substr(0, max_http_head).find(end_of_head);
+        if (end == std::string_view::npos) {
+            return left.size() < max_http_head;
+        }
+        const size_t size = end + end_of_head.size();
+        parser_ = std::make_unique<http::request_parser<PassingBody>>();
+        parser_->header_limit(max_http_head);
+        parser_->body_limit(boost::none);
+        beast::error_code problem;
+        parser_->put(boost::asio::const_buffer(left.data(), size), problem);
+        if (problem || !parser_->is_header_done() || !on_request(parser_->get())) {
+            return false;
+        }
+        left.remove_prefix(size);
+        if (parser_->is_done()) {
+            parser_.reset();
+        }
+        return true;
+    }
+
+    bool read_body(std::string_view& left) {
+        const std::string_view part = left.substr(0, max_http_head); // the line of a chunk is no longer
+        beast::error_code problem;
+        const size_t used = part.empty() ? 0 : parser_->put(boost::asio::const_buffer(part.data(), part.size()), problem);
+        left.remove_prefix(used);
+        if ((problem && problem != http::error::need_more) || (used == 0 && part.size() == max_http_head)) {
+            return false;
+        }
+        if (parser_->is_done()) {
+            parser_.reset();
+        }
+        return true;
+    }
+
+    std::unique_ptr<http::request_parser<PassingBody>> parser_; // of the request whose body is being read
+    std::string rest_;                                          // a head, or the line of a chunk, that has not come to its end
 };
 
 Observer::Observer(const Decision& decision, const Contact& contact, Recorder::Connection& connection)

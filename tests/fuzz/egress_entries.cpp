@@ -80,24 +80,33 @@ void http_head(std::string_view bytes) {
     must(response.find("\r\n\r\n") != std::string::npos && response.find("HTTP/1.1 403") == 0, "a response");
 }
 
-// The first byte is the size of the parts in which the rest arrives.
-void observed(std::string_view bytes) {
-    if (bytes.empty()) {
-        return;
-    }
-    const size_t size = static_cast<unsigned char>(bytes[0]) + size_t{1};
+namespace {
+
+egress::Recording recording_of(std::string_view bytes, size_t part) {
     const egress::Decision decide = egress::Decision::recording();
     const egress::Contact contact{"a.test", "", 80, ""};
     egress::Recorder recorder;
     {
         egress::Recorder::Connection connection(recorder, {});
         egress::Observer observer(decide, contact, connection);
-        for (std::string_view rest = bytes.substr(1); !rest.empty(); rest.remove_prefix(std::min(size, rest.size()))) {
-            observer.up(rest.substr(0, size));
+        for (; !bytes.empty(); bytes.remove_prefix(std::min(part, bytes.size()))) {
+            observer.up(bytes.substr(0, part));
         }
     }
+    return recorder.recording(egress::NameTable());
+}
+
+} // namespace
+
+// The first byte is the size of the parts in which the rest arrives.
+void observed(std::string_view bytes) {
+    if (bytes.empty()) {
+        return;
+    }
+    const size_t size = static_cast<unsigned char>(bytes[0]) + size_t{1};
     size_t connections = 0;
-    const egress::Recording recording = recorder.recording(egress::NameTable());
+    const egress::Recording recording = recording_of(bytes.substr(1), size);
+    must(recording == recording_of(bytes.substr(1), bytes.size()), "the same however the bytes are cut");
     for (const egress::RecordedExchange& one : recording.exchanges) {
         connections += one.method.empty() ? 1 : 0;
         must(one.method.size() <= 24 && one.path.size() < 300 && one.server_name.size() < 256, "bounded texts");

@@ -1,4 +1,6 @@
 // What is kept of connections that nobody judges, and how it is told.
+#include <algorithm>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "enforcer/egress/loopback_services.h"
@@ -97,6 +99,28 @@ TEST_CASE("requests are told by method and shape, through bodies of every kind",
     const std::vector<std::string> expected = {"GET /a x2", "POST /up x1", "PUT /up x1", ""};
     CHECK(requests(said({stream})) == expected);
     CHECK(requests(said(byte_by_byte(stream))) == expected);
+}
+
+TEST_CASE("what is told of HTTP does not depend on how its bytes are cut, well-formed or not", "[egress][record]") {
+    const std::string chunked = "POST /up HTTP/1.1\r\nHost: web.test:443\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    for (const std::string& stream : {
+             std::string("\r\n\r\nGET /a HTTP/1.1\r\nHost: web.test:443\r\n\r\n\r\nGET /b HTTP/1.1\r\nHost: web.test:443\r\n\r\n"),
+             std::string("GET /a HTTP\x07/1.1\r\nHo"), // a mistake in a head that never ends
+             std::string("GET /a HTTP/1.1\r\nHost\r\nA: b\r\n"),
+             std::string("GET /a HTTP/1.1\r\nHost: web.test:443\r\n\r\nGET /b HTTP/1.1\rHost"),
+             chunked + "0\r\nHost: evil.test\r\n\r\nGET /b HTTP/1.1\r\nHost: web.test:443\r\n\r\n", // fields behind the body are none of its head
+             chunked + "0\r\nbroken trailer\r\n\r\nGET /b HTTP/1.1\r\n\r\n",
+             chunked + "zz\r\n", chunked + "5\r\nhelloXX3\r\n", chunked + "1;" + std::string(40'000, 'e'),
+             "GET /" + std::string(40'000, 'a') + " HTTP/1.1\r\n\r\n"}) {
+        const Recording whole = said({stream});
+        CAPTURE(stream.substr(0, 200));
+        CHECK(whole == said(byte_by_byte(stream)));
+        for (size_t cut = 1; cut < std::min<size_t>(stream.size(), 300); ++cut) {
+            REQUIRE(whole == said({stream.substr(0, cut), stream.substr(cut)}));
+        }
+    }
+    CHECK(requests(said({chunked + "0\r\nHost: evil.test\r\n\r\n"})) == std::vector<std::string>{"POST /up x1", ""});
+    CHECK(requests(said({chunked + "zz\r\n"})).back().find("one way only") != std::string::npos);
 }
 
 TEST_CASE("a query, what looks drawn, and what needs escaping are not kept of a path", "[egress][record]") {
