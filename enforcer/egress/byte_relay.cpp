@@ -104,6 +104,7 @@ bool would_block(const error_code& problem) {
 struct Relay {
     tcp::socket inside;
     tcp::socket outside;
+    See see;
     bool failed = false;
     int open = 2;
     steady_clock::time_point last = steady_clock::now();
@@ -171,7 +172,7 @@ awaitable<void> pump(tcp::socket& from, tcp::socket& to, Relay& relay) {
     int full = 0;
     for (;;) {
         error_code problem;
-        if (full >= bulk_after) {
+        if (full >= bulk_after && !relay.see) {
             const Moved moved = co_await move_bulk(from, to, relay);
             if (moved == Moved::Ended) {
                 pass_end_on(to, relay);
@@ -208,6 +209,9 @@ awaitable<void> pump(tcp::socket& from, tcp::socket& to, Relay& relay) {
         }
         full = size == block ? full + 1 : 0;
         relay.last = steady_clock::now();
+        if (relay.see) {
+            relay.see(&from == &relay.inside, std::string_view(shared.data(), size));
+        }
         size_t sent = to.write_some(asio::buffer(shared.data(), size), problem);
         if (would_block(problem)) {
             sent = 0;
@@ -245,8 +249,8 @@ void reset(tcp::socket& socket) {
     socket.close(ignored);
 }
 
-awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside) {
-    Relay relay{std::move(inside), std::move(outside)};
+awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside, See see) {
+    Relay relay{std::move(inside), std::move(outside), std::move(see)};
     error_code problem;
     relay.inside.non_blocking(true, problem);
     relay.outside.non_blocking(true, problem);

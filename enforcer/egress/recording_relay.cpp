@@ -1,126 +1,17 @@
 #include "enforcer/egress/recording_relay.h"
 
-#include <array>
 #include <cerrno>
-#include <chrono>
-#include <exception>
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 
 #include "base/addresses.h"
-#include "enforcer/egress/deadline.h"
+#include "enforcer/egress/byte_relay.h"
 #include "enforcer/egress/dns_message.h"
 #include "enforcer/egress/observer.h"
-#include "enforcer/egress/reset_on_death.h"
 
 namespace treadline::egress {
 namespace asio = boost::asio;
 using asio::awaitable;
 using boost::system::error_code;
 namespace {
-
-constexpr auto token = asio::as_tuple(asio::use_awaitable);
-constexpr size_t block = 32 * 1024;
-constexpr std::chrono::seconds dns_time{30};
-constexpr size_t max_dns_questions = 256; // on one TCP connection
-
-std::string text_of(const asio::ip::address& address) {
-    return treadline::to_text(parse_address(address.to_string()));
-}
-
-struct Flow {
-    bool failed = false;
-    int open = 2;
-};
-
-// One direction; `see` gets every part, before it is passed on.
-template <class See>
-awaitable<void> pass(tcp::socket& from, tcp::socket& to, Flow& flow, See see) {
-    std::string part(block, '\0');
-    for (;;) {
-        const auto [problem, size] = co_await from.async_read_some(asio::buffer(part), token);
-        error_code ignored;
-        if (problem == asio::error::eof) {
-            to.shutdown(tcp::socket::shutdown_send, ignored);
-            co_return;
-        }
-        if (problem) {
-            flow.failed = true;
-            co_return;
-        }
-        see(std::string_view(part).substr(0, size));
-        const auto [unsent, sent] = co_await asio::async_write(to, asio::buffer(part.data(), size), token);
-        if (unsent) {
-            flow.failed = true;
-            co_return;
-        }
-    }
-}
-
-// Ends when both directions have, or one has failed.
-awaitable<void> pass_both(tcp::socket& inside, tcp::socket& outside, Observer& observer, RecordedExchange& about) {
-    Flow flow;
-    const ResetOnDeath resets_inside(inside);
-    const ResetOnDeath resets_outside(outside);
-    asio::steady_timer done(inside.get_executor(), asio::steady_timer::time_point::max());
-    const auto ended = [&](std::exception_ptr) {
-        --flow.open;
-        if (flow.failed) {
-            error_code ignored;
-            inside.cancel(ignored);
-            outside.cancel(ignored);
-        }
-        done.cancel();
-    };
-    const auto up = [&](std::string_view bytes) {
-        about.bytes_up += bytes.size();
-        observer.up(bytes);
-    };
-    const auto down = [&](std::string_view bytes) {
-        about.bytes_down += bytes.size();
-        observer.down(bytes);
-    };
-    asio::co_spawn(inside.get_executor(), pass(inside, outside, flow, up), ended);
-    asio::co_spawn(inside.get_executor(), pass(outside, inside, flow, down), ended);
-    while (flow.open > 0) {
-        co_await done.async_wait(token);
-    }
-    if (flow.failed) {
-        reset(inside);
-        reset(outside);
-    }
-}
-
-awaitable<void> serve_dns_recorded(tcp::socket inside, RecordingContext& context) {
-    for (size_t questions = 0; questions < max_dns_questions; ++questions) {
-        const Deadline deadline(inside, dns_time);
-        std::array<unsigned char, 2> length{};
-        const auto [no_length, ignored] = co_await asio::async_read(inside, asio::buffer(length), token);
-        std::string message(size_t{length[0]} << 8 | length[1], '\0');
-        if (no_length || message.empty()) {
-            co_return;
-        }
-        const auto [no_message, ignored_too] = co_await asio::async_read(inside, asio::buffer(message), token);
-        if (no_message) {
-            co_return;
-        }
-        const auto answer = co_await answer_recorded(std::move(message), context);
-        if (!answer) {
-            co_return;
-        }
-        std::string framed = {static_cast<char>(answer->size() >> 8), static_cast<char>(answer->size() & 0xFF)};
-        framed += *answer;
-        const auto [unsent, sent] = co_await asio::async_write(inside, asio::buffer(framed), token);
-        if (unsent) {
-            co_return;
-        }
-    }
-}
 
 // Whether the name has an address, as far as can be known.
 awaitable<bool> has_address(const std::string& name, RecordingContext& context) {
@@ -161,7 +52,8 @@ awaitable<void> serve_recorded(tcp::socket inside, RecordingContext& context) {
     }
     inside.set_option(tcp::no_delay(true), problem);
     if (destination.port() == 53) {
-        co_await serve_dns_recorded(std::move(inside), context);
+        AnswerDns answer = [&context](std::string message) { return answer_recorded(std::move(message), context); };
+        co_await serve_dns(std::move(inside), std::move(answer));
         co_return;
     }
     Contact contact;
@@ -182,13 +74,14 @@ awaitable<void> serve_recorded(tcp::socket inside, RecordingContext& context) {
         co_return;
     }
     Violation refused; // never, while learning
-    auto outside = co_await dial(contact, context.relay, &refused);
-    if (!outside && is_loopback(parse_address(contact.address))) { // the host's service may listen at one of the two
+    int unreached = 0;
+    auto outside = co_await dial(contact, context.relay, &refused, &unreached);
+    if (!outside && contact.name.empty() && is_loopback(parse_address(contact.address))) { // the host's service may listen at one of the two
         contact.address = contact.address == "::1" ? "127.0.0.1" : "::1";
-        outside = co_await dial(contact, context.relay, &refused);
+        outside = co_await dial(contact, context.relay, &refused, &unreached);
     }
     if (!outside) {
-        connection.about().result = ECONNREFUSED;
+        connection.about().result = unreached;
         reset(inside);
         co_return;
     }
@@ -197,7 +90,13 @@ awaitable<void> serve_recorded(tcp::socket inside, RecordingContext& context) {
         connection.about().address = text_of(reached.address());
     }
     Observer observer(context.relay.decision, contact, connection);
-    co_await pass_both(inside, *outside, observer, connection.about());
+    See see = [&](bool up, std::string_view bytes) {
+        RecordedExchange& seen = connection.about();
+        (up ? seen.bytes_up : seen.bytes_down) += bytes.size();
+        up ? observer.up(bytes) : observer.down(bytes);
+    };
+    co_await relay_bytes(std::move(inside), std::move(*outside), std::move(see));
+    co_return;
 }
 
 } // namespace treadline::egress

@@ -1,6 +1,7 @@
 #include "enforcer/egress/relay.h"
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <optional>
 
@@ -30,10 +31,6 @@ constexpr seconds refused_time{2};      // the same, where it only decides how t
 constexpr seconds connect_time{10};     // for each address
 constexpr seconds dns_time{30};
 constexpr size_t max_dns_questions = 256; // on one TCP connection
-
-std::string text_of(const asio::ip::address& address) {
-    return treadline::to_text(parse_address(address.to_string()));
-}
 
 enum class Speaks : uint8_t { Nothing, Tls, Http, Other };
 
@@ -90,7 +87,13 @@ std::string refusal_for(Speaks speaks, const Violation& violation) {
     }
 }
 
-awaitable<void> serve_dns(tcp::socket inside, RelayContext& context) {
+} // namespace
+
+std::string text_of(const asio::ip::address& address) {
+    return treadline::to_text(parse_address(address.to_string()));
+}
+
+awaitable<void> serve_dns(tcp::socket inside, AnswerDns answer_to) {
     for (size_t questions = 0; questions < max_dns_questions; ++questions) {
         const Deadline deadline(inside, dns_time);
         std::array<unsigned char, 2> length{};
@@ -100,7 +103,10 @@ awaitable<void> serve_dns(tcp::socket inside, RelayContext& context) {
             co_return;
         }
         const auto [no_message, ignored_too] = co_await asio::async_read(inside, asio::buffer(message), token);
-        const auto answer = no_message ? std::nullopt : context.dns.answer(message);
+        if (no_message) {
+            co_return;
+        }
+        const auto answer = co_await answer_to(std::move(message));
         if (!answer) {
             co_return;
         }
@@ -111,9 +117,8 @@ awaitable<void> serve_dns(tcp::socket inside, RelayContext& context) {
             co_return;
         }
     }
+    co_return;
 }
-
-} // namespace
 
 awaitable<void> close_with(tcp::socket inside, std::string answer) {
     if (answer.empty()) {
@@ -136,7 +141,10 @@ awaitable<void> close_with(tcp::socket inside, std::string answer) {
     }
 }
 
-awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext& context, Violation* refused) {
+awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext& context, Violation* refused, int* problem) {
+    int ignored_problem = 0;
+    int& last_problem = problem != nullptr ? *problem : ignored_problem;
+    last_problem = EHOSTUNREACH;
     const auto executor = co_await asio::this_coro::executor;
     std::vector<std::string> addresses;
     if (!contact.address.empty()) {
@@ -158,20 +166,22 @@ awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext&
         co_return std::nullopt;
     }
     for (const std::string& text : addresses) {
-        error_code problem;
+        error_code failure;
         tcp::socket outside(executor);
-        const auto address = asio::ip::make_address(text, problem);
+        const auto address = asio::ip::make_address(text, failure);
         const tcp::endpoint endpoint(address, contact.port);
-        outside.open(endpoint.protocol(), problem);
-        if (problem) {
+        outside.open(endpoint.protocol(), failure);
+        if (failure) {
+            last_problem = failure.value();
             continue;
         }
         const Deadline deadline(outside, connect_time);
         const auto [unconnected] = co_await outside.async_connect(endpoint, token);
         if (!unconnected) {
-            outside.set_option(tcp::no_delay(true), problem);
+            outside.set_option(tcp::no_delay(true), failure);
             co_return outside;
         }
+        last_problem = unconnected == asio::error::operation_aborted ? ETIMEDOUT : unconnected.value();
     }
     co_return std::nullopt;
 }
@@ -186,7 +196,8 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
     Contact contact;
     contact.port = destination.port();
     if (contact.port == 53) {
-        co_await serve_dns(std::move(inside), context);
+        AnswerDns answer = [&context](std::string message) -> awaitable<std::optional<std::string>> { co_return context.dns.answer(message); };
+        co_await serve_dns(std::move(inside), std::move(answer));
         co_return;
     }
     contact.address = text_of(destination.address());

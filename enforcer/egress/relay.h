@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,6 @@
 
 namespace treadline::egress {
 
-
 struct RelayContext {
     boost::asio::io_context& io;
     const Decision& decision;
@@ -36,11 +36,20 @@ struct RelayContext {
 // `inside` is an accepted socket whose own address is where the program wanted to go.
 boost::asio::awaitable<void> serve(tcp::socket inside, RelayContext& context);
 
+// DNS over TCP, question by question; no answer ends it.
+using AnswerDns = std::function<boost::asio::awaitable<std::optional<std::string>>(std::string message)>;
+boost::asio::awaitable<void> serve_dns(tcp::socket inside, AnswerDns answer_to);
+
+// Canonical, as rules and reports have it (base/addresses.h).
+std::string text_of(const boost::asio::ip::address& address);
+
 // HTTP/1.1, request by request, each judged; `head` is what has been read from `inside` so far. In http_relay.cpp.
 boost::asio::awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact, RelayContext& context);
 
-// Judges every address the contact's name leads to and dials one after the other. Without a value it has been reported.
-boost::asio::awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext& context, Violation* refused);
+// Judges every address the contact's name leads to and dials one after the other. Without a value it has been reported
+// if it was a denial; else `problem` is the errno of the address that was tried last, EHOSTUNREACH where there was none.
+boost::asio::awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext& context, Violation* refused,
+                                                      int* problem = nullptr);
 
 // Closes with an answer that the program can read, if there is one, and without waiting long.
 boost::asio::awaitable<void> close_with(tcp::socket inside, std::string answer);

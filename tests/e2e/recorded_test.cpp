@@ -1,6 +1,5 @@
 // Learning behind the egress gateway: what is recorded, the rules that come of it, and that what is enforced then is what was
 // learned. The servers outside write down what reaches them.
-#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
@@ -115,9 +114,6 @@ private:
     }
 };
 
-bool contains(const std::vector<std::string>& lines, const std::string& text) {
-    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return line.find(text) != std::string::npos; });
-}
 
 } // namespace
 
@@ -201,6 +197,25 @@ TEST_CASE("a name that does not exist does not exist while learning, and an addr
     // What stands for a name, but for none here.
     CHECK(learning.learn("curl -sS -m 20 http://198.18.77.7:80/; curl -sS -m 20 http://198.18.0.3:1/; true").status == 0);
     CHECK(learning.profile_lacks("198.18."));
+}
+
+TEST_CASE("why an address could not be reached while learning is kept as it was", "[e2e][egress][record]") {
+    const Learning learning;
+    const Finished learned = learning.learn("curl -sS http://web.test:1/; curl -sS http://far.test:80/; true", {"--resolve", "far.test=224.0.0.1"}); // which TCP never reaches
+    INFO(learned.err);
+    CHECK(learned.status == 0);
+    CHECK(learning.exchange("web.test", "1").value("result", "") == "ECONNREFUSED");
+    CHECK(learning.exchange("far.test", "80").value("result", "") == "ENETUNREACH");
+    const Finished shown = learning.world.loop.treadline({"show", "1"});
+    CHECK(contains(shown.out, "ENETUNREACH"));
+}
+
+TEST_CASE("a name whose address cannot be reached does not lead to this machine's loopback while learning", "[e2e][egress][record]") {
+    const Learning learning;
+    CHECK(contains(learning.learn("curl -sS http://web.test:%http/", {}).out, "hello"));
+    const Finished learned = learning.learn("curl -sS -H 'Host: web.test:%http' http://far.test:%http/ || echo unreached", {"--resolve", "far.test=224.0.0.1"});
+    CHECK(contains(learned.out, "unreached"));
+    CHECK_FALSE(contains(learned.out, "hello"));
 }
 
 TEST_CASE("a service of this machine's loopback is reached while learning, and waits for a person", "[e2e][egress][record]") {
