@@ -13,15 +13,8 @@ using namespace treadline::test;
 namespace {
 
 const std::string real = "sk-Real7-aB3dE5fG7hJ9kL2mN4pQ";
-const std::vector<std::string> web = {"web.test:%https", "web.test:%http", "other.test:%https", "127.0.0.1:%http", "127.0.0.1:%https"};
+const std::vector<std::string> hosts = {"web.test:%https", "web.test:%http", "other.test:%https", "127.0.0.1:%http", "127.0.0.1:%https"};
 const std::string bearer = "  credentials:\n    - {host: \"web.test:%https\", header: Authorization, value: \"Bearer ${env:API_KEY}\"}\n";
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-bool contains(const std::vector<std::string>& lines, const std::string& part) {
-    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return contains(line, part); });
-}
 
 // A world whose servers this machine trusts, with a key in the environment of whoever starts the runs.
 struct Trusting : EgressWorld {
@@ -47,7 +40,7 @@ void check_unseen(const Trusting& world, const Gated& gated) {
 
 TEST_CASE("the real value is put in outside, and nothing inside ever holds it", "[e2e][credentials]") {
     const Trusting world(bearer);
-    const Gated gated = world.run(web, "curl -sS -H \"Authorization: Bearer $API_KEY\" https://web.test:%https/ && "
+    const Gated gated = world.run(hosts, "curl -sS -H \"Authorization: Bearer $API_KEY\" https://web.test:%https/ && "
                                        "env; cat /proc/*/environ /proc/*/cmdline /proc/self/mem 2> /dev/null | tr '\\0' '\\n'; ls /run; "
                                        "cat /etc/ssl/certs/ca-certificates.crt | tail -n 20; grep -c . /proc/self/mountinfo");
     INFO(gated.err);
@@ -66,7 +59,7 @@ TEST_CASE("curl, python, requests, node, git, Java and Go trust the run's author
                                         "git push -q %www/repo.git HEAD:refs/heads/main && git -C %www/repo.git symbolic-ref HEAD refs/heads/main && "
                                         "git -C %www/repo.git update-server-info && rm -rf ../seed");
     REQUIRE(made.status == 0);
-    const Gated gated = world.run(web, "U=https://web.test:%https; curl -sS $U/ && "
+    const Gated gated = world.run(hosts, "U=https://web.test:%https; curl -sS $U/ && "
                                        "python3 -c 'import urllib.request as r, sys; print(r.urlopen(sys.argv[1]).read())' $U/ && "
                                        "python3 -c 'import requests, sys; print(requests.get(sys.argv[1]).text.strip())' $U/ && "
                                        "node -e 'fetch(process.argv[1]).then(r => r.text()).then(t => console.log(\"node\", t.trim()))' $U/ && "
@@ -84,7 +77,7 @@ TEST_CASE("curl, python, requests, node, git, Java and Go trust the run's author
     const Finished built = world.outside("javac Get.java && GOFLAGS=-mod=mod GOCACHE=$HOME/gocache go build -o get get.go");
     INFO(built.err);
     REQUIRE(built.status == 0);
-    const Gated others = world.run(web, "java -Xshare:off Get https://web.test:%https/; ./get https://web.test:%https/");
+    const Gated others = world.run(hosts, "java -Xshare:off Get https://web.test:%https/; ./get https://web.test:%https/");
     INFO(others.err);
     INFO(others.violations.dump(1));
     CHECK(others.out == "hello\nhello\n");
@@ -111,7 +104,7 @@ TEST_CASE("a placeholder that heads anywhere but into its header is no secret, a
                                    "'https://web.test:%https/redirect?https://other.test:%https/index.html'"},
         Attack{"by TRACE", "-X TRACE -H \"Authorization: Bearer $API_KEY\" https://web.test:%https/"});
     CAPTURE(attack.what);
-    const Gated gated = world.run(web, "curl -sS -m 20 -o answer -w '%{http_code}\\n' " + std::string(attack.script) + "; grep -o 'denied by treadline' answer");
+    const Gated gated = world.run(hosts, "curl -sS -m 20 -o answer -w '%{http_code}\\n' " + std::string(attack.script) + "; grep -o 'denied by treadline' answer");
     INFO(gated.err);
     INFO(gated.violations.dump(1));
     CHECK(gated.out == "403\ndenied by treadline\n");
@@ -131,14 +124,14 @@ TEST_CASE("an answer that sends the real value back does not come in", "[e2e][cr
                      real)); // it does where nothing is in between
     const std::string form = GENERATE(as<std::string>(), "", "?header", "?bytes", "?close", "?base64", "?gzip");
     CAPTURE(form);
-    const Gated gated = world.run(web, "curl -sS -m 20 -H \"Authorization: Bearer $API_KEY\" 'https://web.test:%https/echo" + form +
+    const Gated gated = world.run(hosts, "curl -sS -m 20 -H \"Authorization: Bearer $API_KEY\" 'https://web.test:%https/echo" + form +
                                            "' > got; cat got; base64 -d got 2> /dev/null; gzip -dc got 2> /dev/null; true");
     INFO(gated.out);
     CHECK(gated.egress() == 1);
     check_unseen(world, gated);
     CHECK_FALSE(contains(gated.out, real.substr(0, real.size() - 1)));
     // The same without the header: an echo that holds nothing real.
-    const Gated plain = world.run(web, "curl -sS -m 20 -H 'X-Plain: something' 'https://web.test:%https/echo'");
+    const Gated plain = world.run(hosts, "curl -sS -m 20 -H 'X-Plain: something' 'https://web.test:%https/echo'");
     CHECK(contains(plain.out, "X-Plain: something"));
     CHECK(contains(plain.out, "Accept-Encoding: identity"));
     CHECK(plain.egress() == 0);
@@ -147,7 +140,7 @@ TEST_CASE("an answer that sends the real value back does not come in", "[e2e][cr
 TEST_CASE("nothing is sent to a server that cannot show who it is", "[e2e][credentials]") {
     const Trusting world(bearer);
     ::setenv("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt", 1); // which does not vouch for the test's server
-    const Gated gated = world.run(web, "curl -sS -m 20 -o answer -w '%{http_code}\\n' -H \"Authorization: Bearer $API_KEY\" https://web.test:%https/; cat answer");
+    const Gated gated = world.run(hosts, "curl -sS -m 20 -o answer -w '%{http_code}\\n' -H \"Authorization: Bearer $API_KEY\" https://web.test:%https/; cat answer");
     INFO(gated.out);
     CHECK(gated.out.starts_with("403\n"));
     REQUIRE(gated.egress() == 1);
@@ -159,7 +152,7 @@ TEST_CASE("nothing is sent to a server that cannot show who it is", "[e2e][crede
 TEST_CASE("inside TLS each request is held to its host, and to the methods and paths of the rule", "[e2e][credentials]") {
     const Trusting world("  inspect:\n    - {host: \"web.test:%https\", methods: [GET], paths: [\"/\", \"/ok/**\"]}\n");
     const std::string code = "curl -sS --path-as-is -m 20 -o /dev/null -w '%{http_code} ' ";
-    const Gated gated = world.run(web, "U=https://web.test:%https; " + code + "$U/; " + code + "$U/ok/x; " + code + "-d x $U/; " + code + "$U/secret; " + code +
+    const Gated gated = world.run(hosts, "U=https://web.test:%https; " + code + "$U/; " + code + "$U/ok/x; " + code + "-d x $U/; " + code + "$U/secret; " + code +
                                            "$U/ok/../secret; " + code + "-H 'Host: other.test' $U/; " + code + "--request-target https://other.test/ $U/; " + code +
                                            "-H 'X-HTTP-Method-Override: DELETE' $U/; " + code + "-H 'X-Original-URL: /secret' $U/; " + code +
                                            "-H 'Connection: Host' $U/");
@@ -193,7 +186,7 @@ TEST_CASE("bodies of any size pass both ways, and many requests on one connectio
     const Trusting world(bearer);
     const Finished made = world.outside("head -c 3000000 /dev/urandom > big && cp big %www/big");
     REQUIRE(made.status == 0);
-    const Gated gated = world.run(web, "U=https://web.test:%https; A=\"Authorization: Bearer $API_KEY\"; curl -sS -H \"$A\" $U/ $U/ $U/ && "
+    const Gated gated = world.run(hosts, "U=https://web.test:%https; A=\"Authorization: Bearer $API_KEY\"; curl -sS -H \"$A\" $U/ $U/ $U/ && "
                                        "curl -sS -H \"$A\" --data-binary @big $U/ && curl -sS -H \"$A\" -H 'Transfer-Encoding: chunked' --data-binary @big $U/ && "
                                        "curl -sS -H \"$A\" $U/big | cmp - big && curl -sS -H \"$A\" -r 5-9 $U/big | cmp - big && curl -sS $U/slow; echo; "
                                        "curl -sSI -H \"$A\" $U/index.html | head -n 1; curl -sS -H 'Expect: 100-continue' -d x $U/");
@@ -211,7 +204,7 @@ TEST_CASE("a run whose credential is missing, or would be seen inside, is refuse
         CHECK_FALSE(contains(done.err, real));
         return done.err;
     };
-    (void)world.run(web, "true"); // writes the profile
+    (void)world.run(hosts, "true"); // writes the profile
     CHECK(contains(refused("echo " + real), "the command's own words hold the value of ${env:API_KEY}"));
     ::unsetenv("API_KEY");
     CHECK(contains(refused("true"), "${env:API_KEY} is not set"));
@@ -226,7 +219,7 @@ TEST_CASE("a file that a credential refers to holds a placeholder inside", "[e2e
     const Trusting world("  credentials:\n    - {host: \"web.test:%https\", header: Authorization, value: \"Bearer ${file:${project}/token}\"}\n"
                          "    - {host: \"web.test:%https\", header: X-Key, value: \"${command:printf command-%s value}\", variable: KEY}\n");
     world.loop.write("token", real + "\n");
-    const Gated gated = world.run(web, "curl -sS -H \"Authorization: Bearer $(cat token)\" -H \"X-Key: $KEY\" https://web.test:%https/; cat token; "
+    const Gated gated = world.run(hosts, "curl -sS -H \"Authorization: Bearer $(cat token)\" -H \"X-Key: $KEY\" https://web.test:%https/; cat token; "
                                        "echo changed > token; mv token other; rm -f token; ln token third; cat third; echo $KEY");
     INFO(gated.err);
     INFO(gated.violations.dump(1));

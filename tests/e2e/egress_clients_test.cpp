@@ -14,8 +14,6 @@ namespace {
 #define REQUIRE_MODULE(name) \
     REQUIRE_CAPABILITY(run({"/usr/bin/python3", "-c", std::string("import ") + (name)}).status == 0, std::string("python3's ") + (name) + ", which tools/install-deps installs")
 
-const std::vector<std::string> web = {"web.test:%http", "web.test:%https", "127.0.0.1:%http", "127.0.0.1:%https"};
-
 // Runs it, and once more with a profile that names another host: then nothing arrives.
 void goes_through(const EgressWorld& world, const std::vector<std::string>& connect, const std::string& script, const std::string& output,
                   const std::string& more_rules = "") {

@@ -1,22 +1,10 @@
 // Real clients through the egress gateway, with no proxy variable and as an ordinary user, and what is stopped there. The
 // servers outside write down what reaches them.
-#include <algorithm>
-
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/e2e/egress_world.h"
 
 using namespace treadline::test;
-
-namespace {
-
-const std::vector<std::string> web = {"web.test:%http", "web.test:%https", "127.0.0.1:%http", "127.0.0.1:%https"};
-
-bool contains(const std::vector<std::string>& lines, const std::string& text) {
-    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return line.find(text) != std::string::npos; });
-}
-
-} // namespace
 
 TEST_CASE("curl, python, node and git reach what the profile names, by HTTP and HTTPS", "[e2e][egress]") {
     const EgressWorld world;

@@ -37,6 +37,14 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
 
 } // namespace
 
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+bool contains(const std::vector<std::string>& lines, const std::string& part) {
+    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return contains(line, part); });
+}
+
 std::vector<nlohmann::json> Gated::about(const std::string& object) const {
     std::vector<nlohmann::json> found;
     for (const auto& violation : violations) {

@@ -11,6 +11,12 @@
 
 namespace treadline::test {
 
+// Rules for the web servers, by a name and at the loopback that it leads to.
+inline const std::vector<std::string> web = {"web.test:%http", "web.test:%https", "127.0.0.1:%http", "127.0.0.1:%https"};
+
+[[nodiscard]] bool contains(const std::string& text, const std::string& part);
+[[nodiscard]] bool contains(const std::vector<std::string>& lines, const std::string& part); // one of them does
+
 struct Gated {
     int status = 0;
     std::string out;
