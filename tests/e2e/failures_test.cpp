@@ -33,6 +33,19 @@ TEST_CASE("killing the collector mid-run leaves a valid store with a partial run
     CHECK(loop.profile().find("complete: false") != std::string::npos);
 }
 
+TEST_CASE("a profile that could not be written is a refusal to learn, before the command runs", "[e2e][failure]") {
+    REQUIRE_CAPABILITY(can_trace(), "the collector has no capabilities; tests/run sets them");
+    const Loop loop;
+    const Finished refused = loop.shell("mkdir fixed; chmod 555 fixed; treadline learn -p fixed/sub/profile.yaml -- touch ran; echo status $?; test -e ran || echo not run");
+    INFO(refused.out << refused.err);
+    CHECK(refused.out == "status 125\nnot run\n");
+    CHECK(refused.err.find("fixed/sub/profile.yaml'") != std::string::npos);
+    CHECK(refused.err.find("Permission denied") != std::string::npos);
+    const Finished learned = loop.shell("chmod 755 fixed; treadline learn -p fixed/sub/profile.yaml -- touch ran; echo status $?; test -e ran && test -e fixed/sub/profile.yaml && echo ran");
+    INFO(learned.out << learned.err);
+    CHECK(learned.out == "status 0\nran\n");
+}
+
 TEST_CASE("killing treadline enforce leaves no confined process running", "[e2e][failure]") {
     const Loop loop;
     loop.write(".treadline/profile.yaml", "treadline: 1\nname: t\ninclude: [base, shell]\nfiles:\n  ${project}/**: rwc\n  /usr/bin/sleep: rx\n");

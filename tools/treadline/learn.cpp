@@ -1,4 +1,5 @@
 // `treadline learn`: the launcher with an all-permissive plan, the collector watching, the profiler writing.
+#include <cerrno>
 #include <chrono>
 
 #include <fmt/format.h>
@@ -65,6 +66,20 @@ RunInfo describe_run(const Context& context, const std::vector<std::string>& com
     return run;
 }
 
+// A command that runs for an hour is not to end in a profile that cannot be written.
+result<ok> check_writable(const Context& context) {
+    std::string where(parent_path(context.profile));
+    while (::access(where.c_str(), F_OK) != 0 && errno == ENOENT && where != "/") {
+        where = std::string(parent_path(where));
+    }
+    if (::access(where.c_str(), W_OK | X_OK) == 0) {
+        return ok{};
+    }
+    return fail_errno(fmt::format("cannot write the profile '{}', because of '{}'; make that writable to you, or name another file with -p (the "
+                                  "command was not run)",
+                                  printable(context.profile), printable(where)));
+}
+
 result<int> learn(const LearnOptions& options, const std::vector<std::string>& command) {
     // What needs root under sudo comes first; from then on everything is the ordinary user's.
     CollectorSession session = TRY(CollectorSession::spawn(invoking_uid().value_or(::geteuid())));
@@ -74,6 +89,7 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
     if (context.profile_exists) {
         TRY(load_context_policy(context)); // a broken profile is said before the run, not after it
     }
+    TRY(check_writable(context));
     TRY(sys::make_directories(std::string(parent_path(context.store)), 0700));
 
     const Machine machine = inspect_machine();
