@@ -50,6 +50,15 @@ std::string why_not_public_v4(const Address& address) {
     return protocols || relay || benchmarks || b[0] == 0 || b[0] >= 224 ? odd : "";
 }
 
+bool is_documentation(const Address& address) {
+    const auto& b = address.bytes;
+    if (address.v4) { // RFC 5737
+        return (b[12] == 192 && b[13] == 0 && b[14] == 2) || (b[12] == 198 && b[13] == 51 && b[14] == 100) ||
+               (b[12] == 203 && b[13] == 0 && b[14] == 113);
+    }
+    return starts_with<4>(address, {0x20, 0x01, 0x0D, 0xB8}); // RFC 3849
+}
+
 std::string why_not_public(const Address& address);
 
 // "carried" says by what: the rule shows only the IPv6 address.
@@ -137,6 +146,11 @@ bool stands_for_name(std::string_view text) {
 std::string why_not_public(std::string_view text) {
     const Address address = parse_address(text);
     return address.valid ? why_not_public(address) : "";
+}
+
+std::string why_not_led_to(std::string_view text) {
+    std::string why = why_not_public(text);
+    return why.empty() && is_documentation(parse_address(text)) ? "an address for examples in documents" : why;
 }
 
 } // namespace treadline

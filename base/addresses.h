@@ -28,4 +28,7 @@ bool stands_for_name(std::string_view address);
 // that an IPv6 one carries (mapped, NAT64, 6to4, Teredo) is judged as itself.
 std::string why_not_public(std::string_view address);
 
+// The same of an address that a name leads to: there one for examples in documents (RFC 5737, RFC 3849) is nobody's, either.
+std::string why_not_led_to(std::string_view address);
+
 } // namespace treadline

@@ -99,7 +99,7 @@ int report_contact(u32 slot, struct contact *c)
 		s->text[s->text_size & (TL_ADDRESS_MAX - 1)] = 0; /* not all paths end in one */
 		if (!know_start(s, 2, AT_FDCWD, c->image, c->op != TL_BIND, c->start))
 			return 0;
-	} else if (family == AF_INET6 && c->address_size >= 8) {
+	} else if (named_family == AF_INET6 && c->address_size >= 8) { /* an IPv6 socket takes IPv4's form, too */
 		*(u32 *)(s->text + 4) = 0; /* flow label */
 	}
 	s->hash = mix(mix(mix(hash_seed, ((u64)family << 32) | ((u64)type << 16) | protocol), start->base),

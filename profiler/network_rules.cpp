@@ -255,7 +255,7 @@ void OneRun::add_through_gateway(const SocketAccess& socket, const Address& addr
     }
     // Enforcing, a name may not lead where no rule names the address.
     for (const std::string& reached : spoken.addresses) {
-        if (const std::string why = why_not_public(reached); !why.empty()) {
+        if (const std::string why = why_not_led_to(reached); !why.empty()) {
             note(Section::Connect, endpoint_of(parse_address(reached), socket.port), "'" + socket.host + "' leads to it: " + why, socket);
         }
     }

@@ -63,16 +63,6 @@ std::optional<Authority> parse_authority(std::string_view text) {
     return Authority{parsed->host, has_port ? std::optional(parsed->port) : std::nullopt};
 }
 
-// RFC 5737, RFC 3849: for examples in documents, so nobody's.
-bool is_documentation(const Address& address) {
-    const auto& b = address.bytes;
-    if (address.v4) {
-        return (b[12] == 192 && b[13] == 0 && b[14] == 2) || (b[12] == 198 && b[13] == 51 && b[14] == 100) ||
-               (b[12] == 203 && b[13] == 0 && b[14] == 113);
-    }
-    return b[0] == 0x20 && b[1] == 0x01 && b[2] == 0x0D && b[3] == 0xB8;
-}
-
 } // namespace
 
 std::optional<std::string> canonical_host(std::string_view text) {
@@ -239,10 +229,7 @@ Verdict Decision::addresses(const Contact& contact, const std::vector<std::strin
             return refuse(refusal("connect", object, "'" + printable(text) + "' is no address"));
         }
         const std::string canonical = treadline::to_text(address);
-        std::string why = why_not_public(canonical);
-        if (why.empty() && is_documentation(address)) {
-            why = "an address for examples in documents";
-        }
+        std::string why = why_not_led_to(canonical);
         if (why.empty() && std::find(own_addresses_.begin(), own_addresses_.end(), canonical) != own_addresses_.end()) {
             why = "an address of this machine";
         }

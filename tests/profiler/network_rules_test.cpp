@@ -177,6 +177,12 @@ TEST_CASE("an address that carries another says which, and why that one waits", 
     CHECK(why_not_public("2001:0:cb00:7101::f5ff:fffa") ==
           "Teredo tunnel to 10.0.0.5: an address of the private network");
     CHECK(why_not_public("::ffff:10.0.0.5") == "an address of the private network");
+    // A person may name an address for examples; a name that leads there is answered by somebody who knows no better.
+    CHECK(why_not_public("203.0.113.80").empty());
+    CHECK(why_not_led_to("203.0.113.80") == "an address for examples in documents");
+    CHECK(why_not_led_to("2001:db8::1") == "an address for examples in documents");
+    CHECK(why_not_led_to("10.0.0.5") == "an address of the private network");
+    CHECK(why_not_led_to("93.184.216.34").empty());
     CHECK(why_not_public("fd00:ec2::254") == "the cloud's metadata service, which hands out credentials");
     CHECK(why_not_public("168.63.129.16").find("Azure") != std::string::npos);
 }

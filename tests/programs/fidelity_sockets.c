@@ -161,6 +161,19 @@ static int transmit(sender *send, struct address a)
 	return send(socket(a.any.sa_family, SOCK_DGRAM, 0), &a);
 }
 
+/* An IPv6 socket takes an address in IPv4's form; libc's getaddrinfo sorts addresses this way. */
+static int transmit_by_v6(sender *send, struct address a)
+{
+	return send(socket(AF_INET6, SOCK_DGRAM, 0), &a);
+}
+
+static int transmit_connected_by_v6(sender *send, struct address a)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	return connect(fd, &a.any, a.size) ? -1 : send(fd, NULL);
+}
+
 static int transmit_connected(sender *send, struct address a)
 {
 	int fd = socket(a.any.sa_family, SOCK_DGRAM, 0);
@@ -243,6 +256,9 @@ MAKE(sendto_v4, transmit(by_sendto, v4("127.0.0.1", 9)))
 MAKE(sendmsg_v4, transmit(by_sendmsg, v4("127.0.0.1", 9)))
 MAKE(sendmmsg_v4, transmit(by_sendmmsg, v4("127.0.0.1", 9)))
 MAKE(sendto_v4_mapped, transmit(by_sendto, v6("::ffff:127.0.0.1", 9)))
+MAKE(sendto_v4_of_v6, transmit_by_v6(by_sendto, v4("127.0.0.1", 9)))
+MAKE(sendmsg_v4_of_v6, transmit_by_v6(by_sendmsg, v4("127.0.0.1", 9)))
+MAKE(connected_of_v6, transmit_connected_by_v6(by_sendto, v4("127.0.0.1", 9)))
 MAKE(sendto_v6, transmit(by_sendto, v6("::1", 9)))
 MAKE(sendmsg_v6, transmit(by_sendmsg, v6("::1", 9)))
 MAKE(sendmmsg_v6, transmit(by_sendmmsg, v6("::1", 9)))
@@ -316,10 +332,13 @@ const struct call socket_calls[] = {
 	{"send IPv4", "sendmsg", 0, sendmsg_v4},
 	{"send IPv4", "sendmmsg", 0, sendmmsg_v4},
 	{"send IPv4", "sendto of a mapped address", 0, sendto_v4_mapped},
+	{"send IPv4", "sendto, IPv4 by an IPv6 socket", 0, sendto_v4_of_v6},
+	{"send IPv4", "sendmsg, IPv4 by an IPv6 socket", 0, sendmsg_v4_of_v6},
 	{"send IPv6", "sendto", 0, sendto_v6},
 	{"send IPv6", "sendmsg", 0, sendmsg_v6},
 	{"send IPv6", "sendmmsg", 0, sendmmsg_v6},
 	{"connected IPv4", "sendto", 0, connected_sendto},
+	{"connected IPv4", "connect and sendto, IPv4 by an IPv6 socket", 0, connected_of_v6},
 	{"connected IPv4", "sendmsg", 0, connected_sendmsg},
 	{"connected IPv4", "sendmmsg", 0, connected_sendmmsg},
 	{"connected IPv4", "write", 0, connected_write},
