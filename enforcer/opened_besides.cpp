@@ -139,7 +139,11 @@ std::string opened_besides(const Policy& policy, const Violation& violation) {
         return by_syscall_rule(policy, violation);
     }
     if (violation.section == "network.connect") {
-        return "1 host, which could be sent everything the command can read";
+        return violation.rule.starts_with('{') ? "no other request; this one could carry everything the command can read"
+                                               : "1 host, which could be sent everything the command can read";
+    }
+    if (violation.section == "network.budgets") {
+        return "1 host, to which as much again could go";
     }
     if (violation.section == "network.listen") {
         return "no other port";

@@ -220,6 +220,9 @@ std::string wider_than(const PolicyEndpoint& endpoint) {
     if (endpoint.any_protocol) {
         return "what is said to the server is not looked at";
     }
+    if (!endpoint.scope.any()) {
+        return "queries, headers and bodies of these requests are not looked at";
+    }
     return endpoint.host.starts_with("*.") ? "names below it that the command looks up and uses are looked up outside" : "";
 }
 
@@ -264,6 +267,9 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
     for (const PolicyEndpoint& endpoint : policy.connect()) {
         plan.enforcement.push_back({"connect: " + endpoint.text, plan.network == NetworkMode::Host ? "not held" : "egress gateway",
                                     plan.network == NetworkMode::Host ? "" : wider_than(endpoint)});
+    }
+    for (const PolicyBudget& budget : policy.budgets()) {
+        plan.enforcement.push_back({"budget: " + budget.text, plan.network == NetworkMode::Host ? "not held" : "egress gateway", ""});
     }
     explain_inspection(plan, policy);
     for (const PolicyPort& port : policy.publish()) {

@@ -13,23 +13,43 @@
 namespace treadline {
 namespace {
 
-// A label that stands in no rule, so that only a wildcard matches it.
+// A label that stands in no rule, so that only what is wide matches it.
 std::string fresh_label(const std::vector<PolicyEndpoint>& rules) {
     for (size_t number = 0;; ++number) { // ends: the rules are finite
         std::string label = "any" + std::to_string(number);
         if (std::none_of(rules.begin(), rules.end(), [&](const PolicyEndpoint& rule) {
-                return rule.host.find(label) != std::string::npos;
+                return rule.host.find(label) != std::string::npos || rule.text.find(label) != std::string::npos;
             })) {
             return label;
         }
     }
 }
 
+// Whether all requests that the rule allows there are allowed here: by some that stand for all the others.
+bool may_ask(const Policy& policy, const std::string& host, const PolicyEndpoint& endpoint) {
+    const std::string fresh = fresh_label(policy.connect());
+    const std::vector<std::string> any_method = {fresh}; // no method that a rule can name
+    const std::vector<std::string> any_path = {"/" + fresh};
+    for (const std::string& method : endpoint.scope.methods.empty() ? any_method : endpoint.scope.methods) {
+        for (const std::string& path : endpoint.scope.paths.empty() ? any_path : endpoint.scope.paths) {
+            const std::string target = path.ends_with("/**") ? path.substr(0, path.size() - 2) + fresh : path;
+            if (!policy.decide_sending(host, endpoint.port, method, target).allowed) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool reaches(const Policy& policy, const PolicyEndpoint& endpoint) {
     std::string host = endpoint.host;
     if (host.rfind("*.", 0) == 0) {
         host = fresh_label(policy.connect()) + host.substr(1);
-    } else if (host.find(':') != std::string::npos) {
+    }
+    if (!endpoint.any_protocol) {
+        return may_ask(policy, host, endpoint);
+    }
+    if (host.find(':') != std::string::npos) {
         host = "[" + host + "]";
     }
     return policy.decide(Operation::Connect, host + ":" + std::to_string(endpoint.port) + (endpoint.any_protocol ? "/tcp" : "")).allowed;
@@ -134,6 +154,16 @@ std::vector<DiffEntry> only_in(const Policy& here, const Policy& there) {
             entries.push_back({"environment", name + "=" + value, ""});
         }
     }
+    for (const PolicyBudget& held : there.budgets()) {
+        const auto& own = here.budgets();
+        const auto keeps = std::find_if(own.begin(), own.end(), [&](const PolicyBudget& one) { return one.host == held.host && one.port == held.port; });
+        const auto beyond = [&](const std::optional<uint64_t> PolicyBudget::* limit) {
+            return held.*limit && (keeps == own.end() || !((*keeps).*limit) || *((*keeps).*limit) > *(held.*limit));
+        };
+        if (beyond(&PolicyBudget::sent_bytes) || beyond(&PolicyBudget::requests)) {
+            entries.push_back({"budgets", keeps == own.end() ? held.text : keeps->text, "", keeps == own.end() ? "none" : ""});
+        }
+    }
     add_limit(entries, "memory", here.resources().memory_bytes, there.resources().memory_bytes);
     add_limit(entries, "processes", here.resources().processes, there.resources().processes);
     add_limit(entries, "cpu", here.resources().cpu_percent, there.resources().cpu_percent);
@@ -186,11 +216,13 @@ std::string to_text(const ProfileDiff& diff) {
     for (const DiffEntry& entry : diff.added) {
         text += entry.section == "deny" ? "+ no longer denied: " + legible(entry.rule) + "\n"
                 : entry.section == "inspect" && entry.note.empty() ? "+ no longer inspected: " + legible(entry.rule) + "\n"
+                : entry.section == "budgets" && !entry.note.empty() ? "+ no longer a budget: " + legible(entry.rule) + "\n"
                                         : line_of('+', entry);
     }
     for (const DiffEntry& entry : diff.removed) {
         text += entry.section == "deny"                              ? "- now denied: " + legible(entry.rule) + "\n"
                 : entry.section == "inspect" && entry.note.empty() ? "- now inspected: " + legible(entry.rule) + "\n"
+                : entry.section == "budgets" && !entry.note.empty() ? "- now a budget: " + legible(entry.rule) + "\n"
                                                                      : line_of('-', entry);
     }
     return text.empty() ? "both allow the same\n" : text;

@@ -6,9 +6,12 @@
 #include "profiles/credential_value.h"
 #include "profiles/pattern.h"
 #include "profiles/profile_reader.h"
+#include "profiles/request_scope.h"
 
 namespace treadline {
 namespace {
+
+constexpr uint16_t https_port = 443;
 
 bool is_wildcard(const PolicyEndpoint& endpoint) {
     return endpoint.host.rfind("*.", 0) == 0;
@@ -21,8 +24,8 @@ bool is_address(const PolicyEndpoint& endpoint) {
 
 // Everything `other` connects to, `wide` does.
 bool covers(const PolicyEndpoint& wide, const PolicyEndpoint& other) {
-    if (other.any_protocol && !wide.any_protocol) {
-        return false; // what the wider one does not look at
+    if ((other.any_protocol && !wide.any_protocol) || !contains(wide.scope, other.scope)) {
+        return false; // what the wider one does not look at, or not let through
     }
     if (wide.port != other.port || wide.host == other.host || !is_wildcard(wide) || is_address(other)) {
         return wide.port == other.port && wide.host == other.host;
@@ -51,6 +54,22 @@ void lint_connect(const LintInput& input, Findings& findings) {
                    !why.empty()) {
             findings.add(Severity::Warning, "not-public", endpoint.origin.at, endpoint.text,
                          "is " + why + "; keep it only if the command needs that very service");
+        }
+    }
+}
+
+// What is asked for inside TLS cannot be told, and then nothing passes.
+void lint_requests(const LintInput& input, Findings& findings) {
+    for (const PolicyEndpoint& endpoint : input.policy.connect()) {
+        if (endpoint.scope.any() || !is_own(endpoint.origin) || endpoint.port != https_port) {
+            continue;
+        }
+        // Of a wildcard any name will do.
+        const std::string name = is_wildcard(endpoint) ? "any" + endpoint.host.substr(1) : endpoint.host;
+        if (!input.policy.inspects(name, endpoint.port) && input.policy.connects_for_requests_only(name, endpoint.port)) {
+            findings.add(Severity::Error, "never-matches", endpoint.origin.at, endpoint.text,
+                         "names methods or paths where TLS hides them, so that nothing passes; add " + endpoint.endpoint +
+                             " to `inspect`, or name the host and port alone");
         }
     }
 }
@@ -162,13 +181,29 @@ void lint_inside_tls(const LintInput& input, Findings& findings) {
     }
 }
 
+void lint_budgets(const LintInput& input, Findings& findings) {
+    for (const PolicyBudget& budget : input.policy.budgets()) {
+        const auto& rules = input.policy.connect();
+        const bool used = std::any_of(rules.begin(), rules.end(), [&](const PolicyEndpoint& rule) {
+            const std::string name = is_wildcard(rule) ? "any" + rule.host.substr(1) : rule.host; // of a wildcard any name will do
+            return rule.port == budget.port && is_host_of(budget.host, name, is_address(rule));
+        });
+        if (is_own(budget.origin) && !used && !connects(input.policy, budget.host, budget.port)) {
+            findings.add(Severity::Error, "never-matches", budget.origin.at, budget.text,
+                         "is a budget for what nothing may connect to; add the host to `connect` or delete it");
+        }
+    }
+}
+
 } // namespace
 
 void lint_network(const LintInput& input, Findings& findings) {
     lint_connect(input, findings);
+    lint_requests(input, findings);
     lint_host_services(input, findings);
     lint_ports(input, findings);
     lint_inside_tls(input, findings);
+    lint_budgets(input, findings);
     lint_sockets(input, findings);
 }
 

@@ -11,8 +11,9 @@ namespace {
 
 constexpr Modes private_grant = Mode::Read | Mode::Write | Mode::Create;
 
-void add_texts(std::vector<Entry>& entries, const std::vector<Entry>& more) {
-    for (const Entry& entry : more) {
+template <class Texts>
+void add_texts(std::vector<Texts>& entries, const std::vector<Texts>& more) {
+    for (const Texts& entry : more) {
         if (std::find(entries.begin(), entries.end(), entry) == entries.end()) {
             entries.push_back(entry);
         }
@@ -75,7 +76,7 @@ void drop_decided(ProfileRules& waiting, const ProfileRules& standing) {
         return other.path == rule.path && other.modes.covers(rule.modes);
     });
     drop(waiting.private_directories, standing.private_directories, same_text);
-    drop(waiting.network.connect, standing.network.connect, same_text);
+    drop(waiting.network.connect, standing.network.connect, [](const ConnectRule& a, const ConnectRule& b) { return a == b; });
     drop(waiting.network.listen, standing.network.listen, same_port);
     drop(waiting.network.publish, standing.network.publish, same_port);
     drop(waiting.unix_sockets, standing.unix_sockets, same_text);
@@ -192,6 +193,22 @@ std::optional<Number> higher(const std::optional<Number>& a, const std::optional
     return a && b ? std::optional(std::max(*a, *b)) : std::nullopt;
 }
 
+// No budget is the highest one: only what both limit is limited.
+std::vector<Budget> both_budgets(const Network& first, const Network& second) {
+    std::vector<Budget> all;
+    for (const Budget& budget : first.budgets) {
+        const auto same = std::find_if(second.budgets.begin(), second.budgets.end(), [&](const Budget& there) { return there.endpoint == budget.endpoint; });
+        if (same == second.budgets.end()) {
+            continue;
+        }
+        const Budget both{budget.endpoint, higher(budget.sent_bytes, same->sent_bytes), higher(budget.requests, same->requests), budget.at};
+        if (both.sent_bytes || both.requests) {
+            all.push_back(both);
+        }
+    }
+    return all;
+}
+
 result<Resources> both_resources(const MergeSide& first, const MergeSide& second) {
     const Resources& a = first.policy.resources();
     const Resources& b = second.policy.resources();
@@ -256,6 +273,7 @@ result<Merged> merge(const MergeSide& first, const MergeSide& second) {
     add_rules(all.review, more.review);
     drop_decided(all.review, all);
     all.network.credentials = TRY(both_credentials(first, second));
+    all.network.budgets = both_budgets(first.profile.network, second.profile.network);
     all.resources = TRY(both_resources(first, second));
     note_denied(first, second, merged.notes);
     note_denied(second, first, merged.notes);

@@ -6,8 +6,10 @@
 
 #include "base/text.h"
 #include "profiler/access_set.h"
+#include "profiler/host_traffic.h"
 #include "profiler/network_rules.h"
 #include "profiles/credential_value.h"
+#include "profiles/profile_writer.h"
 #include "profiles/request_scope.h"
 #include "profiler/process_rules.h"
 #include "profiles/shipped.h"
@@ -108,7 +110,7 @@ class Reviewer {
 public:
     explicit Reviewer(const ReviewInput& input)
         : input_(input), set_(collect_accesses(input.traces, input.variables)),
-          by_text_(other_evidence(input, set_)) {}
+          by_text_(other_evidence(input, set_)), traffic_(traffic_of(input.traces, input.policy)) {}
 
     Review run();
 
@@ -119,6 +121,13 @@ private:
         const auto at = by_text_.find({section, text});
         return at == by_text_.end() ? Evidence{} : at->second;
     }
+    // What could be asked for alone, if a person narrows the rule to it.
+    [[nodiscard]] std::string asked_for(const std::string& endpoint) const {
+        const auto at = std::find_if(traffic_.begin(), traffic_.end(), [&](const HostTraffic& one) { return one.endpoint == endpoint; });
+        const std::string seen = at != traffic_.end() ? requests_text(*at) : "";
+        return seen.empty() ? "" : "; runs asked for " + seen;
+    }
+    void add_budgets(Review& review) const;
     static void add_group(Review& review, std::string title, std::vector<ReviewLine> lines) {
         if (!lines.empty()) {
             review.groups.push_back({std::move(title), std::move(lines)});
@@ -128,7 +137,17 @@ private:
     const ReviewInput& input_;
     AccessSet set_;
     ByText by_text_;
+    std::vector<HostTraffic> traffic_;
 };
+
+void Reviewer::add_budgets(Review& review) const {
+    const auto& standing = input_.profile.network.budgets;
+    for (const HostTraffic& traffic : traffic_) {
+        if (std::none_of(standing.begin(), standing.end(), [&](const Budget& one) { return one.endpoint == traffic.endpoint; })) {
+            review.budgets.push_back(with_headroom(traffic, input_.policy));
+        }
+    }
+}
 
 void Reviewer::add_files(Review& review) {
     std::vector<const PolicyRule*> rules;
@@ -164,8 +183,8 @@ void Reviewer::add_lists(Review& review) {
     }
     add_group(review, "It has for itself", std::exchange(lines, {}));
 
-    for (const Entry& entry : profile.network.connect) {
-        lines.push_back({entry.text, "connect", evidence(Section::Connect, entry.text), entry.at.line});
+    for (const ConnectRule& entry : profile.network.connect) {
+        lines.push_back({entry.text, entry.scope.any() ? "connect" + asked_for(entry.text) : "connect, for requests of" + to_string(entry.scope), evidence(Section::Connect, entry.text), entry.at.line});
     }
     for (const PortEntry& entry : profile.network.listen) {
         const std::string port = std::to_string(entry.port);
@@ -189,6 +208,16 @@ void Reviewer::add_lists(Review& review) {
         }
         lines.push_back({credential.host, "with your " + (sources.empty() ? "literal value" : join(sources, " ")) + " in " + credential.header +
                                               to_string(credential.scope) + "; the command sees a placeholder", {}, credential.at.line});
+    }
+    for (const Budget& budget : profile.network.budgets) {
+        std::vector<std::string> most;
+        if (budget.sent_bytes) {
+            most.push_back(memory_text(*budget.sent_bytes) + " sent");
+        }
+        if (budget.requests) {
+            most.push_back(std::to_string(*budget.requests) + (*budget.requests == 1 ? " request" : " requests"));
+        }
+        lines.push_back({budget.endpoint, "in one run no more than " + join(most, ", "), {}, budget.at.line});
     }
     for (const Entry& entry : profile.unix_sockets) {
         lines.push_back(
@@ -232,6 +261,7 @@ Review Reviewer::run() {
     review.learned = input_.profile.learned;
     review.stored_runs = set_.runs;
     review.peaks = peaks_of(input_.traces);
+    add_budgets(review);
     for (const Trace& trace : input_.traces) {
         review.started_unix_ms.push_back(trace.run.started_unix_ms);
     }
@@ -300,8 +330,10 @@ std::vector<WithheldLine> under_review(const ProfileRules& review, std::string_v
     for (const FileRule& rule : review.files) {
         add(rule.at, rule.path + ": " + to_string(rule.modes));
     }
-    for (const auto* entries : {&review.include, &review.private_directories, &review.network.connect,
-                                &review.unix_sockets, &review.syscalls, &review.environment.pass}) {
+    for (const ConnectRule& rule : review.network.connect) {
+        add(rule.at, rule.text + to_string(rule.scope));
+    }
+    for (const auto* entries : {&review.include, &review.private_directories, &review.unix_sockets, &review.syscalls, &review.environment.pass}) {
         for (const Entry& entry : *entries) {
             add(entry.at, entry.text);
         }

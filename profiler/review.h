@@ -54,6 +54,7 @@ struct Review {
     std::vector<WithheldLine> withheld;
     std::vector<std::string> warnings; // why the evidence is not all there is
     std::optional<Peaks> peaks;        // of the stored runs
+    std::vector<Budget> budgets;       // that would have held them with room to spare, where the profile has none for the host
     std::optional<Confidence>
         confidence; // of the runs of one command; left to the caller, it costs reductions
 };
@@ -75,7 +76,7 @@ std::vector<WithheldLine> under_review(const ProfileRules& review, std::string_v
 // last_seen_unix_ms (null: never), examples}],
 // withheld: [{line, rule, reason, under_review}], warnings: [text], confidence: {runs, unseen, left_out:
 // {runs, denied_runs, denied_share, examples} or null} or null,
-// resources: {peak_memory, peak_cpu_percent, peak_processes, longest_ms, suggested: text} or null}
+// budgets: [text], resources: {peak_memory, peak_cpu_percent, peak_processes, longest_ms, suggested: text} or null}
 std::string to_json(const Review& review);
 // For a terminal of that many columns; every name is printable().
 std::string to_text(const Review& review, size_t columns = 100);

@@ -106,6 +106,10 @@ std::string to_json(const Review& review) {
                             {"reason", legible(line.reason)},
                             {"under_review", line.under_review}});
     }
+    nlohmann::json budgets = nlohmann::json::array();
+    for (const Budget& budget : review.budgets) {
+        budgets.push_back(budget_line(budget));
+    }
     return nlohmann::json{{"name", legible(review.name)},
                           {"file", printable(review.file)},
                           {"stored_runs", review.stored_runs},
@@ -114,6 +118,7 @@ std::string to_json(const Review& review) {
                           {"withheld", std::move(withheld)},
                           {"warnings", legible_all(review.warnings)},
                           {"confidence", review.confidence ? json_of(*review.confidence) : nullptr},
+                          {"budgets", std::move(budgets)},
                           {"resources", review.peaks ? json_of(*review.peaks) : nullptr}}
                .dump(2) +
            "\n";

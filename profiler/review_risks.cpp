@@ -71,21 +71,29 @@ std::vector<std::string> private_data_in(const Policy& policy) {
     return found;
 }
 
+// Such requests have no body: what they carry out is in their path, query and headers.
+bool only_fetches(const RequestScope& scope) {
+    return !scope.methods.empty() &&
+           std::all_of(scope.methods.begin(), scope.methods.end(), [](std::string_view method) { return method == "GET" || method == "HEAD"; });
+}
+
 } // namespace
 
 // The three that make a leak together (design, section 6).
 std::string leak_in(const Policy& policy) {
     const std::vector<std::string> private_data = private_data_in(policy);
     std::vector<std::string> hosts;
+    std::vector<std::string> narrow;
     for (const PolicyEndpoint& endpoint : policy.connect()) {
-        hosts.push_back(endpoint.text);
+        (only_fetches(endpoint.scope) ? narrow : hosts).push_back(endpoint.text);
     }
-    if (private_data.empty() || hosts.empty()) {
+    if (private_data.empty() || (hosts.empty() && narrow.empty())) {
         return "";
     }
+    const std::string way = hosts.empty() ? "a narrow way out, in what it asks for (" + first_of(narrow) + ")" : "a way out (" + first_of(hosts) + ")";
     const std::string sentence = "holds private data (" + first_of(private_data) +
-                                 "), takes input from the network and has a way out (" + first_of(hosts) +
-                                 "): whoever controls that input can send that data away";
+                                 "), takes input from the network and has " + way +
+                                 ": whoever controls that input can send that data away";
     return legible(sentence);
 }
 

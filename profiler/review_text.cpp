@@ -55,6 +55,8 @@ std::string seen(const ReviewLine& line, int stored_runs) {
     return text + (evidence.only_after_untrusted ? ", only after input from outside had arrived" : "");
 }
 
+constexpr size_t most_budgets = 8; // on a screen
+
 std::string peaks_text(const Peaks& peaks) {
     constexpr uint64_t megabyte = 1024 * 1024;
     std::string text =
@@ -128,6 +130,14 @@ std::string to_text(const Review& review, size_t columns) {
     }
     if (review.peaks) {
         text += "\nIt took\n" + wrapped(peaks_text(*review.peaks), rule_column, columns);
+    }
+    if (!review.budgets.empty()) {
+        text += "\nTo limit what it sends in a run, with room to spare, below 'network:'\n  budgets:\n";
+        const size_t shown = std::min(review.budgets.size(), most_budgets);
+        for (size_t i = 0; i < shown; ++i) {
+            text += "    - " + legible(budget_line(review.budgets[i])) + "\n";
+        }
+        text += shown < review.budgets.size() ? "    and " + std::to_string(review.budgets.size() - shown) + " more with --json\n" : "";
     }
     for (const bool under_review : {false, true}) {
         std::string lines;

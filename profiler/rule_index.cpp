@@ -51,7 +51,7 @@ RuleIndex::RuleIndex(const Policy& policy) : policy_(policy) {
     }
     Profile only;
     for (const PolicyEndpoint& endpoint : policy.connect()) {
-        only.network.connect = {{endpoint.text, {}}};
+        only.network.connect = {{endpoint.endpoint, {}, endpoint.scope}};
         add_alone(add({Section::Connect, endpoint.text, {}, {}, endpoint.origin}), only);
     }
     only = {};

@@ -21,7 +21,7 @@ public:
     result<ok> read(const YamlNode& node, Network& out, NetworkKeys which) const {
         TRY(want_map(node, "'network'"));
         Handlers handlers = {
-            {"connect", [&](const YamlNode& list) { return entries(list, out.connect, endpoint_complaint); }},
+            {"connect", [&](const YamlNode& list) { return connections(list, out.connect); }},
             {"listen", [&](const YamlNode& list) { return ports(list, out.listen, true); }},
             {"publish", [&](const YamlNode& list) { return ports(list, out.publish, false); }},
         };
@@ -29,6 +29,7 @@ public:
             handlers.emplace_back("inspect", [&](const YamlNode& list) { return inspections(list, out.inspect); });
             handlers.emplace_back("credentials",
                                   [&](const YamlNode& list) { return credentials(list, out.credentials); });
+            handlers.emplace_back("budgets", [&](const YamlNode& list) { return budgets(list, out.budgets); });
         }
         return keys(node, handlers);
     }
@@ -70,17 +71,44 @@ private:
     }
 
     // host:port, or {host: host:port, methods: […], paths: […]}
+    result<ok> scoped(const YamlNode& item, std::string& endpoint, RequestScope& scope) const {
+        if (item.kind == YamlNode::Kind::Map) {
+            return keys(item, {line("host", endpoint), texts("methods", scope.methods, method_complaint),
+                               texts("paths", scope.paths, request_path_complaint)});
+        }
+        endpoint = TRY(text(item, "an entry"));
+        return ok{};
+    }
+
+    result<ok> connections(const YamlNode& node, std::vector<ConnectRule>& out) const {
+        TRY(want_list(node, "'connect'"));
+        std::set<std::string> seen;
+        for (const YamlNode& item : node.items) {
+            ConnectRule rule;
+            rule.at = item.at;
+            TRY(scoped(item, rule.text, rule.scope));
+            const std::string shown = "'" + excerpt(rule.text) + "' ";
+            if (const std::string sentence = endpoint_complaint(rule.text); !sentence.empty()) {
+                return complain(item.at, shown + sentence);
+            }
+            const auto endpoint = parse_host_port(rule.text);
+            if (!rule.scope.any() && (endpoint->address || endpoint->any_protocol)) {
+                return complain(item.at, shown + "is no name and port; methods and paths can be told only of HTTP that names its host");
+            }
+            if (!seen.insert(rule.text + to_string(rule.scope)).second) {
+                return complain(item.at, shown + "stands here twice; keep one");
+            }
+            out.push_back(std::move(rule));
+        }
+        return ok{};
+    }
+
     result<ok> inspections(const YamlNode& node, std::vector<Inspection>& out) const {
         TRY(want_list(node, "'inspect'"));
         for (const YamlNode& item : node.items) {
             Inspection inspection;
             inspection.at = item.at;
-            if (item.kind == YamlNode::Kind::Map) {
-                TRY(keys(item, {line("host", inspection.endpoint), texts("methods", inspection.scope.methods, method_complaint),
-                                texts("paths", inspection.scope.paths, request_path_complaint)}));
-            } else {
-                inspection.endpoint = TRY(text(item, "an entry"));
-            }
+            TRY(scoped(item, inspection.endpoint, inspection.scope));
             if (const std::string sentence = inspection_complaint(inspection.endpoint); !sentence.empty()) {
                 return complain(item.at, "'" + excerpt(inspection.endpoint) + "' " + sentence);
             }
@@ -88,6 +116,44 @@ private:
                 return complain(item.at, "'" + excerpt(inspection.endpoint) + "' stands here twice; keep one");
             }
             out.push_back(std::move(inspection));
+        }
+        return ok{};
+    }
+
+    // {host: host:port, sent: 2M, requests: 400}
+    result<ok> budgets(const YamlNode& node, std::vector<Budget>& out) const {
+        TRY(want_list(node, "'budgets'"));
+        const auto limit = [this](const char* key, std::optional<uint64_t>& field, auto parse, const char* sentence) {
+            return Handler{key, [this, &field, parse, sentence](const YamlNode& value) -> result<ok> {
+                               field = value.kind == YamlNode::Kind::Scalar ? parse(value.text) : std::nullopt;
+                               return field && *field > 0 ? result<ok>(ok{}) : complain(value.at, sentence);
+                           }};
+        };
+        for (const YamlNode& item : node.items) {
+            TRY(want_map(item, "a budget"));
+            Budget budget;
+            budget.at = item.at;
+            TRY(keys(item, {line("host", budget.endpoint),
+                            limit("sent", budget.sent_bytes, parse_memory, "sent is a number and K, M, G or T, as in 512K"),
+                            limit("requests", budget.requests, parse_number, "requests is a number of at least 1")}));
+            if (const std::string sentence = endpoint_complaint(budget.endpoint); !sentence.empty()) {
+                return complain(item.at, "'" + excerpt(budget.endpoint) + "' " + sentence);
+            }
+            if (budget.endpoint.ends_with("/tcp")) {
+                return complain(item.at, "'" + excerpt(budget.endpoint) + "' has '/tcp' behind it; a budget counts whatever is spoken, so leave it out");
+            }
+            if (!budget.sent_bytes && !budget.requests) {
+                return complain(item.at, "a budget needs 'sent', 'requests' or both");
+            }
+            const auto endpoint = parse_host_port(budget.endpoint);
+            const bool twice = std::any_of(out.begin(), out.end(), [&](const Budget& other) {
+                const auto there = parse_host_port(other.endpoint);
+                return there->host == endpoint->host && there->port == endpoint->port;
+            });
+            if (twice) {
+                return complain(item.at, "a second budget for '" + excerpt(budget.endpoint) + "'; keep one");
+            }
+            out.push_back(std::move(budget));
         }
         return ok{};
     }

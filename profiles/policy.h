@@ -74,7 +74,9 @@ struct PolicyEndpoint {
     std::string host;
     uint16_t port = 0;
     bool any_protocol = false; // not only TLS and HTTP that name the host; always so for an address and for `host`
-    std::string text;
+    RequestScope scope;        // only these requests; then no address, and no other protocol
+    std::string text;          // with its scope: "mirror.example.org:80 GET,HEAD /debian/**"
+    std::string endpoint;      // as written
     Origin origin;
 };
 
@@ -86,6 +88,19 @@ struct PolicyInspection {
     std::string text;
     Origin origin;
 };
+
+// `host` as in PolicyEndpoint. What goes to all hosts that a wildcard stands for counts together.
+struct PolicyBudget {
+    std::string host;
+    uint16_t port = 0;
+    std::optional<uint64_t> sent_bytes;
+    std::optional<uint64_t> requests;
+    std::string text; // the line of YAML
+    Origin origin;
+};
+
+// Whether a rule for that host (`*.example.org`: names below it, never itself) is for this one.
+bool is_host_of(std::string_view rule, std::string_view host, bool address);
 
 enum class Operation : uint8_t {
     Read,
@@ -114,6 +129,9 @@ struct Decision {
     std::string review; // refused: the rule under `review:` that would allow it, once moved up; "" for none
 };
 
+// Why TLS that is not looked into is refused where `connect` names methods or paths.
+Decision unseen_request(const std::string& endpoint);
+
 class Policy {
 public:
     // Loads an abstraction or an included file by name; `from` is where it is asked for.
@@ -125,7 +143,7 @@ public:
                                 const Loader& load);
 
     // `object` by operation: an absolute resolved path (Read, Write, Create, Execute), plain bytes;
-    // "host:port", with "/tcp" behind it for any protocol (Connect); a port (Listen); a path or @name (UnixConnect); a name (Syscall, Environment).
+    // "host:port", with "/tcp" behind it for any protocol, or a request, "GET http://host:port/path" (Connect); a port (Listen); a path or @name (UnixConnect); a name (Syscall, Environment).
     // Symbolic links are the caller's to resolve first; a path with `.` or `..` in it, or a relative one, is
     // refused. Slashes that are doubled or last are ignored.
     [[nodiscard]] Decision decide(Operation operation, std::string_view object) const;
@@ -134,9 +152,13 @@ public:
     [[nodiscard]] bool inspects(std::string_view host, uint16_t port) const;
     // Whether a rule names methods or paths for it.
     [[nodiscard]] bool limits_requests(std::string_view host, uint16_t port) const;
-    // Whether this may be asked of a host that decide() lets the command connect to. Everything may, where no `inspect` rule
-    // is for it.
+    // Whether it may be reached, but only for the requests that `connect` names: what cannot be read as such must not pass.
+    [[nodiscard]] bool connects_for_requests_only(std::string_view host, uint16_t port) const;
+    // Whether this may be asked of a host that decide() lets the command connect to: a `connect` rule for it has to speak of the
+    // request, and where `inspect` rules are for it, one of these, too.
     [[nodiscard]] Decision decide_request(std::string_view host, uint16_t port, std::string_view method, std::string_view target) const;
+    // The first half of that.
+    [[nodiscard]] Decision decide_sending(std::string_view host, uint16_t port, std::string_view method, std::string_view target) const;
 
     // Whether what stands at the path (as for Read) lies in a private directory: then it is what the command
     // made there, and nothing that exists outside.
@@ -169,6 +191,7 @@ public:
     [[nodiscard]] const Guards& guards() const { return guards_; }
     [[nodiscard]] const std::vector<PolicyInspection>& inspections() const { return inspect_; }
     [[nodiscard]] const std::vector<Credential>& credentials() const { return credentials_; }
+    [[nodiscard]] const std::vector<PolicyBudget>& budgets() const { return budgets_; }
     [[nodiscard]] const std::string& name() const { return name_; }
     // The rules under `review:` as a policy of their own, to be shown and compared; null where there are none.
     // It allows nothing here.
@@ -183,6 +206,7 @@ private:
     [[nodiscard]] Decision decide_alone(Operation operation, std::string_view object) const;
     [[nodiscard]] Decision decide_file(Operation operation, std::string_view path) const;
     [[nodiscard]] Decision decide_connect(std::string_view endpoint) const;
+    [[nodiscard]] Decision decide_url(std::string_view method, std::string_view url) const;
     [[nodiscard]] Decision decide_listen(std::string_view port) const;
     [[nodiscard]] Decision decide_unix(std::string_view socket) const;
     [[nodiscard]] Decision decide_syscall(std::string_view name) const;
@@ -204,6 +228,7 @@ private:
     std::vector<PolicyVariable> pass_;
     std::vector<PolicyInspection> inspect_;
     std::vector<Credential> credentials_;
+    std::vector<PolicyBudget> budgets_;
     std::vector<std::string> includes_;
     Environment environment_; // `pass` merged, in the order read
     Resources resources_;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "profiles/policy.h"
 #include "profiles/profile_reader.h"
+#include "profiles/profile_writer.h"
 #include "profiles/request_scope.h"
 #include "profiles/syscall_groups.h"
 #include "profiles/yaml_tree.h"
@@ -146,12 +147,13 @@ private:
     }
 
     result<ok> add_network(const Profile& profile, const std::string& source) {
-        for (const Entry& entry : profile.network.connect) {
+        for (const ConnectRule& entry : profile.network.connect) {
             const auto endpoint = parse_host_port(entry.text);
             if (!endpoint) {
                 return fail_at(source, entry.at, endpoint.error().what);
             }
-            policy_.connect_.push_back({endpoint->host, endpoint->port, endpoint->any_protocol || endpoint->address, entry.text, {source, entry.at}});
+            policy_.connect_.push_back({endpoint->host, endpoint->port, endpoint->any_protocol || endpoint->address, entry.scope,
+                                        entry.text + to_string(entry.scope), entry.text, {source, entry.at}});
         }
         for (const PortEntry& entry : profile.network.listen) {
             policy_.listen_.push_back({entry.port, {source, entry.at}});
@@ -165,6 +167,13 @@ private:
                 return fail_at(source, inspection.at, endpoint.error().what);
             }
             policy_.inspect_.push_back({endpoint->host, endpoint->port, inspection.scope, inspection.endpoint + to_string(inspection.scope), {source, inspection.at}});
+        }
+        for (const Budget& budget : profile.network.budgets) {
+            const auto endpoint = parse_host_port(budget.endpoint);
+            if (!endpoint) {
+                return fail_at(source, budget.at, endpoint.error().what);
+            }
+            policy_.budgets_.push_back({endpoint->host, endpoint->port, budget.sent_bytes, budget.requests, budget_line(budget), {source, budget.at}});
         }
         policy_.credentials_.insert(policy_.credentials_.end(), profile.network.credentials.begin(),
                                     profile.network.credentials.end());

@@ -85,7 +85,16 @@ struct PortEntry {
 struct RequestScope {
     std::vector<std::string> methods; // "GET"
     std::vector<std::string> paths;   // "/v1/models", "/v1/**"
+    [[nodiscard]] bool any() const { return methods.empty() && paths.empty(); }
     bool operator==(const RequestScope&) const = default;
+};
+
+// A host and port, and of plain HTTP, or where `inspect` looks into TLS, the requests that may be sent there.
+struct ConnectRule {
+    std::string text; // name:port, *.name:port, address:port, [v6]:port; "/tcp" behind it; host:port
+    Position at;
+    RequestScope scope = {}; // names methods or paths only behind a name without "/tcp"
+    bool operator==(const ConnectRule&) const = default;
 };
 
 // The sandbox sees a placeholder; the gateway puts `value` into `header` for `host`.
@@ -107,12 +116,22 @@ struct Inspection {
     bool operator==(const Inspection&) const = default;
 };
 
+// How much may go to a host in one run. Absent: not limited.
+struct Budget {
+    std::string endpoint;               // as in `connect`, without "/tcp"
+    std::optional<uint64_t> sent_bytes; // written 64K, 2M
+    std::optional<uint64_t> requests;   // of HTTP where they can be read, else connections
+    Position at;
+    bool operator==(const Budget&) const = default;
+};
+
 struct Network {
-    std::vector<Entry> connect; // name:port, *.name:port, address:port, [v6]:port; "/tcp" behind it; host:port
+    std::vector<ConnectRule> connect;
     std::vector<PortEntry> listen;
     std::vector<PortEntry> publish;
     std::vector<Inspection> inspect;
     std::vector<Credential> credentials;
+    std::vector<Budget> budgets;
     bool operator==(const Network&) const = default;
 };
 

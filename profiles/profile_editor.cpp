@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <tuple>
 
 #include "base/invisible.h"
 #include "base/text.h"
@@ -75,8 +76,10 @@ void sort_rules(ProfileRules& rules) {
     const auto by_port = [](const PortEntry& a, const PortEntry& b) { return a.port < b.port; };
     std::sort(rules.files.begin(), rules.files.end(),
               [](const FileRule& a, const FileRule& b) { return a.path < b.path; });
-    for (auto* entries : {&rules.include, &rules.private_directories, &rules.deny, &rules.network.connect,
-                          &rules.unix_sockets, &rules.syscalls, &rules.environment.pass}) {
+    std::sort(rules.network.connect.begin(), rules.network.connect.end(), [](const ConnectRule& a, const ConnectRule& b) {
+        return std::tie(a.text, a.scope.methods, a.scope.paths) < std::tie(b.text, b.scope.methods, b.scope.paths);
+    });
+    for (auto* entries : {&rules.include, &rules.private_directories, &rules.deny, &rules.unix_sockets, &rules.syscalls, &rules.environment.pass}) {
         std::sort(entries->begin(), entries->end(), by_text);
     }
     std::sort(rules.network.listen.begin(), rules.network.listen.end(), by_port);
@@ -90,8 +93,9 @@ Profile in_order(Profile profile) {
     return profile;
 }
 
-void add_entry(std::vector<Entry>& entries, const std::string& text) {
-    if (std::find(entries.begin(), entries.end(), Entry{text, {}}) == entries.end()) {
+template <class Texts>
+void add_entry(std::vector<Texts>& entries, const std::string& text) {
+    if (std::find(entries.begin(), entries.end(), Texts{text, {}}) == entries.end()) {
         entries.push_back({text, {}});
     }
 }
@@ -125,13 +129,16 @@ result<ok> add_to(ProfileRules& rules, std::string_view section, const SectionRu
         return add_port(section == "network.listen" ? rules.network.listen : rules.network.publish,
                         rule.text);
     }
-    add_entry(section == "include"           ? rules.include
-              : section == "private"         ? rules.private_directories
-              : section == "deny"            ? rules.deny
-              : section == "network.connect" ? rules.network.connect
-              : section == "unix"            ? rules.unix_sockets
-              : section == "syscalls"        ? rules.syscalls
-                                             : rules.environment.pass,
+    if (section == "network.connect") {
+        add_entry(rules.network.connect, rule.text);
+        return ok{};
+    }
+    add_entry(section == "include"    ? rules.include
+              : section == "private"  ? rules.private_directories
+              : section == "deny"     ? rules.deny
+              : section == "unix"     ? rules.unix_sockets
+              : section == "syscalls" ? rules.syscalls
+                                      : rules.environment.pass,
               rule.text);
     return ok{};
 }

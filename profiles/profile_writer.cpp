@@ -74,12 +74,27 @@ void write_scope(std::string& out, const std::string& indent, const RequestScope
     write_list(out, indent, "paths", scope.paths);
 }
 
+void write_connect(std::string& out, const std::string& indent, const std::vector<ConnectRule>& rules) {
+    std::vector<Entry> plain;
+    for (const ConnectRule& rule : rules) {
+        plain.push_back({rule.text, rule.at});
+    }
+    if (std::all_of(rules.begin(), rules.end(), [](const ConnectRule& rule) { return rule.scope.any(); })) {
+        write_list(out, indent, "connect", texts_of(plain));
+        return;
+    }
+    out += indent + "connect:\n";
+    for (const ConnectRule& rule : rules) {
+        out += indent + "  - " + connect_line(rule.text, rule.scope) + "\n";
+    }
+}
+
 void write_network(std::string& out, const std::string& indent, const Network& network) {
     if (network == Network{}) {
         return;
     }
     out += (indent.empty() ? "\n" : "") + indent + "network:\n";
-    write_list(out, indent + "  ", "connect", texts_of(network.connect));
+    write_connect(out, indent + "  ", network.connect);
     write_list(out, indent + "  ", "listen", texts_of(network.listen));
     write_list(out, indent + "  ", "publish", texts_of(network.publish));
     if (!network.inspect.empty()) {
@@ -104,6 +119,12 @@ void write_network(std::string& out, const std::string& indent, const Network& n
                 out += indent + "      variable: " + yaml_scalar(credential.variable, YamlContext::Block) + "\n";
             }
             write_scope(out, indent + "      ", credential.scope);
+        }
+    }
+    if (!network.budgets.empty()) {
+        out += indent + "  budgets:\n";
+        for (const Budget& budget : network.budgets) {
+            out += indent + "    - " + budget_line(budget) + "\n";
         }
     }
 }
@@ -160,6 +181,19 @@ void write_rules(std::string& out, const std::string& indent, const ProfileRules
 
 std::string rule_line(std::string_view written_path, Modes modes) {
     return yaml_scalar(written_path, YamlContext::Block) + ": " + to_string(modes);
+}
+
+std::string connect_line(std::string_view endpoint, const RequestScope& scope) {
+    if (scope.any()) {
+        return yaml_scalar(endpoint, YamlContext::Block);
+    }
+    return "{host: " + yaml_scalar(endpoint, YamlContext::Flow) + (scope.methods.empty() ? "" : ", methods: " + flow_list(scope.methods)) +
+           (scope.paths.empty() ? "" : ", paths: " + flow_list(scope.paths)) + "}";
+}
+
+std::string budget_line(const Budget& budget) {
+    return "{host: " + yaml_scalar(budget.endpoint, YamlContext::Flow) + (budget.sent_bytes ? ", sent: " + memory_text(*budget.sent_bytes) : "") +
+           (budget.requests ? ", requests: " + std::to_string(*budget.requests) : "") + "}";
 }
 
 std::string memory_text(uint64_t bytes) {

@@ -17,6 +17,12 @@ std::string write_profile(const Profile& profile);
 // One line for `files:`; the path in its written form.
 std::string rule_line(std::string_view written_path, Modes modes);
 
+// One entry of `connect`: 'mirror.example.org:443', or {host: "mirror.example.org:80", methods: [GET, HEAD]}.
+std::string connect_line(std::string_view endpoint, const RequestScope& scope);
+
+// {host: "packages.example.org:443", sent: 2M, requests: 400}
+std::string budget_line(const Budget& budget);
+
 std::string memory_text(uint64_t bytes);     // "2G", "1536M"
 std::string duration_text(uint64_t seconds); // "10m", "90s"
 std::string

@@ -1,6 +1,7 @@
 #include "profiles/request_scope.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/text.h"
 
@@ -59,6 +60,18 @@ bool is_in(const RequestScope& scope, std::string_view method, std::string_view 
     return is_plain_path(path) && std::any_of(scope.paths.begin(), scope.paths.end(), [&](std::string_view rule) {
         return rule.ends_with(subtree) ? path.starts_with(rule.substr(0, rule.size() - 2)) : path == rule;
     });
+}
+
+bool contains(const RequestScope& wide, const RequestScope& other) {
+    const auto all_in = [](const std::vector<std::string>& some, const std::vector<std::string>& all, auto holds) {
+        return all.empty() || (!some.empty() && std::all_of(some.begin(), some.end(), [&](const std::string& one) {
+                                  return std::any_of(all.begin(), all.end(), [&](const std::string& rule) { return holds(rule, one); });
+                              }));
+    };
+    return all_in(other.methods, wide.methods, std::equal_to<>()) &&
+           all_in(other.paths, wide.paths, [](std::string_view rule, std::string_view path) {
+               return rule == path || (rule.ends_with(subtree) && path.starts_with(rule.substr(0, rule.size() - 2)));
+           });
 }
 
 std::string method_complaint(std::string_view entry) {

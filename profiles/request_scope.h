@@ -12,6 +12,9 @@ namespace treadline {
 // encoded separators) is in no rule that names paths.
 bool is_in(const RequestScope& scope, std::string_view method, std::string_view target);
 
+// Whether everything that `other` speaks of, `wide` does.
+bool contains(const RequestScope& wide, const RequestScope& other);
+
 // What is wrong with an entry, as a phrase behind its quoted text; "" for nothing.
 std::string method_complaint(std::string_view entry);
 std::string request_path_complaint(std::string_view entry); // "/v1/models", "/v1/**"

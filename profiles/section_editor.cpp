@@ -105,6 +105,22 @@ private:
         return fresh;
     }
 
+    // Of an entry of a list: itself, or the host of one that says more.
+    static std::string_view name_of(const YamlNode& item) {
+        const YamlNode* host = item.kind == YamlNode::Kind::Map ? item.find("host") : nullptr;
+        return host != nullptr ? host->text : item.text;
+    }
+
+    // Where the last line of a node begins, or somewhere in it.
+    [[nodiscard]] size_t last_offset(const YamlNode& node) const {
+        if (node.flow) {
+            return flow_layout(text_, node.offset).close;
+        }
+        return !node.items.empty()     ? last_offset(node.items.back())
+               : !node.entries.empty() ? last_offset(node.entries.back().value)
+                                       : node.offset;
+    }
+
     static const YamlNode* find_value(const YamlNode& node, std::string_view text) {
         for (const YamlNode& item : node.items) {
             if (item.text == text) {
@@ -169,7 +185,7 @@ private:
             return "";
         }
         if (!files_) {
-            return node->items.size() == 1 ? node->items.front().text : "";
+            return node->items.size() == 1 ? std::string(name_of(node->items.front())) : "";
         }
         const bool rule = node->entries.size() == 1 && parse_modes(node->entries.front().value.text) &&
                           path_complaint(node->entries.front().key.text).empty();
@@ -182,7 +198,7 @@ private:
             lines.push_back({key.text, line_start(text_, key.offset), next_line(text_, value.offset)});
         }
         for (const YamlNode& item : node.items) {
-            lines.push_back({item.text, line_start(text_, item.offset), next_line(text_, item.offset)});
+            lines.push_back({std::string(name_of(item)), line_start(text_, item.offset), next_line(text_, last_offset(item))});
         }
         // Comments between the first line and the last, and those that follow it at once.
         std::vector<Line> all;
@@ -310,7 +326,7 @@ private:
             offsets.emplace_back(key.text, key.offset);
         }
         for (const YamlNode& item : node.items) {
-            offsets.emplace_back(item.text, item.offset);
+            offsets.emplace_back(name_of(item), item.offset);
         }
         const bool comments = text_.find(" #", node.offset) < close || text_.find("\n#", node.offset) < close;
         const bool sorted = std::is_sorted(offsets.begin(), offsets.end(), [](const auto& a, const auto& b) {

@@ -165,14 +165,14 @@ awaitable<Moved> move_bulk(tcp::socket& from, tcp::socket& to, Relay& relay) {
 }
 
 // One direction.
-awaitable<void> pump(tcp::socket& from, tcp::socket& to, Relay& relay) {
+awaitable<void> pump(tcp::socket& from, tcp::socket& to, Relay& relay, const Meter* meter) {
     static std::array<char, block> shared;
     std::string rest; // what the other side did not take at once
     size_t in_turn = 0;
     int full = 0;
     for (;;) {
         error_code problem;
-        if (full >= bulk_after && !relay.see) {
+        if (full >= bulk_after && !relay.see && meter == nullptr) {
             const Moved moved = co_await move_bulk(from, to, relay);
             if (moved == Moved::Ended) {
                 pass_end_on(to, relay);
@@ -204,6 +204,10 @@ awaitable<void> pump(tcp::socket& from, tcp::socket& to, Relay& relay) {
             co_return;
         }
         if (problem) {
+            relay.failed = true;
+            co_return;
+        }
+        if (meter != nullptr && !(*meter)(size)) {
             relay.failed = true;
             co_return;
         }
@@ -249,7 +253,7 @@ void reset(tcp::socket& socket) {
     socket.close(ignored);
 }
 
-awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside, See see) {
+awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside, const Meter* meter, See see) {
     Relay relay{std::move(inside), std::move(outside), std::move(see)};
     error_code problem;
     relay.inside.non_blocking(true, problem);
@@ -264,8 +268,8 @@ awaitable<void> relay_bytes(tcp::socket inside, tcp::socket outside, See see) {
         }
         done.cancel();
     };
-    asio::co_spawn(relay.inside.get_executor(), pump(relay.inside, relay.outside, relay), ended);
-    asio::co_spawn(relay.inside.get_executor(), pump(relay.outside, relay.inside, relay), ended);
+    asio::co_spawn(relay.inside.get_executor(), pump(relay.inside, relay.outside, relay, meter), ended);
+    asio::co_spawn(relay.inside.get_executor(), pump(relay.outside, relay.inside, relay, nullptr), ended);
     while (relay.open > 0) {
         const auto [waited] = co_await done.async_wait(token);
         if (!waited && steady_clock::now() - relay.last >= idle_time) {

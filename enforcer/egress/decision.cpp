@@ -161,7 +161,12 @@ Verdict Decision::tls(const Contact& contact, const TlsHello& hello) const {
                                   "' was looked up"),
                       Differs::OtherServerName);
     }
-    return this->contact(contact);
+    Verdict reached = this->contact(contact);
+    if (policy_ == nullptr || !reached.allowed || !alone_->connects_for_requests_only(contact.name, contact.port) ||
+        policy_->inspects(contact.name, contact.port)) { // a credential does that, too
+        return reached;
+    }
+    return refuse(from_policy(unseen_request(object), "connect", object));
 }
 
 Verdict Decision::http(const Contact& contact, const HttpRequest& request) const {
@@ -201,13 +206,15 @@ Verdict Decision::http(const Contact& contact, const HttpRequest& request) const
     const std::string_view path = request.target.starts_with(scheme)
                                       ? std::string_view(request.target).substr(std::min(request.target.find_first_of("/?#", scheme.size()), request.target.size()))
                                       : std::string_view(request.target);
-    if (policy_ != nullptr) {
-        const auto inside = alone_->decide_request(contact.name, contact.port, request.method, path);
-        if (!inside.allowed) {
-            return no(inside.reason);
-        }
+    Verdict reached = this->contact(contact);
+    if (policy_ == nullptr || !reached.allowed) {
+        return reached;
     }
-    return this->contact(contact);
+    if (policy_->limits_requests(contact.name, contact.port) && !request.redirected.empty()) {
+        return no("the request has " + request.redirected + ", where rules name methods or paths");
+    }
+    const auto asked = alone_->decide_request(contact.name, contact.port, request.method, path);
+    return asked.allowed ? reached : refuse(from_policy(asked, "request", object), Differs::OtherHost);
 }
 
 Verdict Decision::other_protocol(const Contact& contact, const std::string& what) const {

@@ -47,6 +47,7 @@ struct HttpRequest {
     std::vector<std::string> hosts; // every Host field
     bool upgrade = false; // to something else than HTTP/2, an offer of which is withdrawn on the way
     bool secure = false; // inside TLS
+    std::string redirected = {}; // what would have a server, or one before it, take it for another request: a clause; "" for nothing
 };
 
 // How what is said differs from what was looked up, where a rule for host and port alone does not let it pass.

@@ -344,7 +344,8 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
     Lookups lookups(io);
     const auto secrets = config.secrets != nullptr ? config.secrets : std::make_shared<const Secrets>();
     const auto inspector = tls != nullptr ? std::make_unique<Inspector>(config.policy, secrets, std::move(tls)) : nullptr;
-    RelayContext context{io, decision, names, dns, lookups, config.resolve, on_violation, inspector.get()};
+    Budgets budgets(config.policy);
+    RelayContext context{io, decision, names, dns, lookups, config.resolve, on_violation, inspector.get(), recording ? nullptr : &budgets};
     RecordingContext recorded{context, names, recorder};
     Acceptance acceptance(io, raise_descriptor_limit());
     std::optional<InsideSockets> inside_sockets;
@@ -374,7 +375,7 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
     resolve(asio::ip::udp::v4(), captured.dns_v4);
     resolve(asio::ip::udp::v6(), captured.dns_v6);
     for (HostService& service : captured.host_services) {
-        const auto to_host = [port = service.port](tcp::socket inside) { return serve_host_service(std::move(inside), port); };
+        const auto to_host = [port = service.port, &context](tcp::socket inside) { return serve_host_service(std::move(inside), port, context); };
         accept(tcp::v4(), service.v4, recording ? Acceptance::Serve(captured_one) : to_host);
         accept(tcp::v6(), service.v6, recording ? Acceptance::Serve(captured_one) : to_host);
     }

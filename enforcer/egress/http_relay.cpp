@@ -1,6 +1,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <sstream>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -43,11 +44,14 @@ struct Side {
     beast::flat_buffer buffer;
 };
 
+constexpr size_t framing = 32; // of a chunk, at most, with what ends the body
+
 // Head and body, part by part as they come: what has come already goes with the head. The head is written anew from what
-// was read.
+// was read, and from nothing that stands behind the body: fields there, which the parser adds to the head's, stay here.
 template <bool Request>
-awaitable<error_code> forward(Side& from, Side& to, http::parser<Request, http::buffer_body>& parser) {
-    http::serializer<Request, http::buffer_body> serializer(parser.get());
+awaitable<error_code> forward(Side& from, Side& to, http::parser<Request, http::buffer_body>& parser, const Meter* meter = nullptr) {
+    http::message<Request, http::buffer_body> out{http::header<Request>(parser.get().base())};
+    http::serializer<Request, http::buffer_body> serializer(out);
     auto& body = parser.get().body();
     std::unique_ptr<char[]> part; // only where there is a body
     bool wait = from.buffer.size() > 0;
@@ -71,6 +75,10 @@ awaitable<error_code> forward(Side& from, Side& to, http::parser<Request, http::
             body.data = body.size == 0 ? nullptr : part.get();
         }
         body.more = !parser.is_done();
+        out.body() = body;
+        if (meter != nullptr && !(*meter)(body.size + (out.chunked() ? framing : 0))) {
+            co_return asio::error::no_buffer_space;
+        }
         to.deadline.due_in(block_time);
         if (!wait && body.more) {
             const auto [problem, sent] = co_await http::async_write_header(to.socket, serializer, token);
@@ -127,6 +135,17 @@ void to_origin_form(http::request_header<>& head) {
     head.target(origin[0] == '/' ? origin : "/" + origin);
 }
 
+// One request, and its head as it goes on.
+std::optional<Violation> spend(Budgets::Account& account, const http::request_header<>& head) {
+    auto over = account.request();
+    if (!over) {
+        std::ostringstream written;
+        written << head;
+        over = account.send(written.str().size());
+    }
+    return over;
+}
+
 } // namespace
 
 awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact, RelayContext& context) {
@@ -135,6 +154,12 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
     std::string().swap(head);
     std::optional<tcp::socket> outside;
     std::optional<Side> server;
+    auto account = context.account_of(contact);
+    std::optional<Violation> over;
+    const Meter meter = [&](uint64_t bytes) {
+        over = account.send(bytes);
+        return !over;
+    };
     const ResetOnDeath resets(inside); // an answer may last as long as its connection
     for (;;) {
         http::request_parser<http::buffer_body> parser;
@@ -158,6 +183,16 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
         } else {
             verdict.violation = refusal("request", to_string(contact), "the HTTP request cannot be read in one way only: " + printable(unreadable));
         }
+        http::request_header<>& request = parser.get().base();
+        if (verdict.allowed) {
+            to_origin_form(request);
+            if (request.find(http::field::upgrade) != request.end()) { // h2c; what else is asked for has been refused
+                withdraw_upgrade(request);
+            }
+            over = account.limited() ? spend(account, request) : std::nullopt;
+            verdict.allowed = !over;
+            verdict.violation = over ? *over : verdict.violation;
+        }
         if (!verdict.allowed) {
             context.on_violation(verdict.violation, contact.dialled);
             co_await close_with(std::move(inside), refusal_response(verdict.violation));
@@ -174,11 +209,6 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
             }
             server.emplace(*outside);
         }
-        http::request_header<>& request = parser.get().base();
-        to_origin_form(request);
-        if (request.find(http::field::upgrade) != request.end()) { // h2c; what else is asked for has been refused
-            withdraw_upgrade(request);
-        }
         if (beast::iequals(request[http::field::expect], "100-continue")) {
             request.erase(http::field::expect);
             constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -189,7 +219,14 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
         }
         const bool head_only = request.method() == http::verb::head;
         const bool keep_alive = parser.keep_alive();
-        const auto problem = co_await forward(client, *server, parser);
+        const auto problem = co_await forward(client, *server, parser, account.limited() ? &meter : nullptr);
+        if (over) { // before the body's end, so that the server does not take what it got for all
+            context.on_violation(*over, contact.dialled);
+            reset(*outside);
+            std::string answer = refusal_response(*over);
+            co_await close_with(std::move(inside), std::move(answer));
+            co_return;
+        }
         // A server may answer before it has read everything, and close.
         const bool goes_on = co_await answer(*server, client, head_only);
         if (problem || !goes_on || !keep_alive) {

@@ -18,6 +18,9 @@ inline constexpr unsigned max_http_head = 32 * 1024;
 // Whether a connection that begins with these bytes may be HTTP/1: a method and a space. Nothing while it cannot be known.
 std::optional<bool> looks_like_http(std::string_view bytes);
 
+// Whether a header names another method or path than the request's own, to servers that listen to it.
+bool overrides_request(std::string_view header);
+
 HttpRequest facts_of(const boost::beast::http::request_header<>& head);
 
 // Takes out the offer to go on in HTTP/2 (h2c), which Java's client makes each time: the server answers as if there were none.

@@ -1,7 +1,6 @@
 #include "enforcer/egress/inspect.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <optional>
 
@@ -107,8 +106,17 @@ private:
         co_return;
     }
 
+    void count_what_goes_to(Stream& server) {
+        if (account_.limited()) {
+            server.meter([this](uint64_t bytes) {
+                over_ = account_.send(bytes);
+                return !over_;
+            });
+        }
+    }
+
     // What the request is made of as it goes on, or why it does not.
-    std::optional<Violation> judge(Request& request, RequestHead& head) const {
+    std::optional<Violation> judge(Request& request, RequestHead& head) {
         HttpRequest facts = facts_of(request.head());
         facts.secure = wrapping_ == Wrapping::Tls;
         const Verdict verdict = context_.decision.http(contact_, facts);
@@ -137,15 +145,13 @@ private:
         if (const auto misplaced = substitution_.put_in(contact_, wrapping_, head)) {
             return refused(*misplaced);
         }
-        return std::nullopt;
+        return account_.request();
     }
 
     // What would have a server, or one before it, take the request for another than the one that was judged.
     [[nodiscard]] std::string redirection_in(const RequestHead& head) const {
-        constexpr std::array overriding = {"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"};
         for (const auto& [name, value] : head.fields) {
-            if (context_.inspector->limits_requests(contact_) &&
-                std::any_of(overriding.begin(), overriding.end(), [&name = name](const char* known) { return iequals(name, known); })) {
+            if (context_.inspector->limits_requests(contact_) && overrides_request(name)) {
                 return "a header '" + name + "' that names another method or path, where rules name these";
             }
             if (!iequals(name, "Connection")) {
@@ -172,6 +178,7 @@ private:
         }
         if (wrapping_ == Wrapping::Plain) {
             server_ = std::make_unique<Stream>(std::move(*outside));
+            count_what_goes_to(*server_);
             co_return true;
         }
         auto session = context_.inspector->tls().towards_server(contact_.name);
@@ -179,8 +186,14 @@ private:
             co_return false;
         }
         auto server = std::make_unique<TlsStream>(std::move(*outside), std::move(*session));
+        count_what_goes_to(*server);
         std::string nothing;
         const bool trusted = co_await server->handshake(std::move(nothing), after(handshake_time));
+        if (!trusted && over_) {
+            Violation beyond = *over_;
+            co_await refuse(std::move(beyond));
+            co_return false;
+        }
         if (!trusted) {
             const std::string why = server->problem();
             Violation untrusted = refusal("connect", to_string(contact_),
@@ -313,6 +326,8 @@ private:
     RelayContext& context_;
     const Substitution& substitution_;
     bool bound_; // real values go there
+    Budgets::Account account_ = context_.account_of(contact_);
+    std::optional<Violation> over_; // the budget that the last write would have gone beyond
 };
 
 awaitable<bool> Exchange::one() {
@@ -345,6 +360,11 @@ awaitable<bool> Exchange::one() {
     const bool keep_alive = request.parser().keep_alive();
     bool refused_body = false;
     const bool sent = co_await send(request, head, refused_body);
+    if (over_) {
+        Violation beyond = *over_;
+        co_await refuse(std::move(beyond));
+        co_return false;
+    }
     if (refused_body) {
         co_return false;
     }

@@ -15,6 +15,8 @@
 #include "enforcer/egress/byte_relay.h"
 #include "enforcer/egress/deadline.h"
 #include "enforcer/egress/name_table.h"
+#include "enforcer/egress/relay.h"
+#include "profiles/profile_reader.h"
 
 namespace treadline::egress {
 namespace asio = boost::asio;
@@ -40,11 +42,11 @@ awaitable<bool> connect_to_first(tcp::socket& socket, std::array<const char*, 2>
     co_return false;
 }
 
-awaitable<void> join(tcp::socket inside, tcp::socket outside) {
+awaitable<void> join(tcp::socket inside, tcp::socket outside, const Meter* meter = nullptr) {
     error_code ignored;
     inside.set_option(tcp::no_delay(true), ignored);
     outside.set_option(tcp::no_delay(true), ignored);
-    co_await relay_bytes(std::move(inside), std::move(outside));
+    co_await relay_bytes(std::move(inside), std::move(outside), meter);
 }
 
 } // namespace
@@ -76,8 +78,22 @@ awaitable<std::optional<InsideSockets::Pair>> InsideSockets::take() {
     }
 }
 
-awaitable<void> serve_host_service(tcp::socket inside, uint16_t port) {
+awaitable<void> serve_host_service(tcp::socket inside, uint16_t port, RelayContext& context) {
     const auto executor = inside.get_executor();
+    Budgets::Account account = context.budgets != nullptr ? context.budgets->of(host_loopback, port) : Budgets::Account();
+    const std::string dialled = "127.0.0.1:" + std::to_string(port);
+    const Meter meter = [&](uint64_t bytes) {
+        const auto over = account.send(bytes);
+        if (over) {
+            context.on_violation(*over, dialled);
+        }
+        return !over;
+    };
+    if (const auto over = account.request()) {
+        context.on_violation(*over, dialled);
+        reset(inside);
+        co_return;
+    }
     for (const char* address : {"127.0.0.1", "::1"}) {
         tcp::socket outside(executor);
         const tcp::endpoint endpoint(asio::ip::make_address(address), port);
@@ -89,7 +105,8 @@ awaitable<void> serve_host_service(tcp::socket inside, uint16_t port) {
         const Deadline deadline(outside, connect_time);
         const auto [unconnected] = co_await outside.async_connect(endpoint, token);
         if (!unconnected) {
-            co_await join(std::move(inside), std::move(outside));
+            const Meter* counted = account.limited() ? &meter : nullptr;
+            co_await join(std::move(inside), std::move(outside), counted);
             co_return;
         }
     }

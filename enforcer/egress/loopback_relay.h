@@ -16,6 +16,8 @@
 
 namespace treadline::egress {
 
+struct RelayContext;
+
 // What inside_sockets.h makes, taken.
 class InsideSockets {
 public:
@@ -34,7 +36,7 @@ private:
 };
 
 // `inside`: accepted at the sandbox's loopback.
-boost::asio::awaitable<void> serve_host_service(boost::asio::ip::tcp::socket inside, uint16_t port);
+boost::asio::awaitable<void> serve_host_service(boost::asio::ip::tcp::socket inside, uint16_t port, RelayContext& context);
 
 // `outside`: accepted at the host's loopback. Dials whoever listens inside, at the loopback or at the sandbox's own address.
 boost::asio::awaitable<void> serve_published(boost::asio::ip::tcp::socket outside, uint16_t port, InsideSockets& sockets);

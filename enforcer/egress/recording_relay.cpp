@@ -95,7 +95,7 @@ awaitable<void> serve_recorded(tcp::socket inside, RecordingContext& context) {
         (up ? seen.bytes_up : seen.bytes_down) += bytes.size();
         up ? observer.up(bytes) : observer.down(bytes);
     };
-    co_await relay_bytes(std::move(inside), std::move(*outside), std::move(see));
+    co_await relay_bytes(std::move(inside), std::move(*outside), nullptr, std::move(see));
     co_return;
 }
 

@@ -254,6 +254,23 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
             co_return;
         }
     }
+    auto account = context.account_of(contact);
+    if (account.limited()) {
+        auto over = account.request();
+        over = over ? over : account.send(opening.bytes.size());
+        if (over) {
+            verdict.violation = *over;
+            co_await refuse(std::move(verdict), opening.speaks);
+            co_return;
+        }
+    }
+    const Meter meter = [&](uint64_t bytes) {
+        const auto over = account.send(bytes);
+        if (over) {
+            context.on_violation(*over, contact.dialled);
+        }
+        return !over;
+    };
     Violation refused;
     auto outside = co_await dial(contact, context, &refused);
     if (!outside) {
@@ -267,7 +284,8 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
         reset(inside);
         co_return;
     }
-    co_await relay_bytes(std::move(inside), std::move(*outside));
+    const Meter* counted = account.limited() ? &meter : nullptr; // see http_relay.cpp
+    co_await relay_bytes(std::move(inside), std::move(*outside), counted);
 }
 
 } // namespace treadline::egress

@@ -13,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "enforcer/egress/budget.h"
 #include "enforcer/egress/byte_relay.h"
 #include "enforcer/egress/decision.h"
 #include "enforcer/egress/dns_responder.h"
@@ -31,6 +32,11 @@ struct RelayContext {
     std::map<std::string, std::vector<std::string>> resolve; // names whose addresses the user gave (--resolve)
     std::function<void(Violation, const std::string& dialled)> on_violation;
     const Inspector* inspector = nullptr; // of profiles that look into anything
+    Budgets* budgets = nullptr;           // none while learning
+
+    [[nodiscard]] Budgets::Account account_of(const Contact& contact) const {
+        return budgets != nullptr ? budgets->of(contact.name.empty() ? contact.address : contact.name, contact.port) : Budgets::Account();
+    }
 };
 
 // `inside` is an accepted socket whose own address is where the program wanted to go.

@@ -56,6 +56,10 @@ awaitable<bool> Stream::read(std::string& into, Until until) {
 }
 
 awaitable<bool> Stream::write(std::string_view bytes, Until until) {
+    if (may_send_ && !may_send_(bytes.size())) {
+        abort();
+        co_return false;
+    }
     if (++writes_ % writes_in_turn == 0) {
         co_await asio::post(socket_.get_executor(), asio::use_awaitable); // others get theirs
     }

@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "enforcer/egress/budget.h"
 #include "enforcer/egress/reset_on_death.h"
 #include "enforcer/egress/tls.h"
 
@@ -29,6 +30,8 @@ public:
     virtual boost::asio::awaitable<bool> write(std::string_view bytes, Until until);
     // Nothing more will be written; waits, but not long, until the other side has taken it.
     virtual boost::asio::awaitable<void> finish();
+    // Asked before anything is written, with what goes on the wire; when it says no, the stream is aborted instead.
+    void meter(Meter may_send) { may_send_ = std::move(may_send); }
     void abort(); // the other side sees that it is no proper end
 
     [[nodiscard]] bool at_end() const { return at_end_; }
@@ -42,6 +45,7 @@ protected:
 private:
     ResetOnDeath resets_{socket_};
     unsigned writes_ = 0;
+    Meter may_send_;
 };
 
 class TlsStream final : public Stream {

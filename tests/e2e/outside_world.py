@@ -6,7 +6,7 @@ Every address of the internet is this network's loopback, so whatever is sent to
 packet socket, and is answered: by a DNS server that knows the names below (and any name below wild.test), HTTP on port 80,
 TLS's first flight on 443, an echo on the other ports of SERVED. Reads commands, JSON, a line each: {"argv": [...], "env":
 {...}, "cwd": "..."}; runs them without any capability; answers with {"status", "out", "err", "seen": [...]}. What is seen is
-"tcp ADDRESS PORT", "udp ADDRESS PORT", "icmp ADDRESS", "dns NAME TYPE", "said PORT HEX…", "other PROTOCOL".
+"tcp ADDRESS PORT", "udp ADDRESS PORT", "icmp ADDRESS", "dns NAME TYPE", "said PORT HEX… BYTES", "other PROTOCOL".
 """
 import ctypes
 import fcntl
@@ -115,7 +115,7 @@ def talk(connection, port):
             while port == 443 and (data := connection.recv(65536)):  # however it was split
                 whole += data
             while data := whole or connection.recv(65536):
-                note("said %d %s" % (port, data[:300].hex()))
+                note("said %d %s %d" % (port, data[:300].hex(), len(data)))
                 if port == 80 or port == 8080 and data[4:5] == b"/":
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
                 elif port == 443:

@@ -96,6 +96,33 @@ TEST_CASE("under sudo the command runs as the invoking user, and so is all that 
     CHECK(enforced.out == uid);
 }
 
+TEST_CASE("under sudo learning passes through the gateway, and the record is the invoking user's", "[e2e][root]") {
+    const std::string user = test_user("TREADLINE_TEST_USER");
+    REQUIRE_CAPABILITY(::geteuid() == 0 && !user.empty(), "root and a test user; tests/run makes them");
+    const std::string uid = run({"id", "-u", user}).out;
+    REQUIRE(as_user(user, "rm -rf ~/sudo-net ~/.local/state/treadline; mkdir ~/sudo-net").status == 0);
+    const std::string home = run({"sh", "-c", "getent passwd " + user + " | cut -d: -f6"}).out;
+    const std::string directory = home.substr(0, home.size() - 1) + "/sudo-net";
+    const Finished done = run({"sh", "-c",
+                               "python3 -c 'import http.server as h; s = h.HTTPServer((\"127.0.0.1\", 0), h.SimpleHTTPRequestHandler); "
+                               "print(s.server_port, flush=True); s.serve_forever()' > port 2> /dev/null & server=$!; "
+                               "while ! test -s port; do sleep 0.1; done; "
+                               TREADLINE_BIN "/treadline learn -- sh -c \"id -u; curl -sS -o /dev/null http://127.0.0.1:$(cat port)/seen\"; status=$?; kill $server; exit $status"},
+                              {directory, {{"SUDO_UID", uid.substr(0, uid.size() - 1)}, {"SUDO_USER", user}}, 60});
+    INFO(done.err);
+    REQUIRE(done.status == 0);
+    CHECK(done.out == uid);
+    const std::string port = run({"cat", "port"}, {directory, {}, 10}).out;
+    const Finished runs = as_user(user, "cd ~/sudo-net && treadline runs --json | grep -E 'complete\"|network\"' && treadline show 1 | grep -c 'GET /seen'");
+    INFO(runs.out << runs.err);
+    CHECK(runs.out.find("\"complete\": true") != std::string::npos);
+    CHECK(runs.out.find("\"network\": \"gateway\"") != std::string::npos);
+    CHECK(runs.out.ends_with("\n1\n"));
+    const std::string profile = as_user(user, "cat ~/sudo-net/.treadline/profile.yaml").out;
+    INFO(profile);
+    CHECK(profile.find("- host:" + port.substr(0, port.size() - 1) + "  ") != std::string::npos); // withheld, with its reason
+}
+
 TEST_CASE("root itself learns, and is confined without root's rights", "[e2e][root]") {
     REQUIRE_CAPABILITY(::geteuid() == 0, "root");
     const Loop loop;

@@ -138,6 +138,8 @@ TEST_CASE("the schema and the reader accept the same profiles", "[profiles][sche
           std::string("treadline: 1\ninclude: [base, ./a.yaml]\nsyscalls: [bpf]\nunix: [\"@x\", /run/a]\n"),
           std::string("treadline: 1\nreview: {files: {/a: r}, network: {connect: [\"a.b:1\"], listen: [0]}, "
                       "environment: {pass: [A]}, private: [/tmp], include: [git], syscalls: [bpf]}\n"),
+          std::string("treadline: 1\nnetwork: {connect: [\"a.b:1\", {host: \"*.a.b:80\", methods: [GET], paths: [/x, /y/**]}], "
+                      "budgets: [{host: \"a.b:1\", sent: 2M, requests: 4}, {host: \"10.0.0.5:1\", sent: 1K}]}\n"),
           std::string("treadline: 1\nname: 12\nenvironment: {set: {A: 1, B: true}}\n")}) {
         INFO(text);
         CHECK(schema_accepts(text));
@@ -176,6 +178,15 @@ TEST_CASE("the schema and the reader refuse the same mistakes", "[profiles][sche
                              "treadline: 1\nnetwork: {credentials: [{host: a.b, header: H, value: v, methods: []}]}",
                              "treadline: 1\nnetwork: {credentials: [{host: a.b, header: H, value: v, paths: [x]}]}",
                              "treadline: 1\nnetwork: {inspect: [a.b]}",
+                             "treadline: 1\nnetwork: {connect: [{host: \"a.b:80/tcp\", methods: [GET]}]}",
+                             "treadline: 1\nnetwork: {connect: [{host: \"a.b:80\", methods: [get]}]}",
+                             "treadline: 1\nnetwork: {connect: [{methods: [GET]}]}",
+                             "treadline: 1\nnetwork: {budgets: [{host: \"a.b:80\", sent: 2}]}",
+                             "treadline: 1\nnetwork: {budgets: [{host: \"a.b:80\", sent: 0K}]}",
+                             "treadline: 1\nnetwork: {budgets: [{host: \"a.b:80/tcp\", sent: 2K}]}",
+                             "treadline: 1\nnetwork: {budgets: [{host: \"a.b:80\", requests: 0}]}",
+                             "treadline: 1\nnetwork: {budgets: [{sent: 2K}]}",
+                             "treadline: 1\nreview: {network: {budgets: []}}",
                              "treadline: 1\nnetwork: {inspect: [\"a.b:443/tcp\"]}",
                              "treadline: 1\nnetwork: {inspect: [{host: \"a.b:443\", methods: [get]}]}",
                              "treadline: 1\nnetwork: {inspect: [{methods: [GET]}]}",

@@ -143,7 +143,7 @@ void add_query(CLI::App& app, Invocation& invocation) {
     add_profile_option(command, *options);
     add_json_option(command, *options);
     command->add_option("operation", options->operation, "read, write, create, exec, connect, syscall or env")->required();
-    command->add_option("object", options->objects, "paths, host:port, names; `-` reads one a line")->required();
+    command->add_option("object", options->objects, "paths, host:port, requests ('GET http://host/path'), names; `-` reads one a line")->required();
     command->footer("Prints `allow<TAB>RULE` or `deny<TAB>REASON` for each object; exits 1 if any is denied.\n"
                     "Example:  treadline query read ~/.ssh/id_ed25519 src/main.c");
     command->callback([options, &invocation] {
