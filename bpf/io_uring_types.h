@@ -118,6 +118,7 @@ struct io_async_msghdr {
 };
 struct io_async_msghdr___vec { /* Linux 6.15 */
 	struct {
+		u32 nr; /* clang 19 cannot look at a field that has nothing in it */
 	} vec;
 };
 
