@@ -153,6 +153,15 @@ void lint_inside_tls(const LintInput& input, Findings& findings) {
             findings.add(Severity::Warning, "contradicts", inspection.at, inspection.endpoint,
                          "is looked into, so nothing but TLS with HTTP inside passes; delete '/tcp' behind its `connect` rule");
         }
+        const auto& credentials = input.profile.network.credentials;
+        const bool bound = endpoint && std::any_of(credentials.begin(), credentials.end(), [&](const Credential& credential) {
+            const auto to = credential_endpoint(credential.host);
+            return to && to->host == endpoint->host && to->port == endpoint->port;
+        });
+        if (bound && !inspection.upgrades.empty()) {
+            findings.add(Severity::Warning, "contradicts", inspection.at, inspection.endpoint,
+                         "gets a credential, so no request to it changes to another protocol; delete its `upgrades`");
+        }
     }
     for (const Credential& credential : input.profile.network.credentials) {
         const std::string shown = credential.host + " " + credential.header; // not its value

@@ -197,7 +197,10 @@ void Reviewer::add_lists(Review& review) {
     }
     for (const Inspection& one : profile.network.inspect) {
         const std::string scope = to_string(one.scope);
-        lines.push_back({one.endpoint, scope.empty() ? "each request is looked at" : "only requests of" + scope, {}, one.at.line});
+        lines.push_back({one.endpoint,
+                         (scope.empty() ? "each request is looked at" : "only requests of" + scope) +
+                             (one.upgrades.empty() ? "" : ", which may change to " + join(one.upgrades, ", ") + ", unread from then on"),
+                         {}, one.at.line});
     }
     for (const Credential& credential : profile.network.credentials) {
         std::vector<std::string> sources;

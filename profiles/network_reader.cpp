@@ -103,12 +103,18 @@ private:
         return ok{};
     }
 
+    // host:port, or {host: host:port, methods: […], paths: […], upgrades: […]}
     result<ok> inspections(const YamlNode& node, std::vector<Inspection>& out) const {
         TRY(want_list(node, "'inspect'"));
         for (const YamlNode& item : node.items) {
             Inspection inspection;
             inspection.at = item.at;
-            TRY(scoped(item, inspection.endpoint, inspection.scope));
+            if (item.kind == YamlNode::Kind::Map) {
+                TRY(keys(item, {line("host", inspection.endpoint), texts("methods", inspection.scope.methods, method_complaint),
+                                texts("paths", inspection.scope.paths, request_path_complaint), texts("upgrades", inspection.upgrades, upgrade_complaint)}));
+            } else {
+                inspection.endpoint = TRY(text(item, "an entry"));
+            }
             if (const std::string sentence = inspection_complaint(inspection.endpoint); !sentence.empty()) {
                 return complain(item.at, "'" + excerpt(inspection.endpoint) + "' " + sentence);
             }

@@ -87,6 +87,7 @@ struct PolicyInspection {
     RequestScope scope;
     std::string text;
     Origin origin;
+    std::vector<std::string> upgrades;
 };
 
 // `host` as in PolicyEndpoint. What goes to all hosts that a wildcard stands for counts together.
@@ -159,6 +160,11 @@ public:
     [[nodiscard]] Decision decide_request(std::string_view host, uint16_t port, std::string_view method, std::string_view target) const;
     // The first half of that.
     [[nodiscard]] Decision decide_sending(std::string_view host, uint16_t port, std::string_view method, std::string_view target) const;
+
+    // Whether such a request may change to another protocol (`upgrade`: "websocket") inside TLS that is looked into: an `inspect`
+    // rule has to say so.
+    [[nodiscard]] Decision decide_upgrade(std::string_view host, uint16_t port, std::string_view method, std::string_view target,
+                                          std::string_view upgrade) const;
 
     // Whether what stands at the path (as for Read) lies in a private directory: then it is what the command
     // made there, and nothing that exists outside.

@@ -166,7 +166,7 @@ private:
             if (!endpoint) {
                 return fail_at(source, inspection.at, endpoint.error().what);
             }
-            policy_.inspect_.push_back({endpoint->host, endpoint->port, inspection.scope, inspection.endpoint + to_string(inspection.scope), {source, inspection.at}});
+            policy_.inspect_.push_back({endpoint->host, endpoint->port, inspection.scope, to_string(inspection), {source, inspection.at}, inspection.upgrades});
         }
         for (const Budget& budget : profile.network.budgets) {
             const auto endpoint = parse_host_port(budget.endpoint);

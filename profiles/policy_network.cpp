@@ -207,6 +207,28 @@ Decision Policy::decide_request(std::string_view host, uint16_t port, std::strin
     return refuse("no `inspect` rule for '" + std::string(host) + ":" + std::to_string(port) + "' lets the command ask for '" + shown_request(method, target) + "'");
 }
 
+Decision Policy::decide_upgrade(std::string_view host, uint16_t port, std::string_view method, std::string_view target,
+                                std::string_view upgrade) const {
+    for (const PolicyInspection& rule : inspect_) {
+        if (rule.port == port && is_host_of(rule.host, host, false) && is_in(rule.scope, method, target) &&
+            std::find(rule.upgrades.begin(), rule.upgrades.end(), upgrade) != rule.upgrades.end()) {
+            return allow(rule.text, rule.origin);
+        }
+    }
+    const std::string endpoint = std::string(host) + ":" + std::to_string(port);
+    Decision decision = refuse("no `inspect` rule for '" + endpoint + "' lets a request change to '" + printable(upgrade.substr(0, 40)) + "'");
+    // With what is asked for, where other rules hold it back: this one is to let nothing else through.
+    const std::string path(target.substr(0, target.find('?')));
+    const bool limited = !decide_request(host, port, "", "").allowed;
+    const bool writable = method_complaint(method).empty() && request_path_complaint(path).empty() && path.size() <= 200;
+    if (upgrade_complaint(upgrade).empty() && (!limited || writable)) {
+        decision.section = "network.inspect";
+        decision.remedy = "{host: \"" + endpoint + "\"" + (limited ? ", methods: [" + std::string(method) + "], paths: [\"" + path + "\"]" : "") +
+                          ", upgrades: [" + std::string(upgrade) + "]}";
+    }
+    return decision;
+}
+
 Decision Policy::decide_listen(std::string_view object) const {
     const auto port = parse_port(object);
     if (!port) {

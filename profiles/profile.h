@@ -113,6 +113,7 @@ struct Inspection {
     std::string endpoint; // host:port or *.host:port
     RequestScope scope;   // nothing else may be asked for
     Position at;
+    std::vector<std::string> upgrades = {}; // protocols that such a request may change to, as "websocket"
     bool operator==(const Inspection&) const = default;
 };
 

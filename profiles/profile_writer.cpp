@@ -101,12 +101,13 @@ void write_network(std::string& out, const std::string& indent, const Network& n
         out += indent + "  inspect:\n";
         for (const Inspection& inspection : network.inspect) {
             const std::string endpoint = yaml_scalar(inspection.endpoint, YamlContext::Block);
-            if (inspection.scope == RequestScope{}) {
+            if (inspection.scope == RequestScope{} && inspection.upgrades.empty()) {
                 out += indent + "    - " + endpoint + "\n";
                 continue;
             }
             out += indent + "    - host: " + endpoint + "\n";
             write_scope(out, indent + "      ", inspection.scope);
+            write_list(out, indent + "      ", "upgrades", inspection.upgrades);
         }
     }
     if (!network.credentials.empty()) {

@@ -87,8 +87,19 @@ std::string request_path_complaint(std::string_view entry) {
                : "is no path of a request as it is sent; write '/v1/models', or '/v1/**' for everything below";
 }
 
+std::string upgrade_complaint(std::string_view entry) {
+    const bool good = !entry.empty() && entry.size() <= 40 && std::all_of(entry.begin(), entry.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '/' || c == '.'; });
+    return good && !entry.starts_with("h2") && !entry.starts_with("http") && !entry.starts_with("tls")
+               ? ""
+               : "is no protocol that a request may change to, as 'websocket'; more of HTTP or TLS could not be judged";
+}
+
 std::string to_string(const RequestScope& scope) {
     return (scope.methods.empty() ? "" : " " + join(scope.methods, ",")) + (scope.paths.empty() ? "" : " " + join(scope.paths, " "));
+}
+
+std::string to_string(const Inspection& inspection) {
+    return inspection.endpoint + to_string(inspection.scope) + (inspection.upgrades.empty() ? "" : ", upgrades to " + join(inspection.upgrades, ", "));
 }
 
 } // namespace treadline

@@ -19,6 +19,9 @@ bool contains(const RequestScope& wide, const RequestScope& other);
 std::string method_complaint(std::string_view entry);
 std::string request_path_complaint(std::string_view entry); // "/v1/models", "/v1/**"
 
+std::string upgrade_complaint(std::string_view entry);      // "websocket"
+
 std::string to_string(const RequestScope& scope); // " GET,POST /v1/**"; "" where it is every request
+std::string to_string(const Inspection& inspection); // "a.org:443 GET /chat, upgrades to websocket"
 
 } // namespace treadline

@@ -55,4 +55,17 @@ private:
     std::deque<Line> lines_;
 };
 
+// What a connection's meter is asked, and the budget that it would have gone beyond, which is for whoever has the connection to tell.
+struct Counted {
+    Budgets::Account account;
+    std::optional<Violation> over = {};
+    bool send(uint64_t bytes) {
+        if (auto beyond = account.send(bytes)) {
+            over = std::move(beyond);
+            return false;
+        }
+        return true;
+    }
+};
+
 } // namespace treadline::egress

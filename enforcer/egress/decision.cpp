@@ -197,15 +197,21 @@ Verdict Decision::http(const Contact& contact, const HttpRequest& request) const
                       "', which was looked up");
         }
     }
-    if (request.upgrade) {
+    const std::string_view path = request.target.starts_with(scheme)
+                                      ? std::string_view(request.target).substr(std::min(request.target.find_first_of("/?#", scheme.size()), request.target.size()))
+                                      : std::string_view(request.target);
+    if (request.upgrade && request.secure && policy_ != nullptr) {
+        const auto upgraded = alone_->decide_upgrade(contact.name, contact.port, request.method, path, request.upgrade_to);
+        if (!upgraded.allowed) {
+            Violation violation = from_policy(upgraded, "request", object);
+            return refuse(std::move(violation), Differs::Upgrade);
+        }
+    } else if (request.upgrade) {
         Violation violation = refusal("request", object, "the request asks for another protocol (Upgrade) on the connection");
         violation.section = "network.connect";
         violation.rule = object + "/tcp";
         return refuse(std::move(violation), Differs::Upgrade);
     }
-    const std::string_view path = request.target.starts_with(scheme)
-                                      ? std::string_view(request.target).substr(std::min(request.target.find_first_of("/?#", scheme.size()), request.target.size()))
-                                      : std::string_view(request.target);
     Verdict reached = this->contact(contact);
     if (policy_ == nullptr || !reached.allowed) {
         return reached;

@@ -40,13 +40,14 @@ struct TlsHello {
     bool encrypted = false;                 // encrypted_client_hello: the name it carries may be another one
 };
 
-// Of one HTTP/1.1 request, as sent.
+// Of one HTTP request, as sent; of HTTP/2 `hosts` are :authority and a Host that says something else.
 struct HttpRequest {
     std::string method;
     std::string target;
     std::vector<std::string> hosts; // every Host field
     bool upgrade = false; // to something else than HTTP/2, an offer of which is withdrawn on the way
     bool secure = false; // inside TLS
+    std::string upgrade_to = {}; // what, in lower case, if it is one thing
     std::string redirected = {}; // what would have a server, or one before it, take it for another request: a clause; "" for nothing
 };
 

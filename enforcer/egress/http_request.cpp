@@ -72,6 +72,11 @@ HttpRequest facts_of(const http::request_header<>& head) {
     const bool asked = offers.first != offers.second || http::token_list(head[http::field::connection]).exists("upgrade");
     request.upgrade = asked && !(only_h2c && offers.first != offers.second);
     request.redirected = redirection_in(head);
+    if (request.upgrade && head.count(http::field::upgrade) == 1) {
+        request.upgrade_to = text(head[http::field::upgrade]);
+        std::transform(request.upgrade_to.begin(), request.upgrade_to.end(), request.upgrade_to.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    }
     return request;
 }
 
@@ -136,18 +141,24 @@ HttpReading read_http_head(std::string_view bytes) {
     return reading;
 }
 
-std::string refusal_response(const Violation& violation) {
+Refusal refusal_of(const Violation& violation) {
     nlohmann::json body = {{"error", "denied by treadline"}, {"object", violation.object}, {"reason", violation.reason}};
     if (!violation.rule.empty()) {
         body["rule"] = violation.rule;
         body["section"] = violation.section;
     }
-    const std::string json = body.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+    Refusal refusal;
+    refusal.json = body.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
     // A header is ASCII on one line; reasons quote what a program sent.
-    std::string reason = printable(violation.reason);
-    std::replace_if(reason.begin(), reason.end(), [](char c) { return c < 0x20 || c == 0x7F; }, '?');
-    return "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nTreadline-Denied: " + reason +
-           "\r\nContent-Length: " + std::to_string(json.size()) + "\r\nConnection: close\r\n\r\n" + json;
+    refusal.reason = printable(violation.reason);
+    std::replace_if(refusal.reason.begin(), refusal.reason.end(), [](char c) { return c < 0x20 || c == 0x7F; }, '?');
+    return refusal;
+}
+
+std::string refusal_response(const Violation& violation) {
+    const Refusal refusal = refusal_of(violation);
+    return "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nTreadline-Denied: " + refusal.reason +
+           "\r\nContent-Length: " + std::to_string(refusal.json.size()) + "\r\nConnection: close\r\n\r\n" + refusal.json;
 }
 
 } // namespace treadline::egress

@@ -37,7 +37,14 @@ struct HttpReading {
 };
 HttpReading read_http_head(std::string_view bytes); // of one request, for tests and fuzzers
 
-// The answer to a request that is refused: 403, the reason as a header and as JSON.
+// What is said where a request is refused: the reason for a header, and with the rule that would allow it as JSON.
+struct Refusal {
+    std::string reason; // ASCII on one line
+    std::string json;
+};
+Refusal refusal_of(const Violation& violation);
+
+// The same as an answer of HTTP/1.1: 403.
 std::string refusal_response(const Violation& violation);
 
 } // namespace treadline::egress

@@ -4,12 +4,17 @@
 #include <chrono>
 #include <optional>
 
-#include <boost/beast/http/rfc7230.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "base/text.h"
+#include "enforcer/egress/client_hello.h"
+#include "enforcer/egress/exchange_rules.h"
+#include "enforcer/egress/http2_link.h"
 #include "enforcer/egress/http_message.h"
 #include "enforcer/egress/relay.h"
 #include "enforcer/egress/stream.h"
+#include "enforcer/egress/tunnel.h"
 
 namespace treadline::egress {
 namespace asio = boost::asio;
@@ -35,8 +40,8 @@ std::string text(boost::beast::string_view view) {
 }
 
 template <class Head>
-std::vector<std::pair<std::string, std::string>> fields_of(const Head& head) {
-    std::vector<std::pair<std::string, std::string>> fields;
+HttpFields fields_of(const Head& head) {
+    HttpFields fields;
     for (const auto& field : head) {
         fields.emplace_back(text(field.name_string()), text(field.value()));
     }
@@ -47,43 +52,88 @@ std::string version_of(unsigned version) {
     return version == 10 ? "HTTP/1.0" : "HTTP/1.1";
 }
 
-std::string written(std::string first_line, const std::vector<std::pair<std::string, std::string>>& fields) {
+std::string written(std::string first_line, const HttpFields& fields) {
     for (const auto& [name, value] : fields) {
         first_line += "\r\n" + name + ": " + value;
     }
     return first_line + "\r\n\r\n";
 }
 
-std::string origin_form(std::string target, std::string_view scheme) {
-    if (!target.starts_with(scheme)) {
-        return target;
-    }
-    const size_t path = target.find_first_of("/?#", scheme.size());
-    const std::string origin = path == std::string::npos ? "/" : target.substr(path);
-    return origin[0] == '/' ? origin : "/" + origin;
-}
-
-// What a server may answer in one way only, and so that it can be read here.
-std::string objection_to(const http::response_header<>& head, bool as_it_is) {
+// What a server may answer in one way only.
+std::string objection_to(const http::response_header<>& head, const std::string& upgrade) {
     if (head.count(http::field::content_length) > 1 || head.count(http::field::transfer_encoding) > 1 ||
         (head.count(http::field::transfer_encoding) == 1 && !iequals(head[http::field::transfer_encoding], "chunked"))) {
         return "the answer's length is told in a way that can be read in two";
     }
-    if (head.result_int() == 101) {
+    if (head.result_int() == 101 && (upgrade.empty() || head.count(http::field::upgrade) != 1 || !iequals(head[http::field::upgrade], upgrade))) {
         return "the server changes to another protocol, which nobody asked for";
-    }
-    const auto coding = head[http::field::content_encoding];
-    if (as_it_is && ((!coding.empty() && !iequals(coding, "identity")) || head.result_int() == 206)) {
-        return "the answer is compressed or a part, though it was asked for whole and as it is, so it cannot be searched for what must not come in";
     }
     return "";
 }
 
+// A server that has been reached, or what whoever asked for it is answered.
+struct Reached {
+    std::unique_ptr<Stream> stream;
+    std::string protocol; // as chosen inside TLS
+    std::string answer;
+    std::shared_ptr<Counted> counted; // what goes to it
+};
+
+void count_what_goes_to(Stream& server, const std::shared_ptr<Counted>& counted) {
+    if (counted->account.limited()) {
+        server.meter([counted](uint64_t bytes) { return counted->send(bytes); });
+    }
+}
+
+awaitable<Reached> reach(const Contact& contact, Wrapping wrapping, std::vector<std::string> protocols, RelayContext& context) {
+    Violation violation;
+    auto outside = co_await dial(contact, context, &violation);
+    Reached reached;
+    reached.counted = std::make_shared<Counted>(Counted{context.account_of(contact)});
+    if (!outside) {
+        reached.answer = violation.layer.empty() ? std::string(bad_gateway) : refusal_response(violation);
+        co_return reached;
+    }
+    if (wrapping == Wrapping::Plain) {
+        reached.stream = std::make_unique<Stream>(std::move(*outside));
+        count_what_goes_to(*reached.stream, reached.counted);
+        co_return reached;
+    }
+    auto session = context.inspector->tls().towards_server(contact.name, protocols);
+    if (!session) {
+        reached.answer = bad_gateway;
+        co_return reached;
+    }
+    auto server = std::make_unique<TlsStream>(std::move(*outside), std::move(*session));
+    count_what_goes_to(*server, reached.counted);
+    std::string nothing;
+    const bool trusted = co_await server->handshake(std::move(nothing), after(handshake_time));
+    if (!trusted) {
+        const std::string why = server->problem();
+        const Violation untrusted = reached.counted->over ? *reached.counted->over : refusal("connect", to_string(contact),
+                                            "TLS with '" + contact.name + "' failed, so nothing was sent there: " +
+                                                printable(why.empty() ? "the server does not answer" : why));
+        context.on_violation(untrusted, contact.dialled);
+        reached.answer = refusal_response(untrusted);
+        co_return reached;
+    }
+    reached.protocol = server->protocol();
+    reached.stream = std::move(server);
+    co_return reached;
+}
+
 class Exchange {
 public:
-    Exchange(std::unique_ptr<Stream> program, std::string buffered, Contact contact, Wrapping wrapping, RelayContext& context)
-        : program_(std::move(program)), from_program_(std::move(buffered)), contact_(std::move(contact)), wrapping_(wrapping), context_(context),
-          substitution_(context.inspector->substitution()), bound_(wrapping == Wrapping::Tls && substitution_.is_for(contact_)) {}
+    Exchange(std::unique_ptr<Stream> program, std::string buffered, Reached server, Contact contact, Wrapping wrapping, RelayContext& context)
+        : program_(std::move(program)),
+          server_(std::move(server.stream)),
+          unreachable_(std::move(server.answer)),
+          counted_(std::move(server.counted)),
+          from_program_(std::move(buffered)),
+          wrapping_(wrapping),
+          context_(context),
+          rules_(context.decision, context.inspector->substitution(), context.inspector->limits_requests(contact), contact, wrapping,
+                 context.account_of(contact)) {}
 
     // One request and its answer; whether another may follow. (Not inlined: g++ 12 then traps in whoever waits for it.)
     [[gnu::noinline]] awaitable<bool> one();
@@ -92,10 +142,8 @@ private:
     using Request = HttpMessage<true>;
     using Answer = HttpMessage<false>;
 
-    Violation refused(std::string reason) const { return refusal("request", to_string(contact_), std::move(reason)); }
-
     awaitable<void> refuse(Violation violation) {
-        context_.on_violation(violation, contact_.dialled);
+        context_.on_violation(violation, rules_.contact().dialled);
         if (server_) {
             server_->abort();
         }
@@ -106,109 +154,37 @@ private:
         co_return;
     }
 
-    void count_what_goes_to(Stream& server) {
-        if (account_.limited()) {
-            server.meter([this](uint64_t bytes) {
-                over_ = account_.send(bytes);
-                return !over_;
-            });
-        }
-    }
-
     // What the request is made of as it goes on, or why it does not.
     std::optional<Violation> judge(Request& request, RequestHead& head) {
-        HttpRequest facts = facts_of(request.head());
-        facts.secure = wrapping_ == Wrapping::Tls;
-        const Verdict verdict = context_.decision.http(contact_, facts);
-        if (!verdict.allowed) {
-            return verdict.violation;
-        }
-        if (request.head().find(http::field::upgrade) != request.head().end()) { // h2c; what else is asked for has been refused
+        const HttpRequest facts = facts_of(request.head());
+        upgrade_ = facts.upgrade ? facts.upgrade_to : "";
+        if (!facts.upgrade && request.head().find(http::field::upgrade) != request.head().end()) { // h2c
             withdraw_upgrade(request.parser().get().base());
         }
-        head.method = facts.method;
-        head.target = origin_form(facts.target, facts.secure ? "https://" : "http://");
         head.fields = fields_of(request.head());
-        if (const std::string what = redirection_in(head); !what.empty()) {
-            return refused("the request has " + what);
-        }
-        if (bound_ && head.method == "TRACE") {
-            return refused("the request asks the server to send back what it gets (TRACE), and it would get a credential");
-        }
-        std::erase_if(head.fields, [&](const auto& field) {
-            return iequals(field.first, "Expect") ||
-                   (bound_ && (iequals(field.first, "Accept-Encoding") || iequals(field.first, "Range") || iequals(field.first, "If-Range")));
-        });
-        if (bound_) {
-            head.fields.emplace_back("Accept-Encoding", "identity");
-        }
-        if (const auto misplaced = substitution_.put_in(contact_, wrapping_, head)) {
-            return refused(*misplaced);
-        }
-        return account_.request();
-    }
-
-    // What would have a server, or one before it, take the request for another than the one that was judged.
-    [[nodiscard]] std::string redirection_in(const RequestHead& head) const {
-        for (const auto& [name, value] : head.fields) {
-            if (context_.inspector->limits_requests(contact_) && overrides_request(name)) {
-                return "a header '" + name + "' that names another method or path, where rules name these";
-            }
-            if (!iequals(name, "Connection")) {
-                continue;
-            }
-            for (const auto& option : http::token_list(value)) {
-                if (!iequals(option, "keep-alive") && !iequals(option, "close") && !iequals(option, "te")) {
-                    return "a Connection header that has '" + printable(text(option).substr(0, 100)) + "' taken out on the way";
-                }
-            }
-        }
-        return "";
+        return rules_.judge(facts, head);
     }
 
     awaitable<bool> connect() {
-        Violation violation;
-        auto outside = co_await dial(contact_, context_, &violation);
-        if (!outside) {
-            const std::string response = violation.layer.empty() ? std::string(bad_gateway) : refusal_response(violation);
-            if (const bool done = co_await program_->write(response, after(block_time)); done) {
-                co_await program_->finish();
-            }
-            co_return false;
+        if (unreachable_.empty()) {
+            std::vector<std::string> protocols = {alpn_http1}; // not within the call: g++ 12 destroys such a temporary twice
+            Reached reached = co_await reach(rules_.contact(), wrapping_, std::move(protocols), context_);
+            server_ = std::move(reached.stream);
+            unreachable_ = std::move(reached.answer);
+            counted_ = std::move(reached.counted);
         }
-        if (wrapping_ == Wrapping::Plain) {
-            server_ = std::make_unique<Stream>(std::move(*outside));
-            count_what_goes_to(*server_);
+        if (server_) {
             co_return true;
         }
-        auto session = context_.inspector->tls().towards_server(contact_.name);
-        if (!session) {
-            co_return false;
+        if (const bool done = co_await program_->write(unreachable_, after(block_time)); done) {
+            co_await program_->finish();
         }
-        auto server = std::make_unique<TlsStream>(std::move(*outside), std::move(*session));
-        count_what_goes_to(*server);
-        std::string nothing;
-        const bool trusted = co_await server->handshake(std::move(nothing), after(handshake_time));
-        if (!trusted && over_) {
-            Violation beyond = *over_;
-            co_await refuse(std::move(beyond));
-            co_return false;
-        }
-        if (!trusted) {
-            const std::string why = server->problem();
-            Violation untrusted = refusal("connect", to_string(contact_),
-                                          "TLS with '" + contact_.name + "' failed, so nothing was sent there: " +
-                                              printable(why.empty() ? "the server does not answer" : why));
-            co_await refuse(std::move(untrusted));
-            co_return false;
-        }
-        server_ = std::move(server);
-        co_return true;
+        co_return false;
     }
 
     awaitable<bool> send(Request& request, const RequestHead& head, bool& refused_body) {
         std::string out = written(head.method + " " + head.target + " " + version_of(request.head().version()), head.fields);
-        HoldingBack body(substitution_.placeholders());
+        HoldingBack body(rules_.placeholders());
         if (!request.has_more_buffered() || !request.has_body()) {
             if (const bool done = co_await server_->write(out, after(block_time)); !done) {
                 co_return false;
@@ -226,7 +202,7 @@ private:
             }
             std::string pass = body.pass(piece);
             if (body.found() >= 0) {
-                Violation violation = refused(substitution_.misplaced(body.found(), "in the request's body for '" + to_string(contact_) + "'"));
+                Violation violation = rules_.misplaced_in_body(body.found());
                 refused_body = true;
                 co_await refuse(std::move(violation));
                 co_return false;
@@ -259,18 +235,25 @@ private:
                 co_return false;
             }
             const auto& head = answer.head();
-            const std::string first = written(version_of(head.version()) + " " + std::to_string(head.result_int()) + " " + text(head.reason()), fields_of(head));
-            const int echoed = substitution_.values().find(first);
-            const std::string objection = echoed >= 0 ? substitution_.echoed(echoed, "in a header") : objection_to(head, bound_);
-            if (!objection.empty()) {
-                Violation violation = refused(objection);
-                co_await refuse(std::move(violation));
+            const HttpFields fields = fields_of(head);
+            const std::string objection = objection_to(head, upgrade_);
+            auto problem = objection.empty() ? rules_.judge_answer(head.result_int(), text(head.reason()), fields) : std::optional(rules_.refused(objection));
+            if (problem) {
+                co_await refuse(std::move(*problem));
                 co_return false;
             }
+            const std::string first = written(version_of(head.version()) + " " + std::to_string(head.result_int()) + " " + text(head.reason()), fields);
             const unsigned status = head.result_int();
             const bool goes_on = answer.parser().keep_alive() && !answer.parser().need_eof();
             if (const bool done = co_await pass_on(answer, first); !done) {
                 program_->abort();
+                co_return false;
+            }
+            if (status == 101) {
+                co_await tunnel(*program_, std::move(from_program_), *server_, std::move(from_server_));
+                if (counted_->over) {
+                    context_.on_violation(*counted_->over, rules_.contact().dialled);
+                }
                 co_return false;
             }
             if (status >= 200) {
@@ -283,7 +266,7 @@ private:
     }
 
     awaitable<bool> pass_on(Answer& answer, std::string out) {
-        HoldingBack body(substitution_.values());
+        HoldingBack body(rules_.values());
         if (!answer.has_more_buffered() || !answer.has_body()) {
             if (const bool done = co_await program_->write(out, after(block_time)); !done) {
                 co_return false;
@@ -300,7 +283,7 @@ private:
             }
             std::string pass = read == Answer::Read::Ended ? body.rest() : body.pass(piece);
             if (body.found() >= 0) {
-                context_.on_violation(refused(substitution_.echoed(body.found(), "in its body")), contact_.dialled);
+                context_.on_violation(rules_.echoed_in_body(body.found()), rules_.contact().dialled);
                 server_->abort();
                 co_return false; // its beginning has gone in already: broken off, it is no whole answer
             }
@@ -319,15 +302,14 @@ private:
 
     std::unique_ptr<Stream> program_;
     std::unique_ptr<Stream> server_;
+    std::string unreachable_; // why there is no server, as an answer
+    std::shared_ptr<Counted> counted_;
     std::string from_program_; // read, not used yet
     std::string from_server_;
-    Contact contact_;
+    std::string upgrade_; // to what the request may change
     Wrapping wrapping_;
     RelayContext& context_;
-    const Substitution& substitution_;
-    bool bound_; // real values go there
-    Budgets::Account account_ = context_.account_of(contact_);
-    std::optional<Violation> over_; // the budget that the last write would have gone beyond
+    ExchangeRules rules_;
 };
 
 awaitable<bool> Exchange::one() {
@@ -339,7 +321,7 @@ awaitable<bool> Exchange::one() {
     const std::string unreadable = read == Request::Read::Malformed ? request.problem() : ambiguity_of(request.head());
     RequestHead head;
     auto problem = unreadable.empty() ? judge(request, head)
-                                      : std::optional(refused("the HTTP request cannot be read in one way only: " + printable(unreadable)));
+                                      : std::optional(rules_.refused("the HTTP request cannot be read in one way only: " + printable(unreadable)));
     if (problem) {
         co_await refuse(std::move(*problem));
         co_return false;
@@ -360,8 +342,8 @@ awaitable<bool> Exchange::one() {
     const bool keep_alive = request.parser().keep_alive();
     bool refused_body = false;
     const bool sent = co_await send(request, head, refused_body);
-    if (over_) {
-        Violation beyond = *over_;
+    if (counted_->over) {
+        Violation beyond = *counted_->over;
         co_await refuse(std::move(beyond));
         co_return false;
     }
@@ -382,10 +364,31 @@ awaitable<bool> Exchange::one() {
 
 awaitable<void> inspect(asio::ip::tcp::socket inside, std::string opening, Contact contact, Wrapping wrapping, RelayContext& context) {
     std::unique_ptr<Stream> program;
+    Reached server;
     if (wrapping == Wrapping::Plain) {
         program = std::make_unique<Stream>(std::move(inside));
     } else {
-        auto session = context.inspector->tls().towards_program(contact.name);
+        const std::vector<std::string> offered = read_client_hello(opening).hello.protocols;
+        const auto offers = [&](const char* protocol) { return std::find(offered.begin(), offered.end(), protocol) != offered.end(); };
+        // Both sides speak the same, so the server is asked first. Who offers no HTTP/2 is only dialled for once there is a request.
+        const bool http1 = offered.empty() || offers(alpn_http1);
+        if (offers(alpn_http2) && Http2Link::has_room()) {
+            std::vector<std::string> protocols = {alpn_http2, alpn_http1};
+            server = co_await reach(contact, wrapping, std::move(protocols), context);
+        }
+        const bool http2 = server.protocol == alpn_http2;
+        if (!http1 && !http2) {
+            if (server.answer.empty()) {
+                context.on_violation(refusal("connect", to_string(contact),
+                                             offers(alpn_http2) ? "the program speaks only HTTP/2, and the server does not"
+                                                                : "the program asks for none of the protocols that can be looked into (HTTP/1.1, HTTP/2)"),
+                                     contact.dialled);
+            }
+            std::string alert = tls_refusal();
+            co_await close_with(std::move(inside), std::move(alert));
+            co_return;
+        }
+        auto session = context.inspector->tls().towards_program(contact.name, {http2 ? alpn_http2 : alpn_http1});
         if (!session) {
             co_return;
         }
@@ -396,8 +399,13 @@ awaitable<void> inspect(asio::ip::tcp::socket inside, std::string opening, Conta
             co_return; // does not trust the run's authority, or has nothing to say
         }
         program = std::move(wrapped);
+        if (http2) {
+            Http2Link link(std::move(program), std::move(server.stream), server.counted, contact, context);
+            co_await link.run();
+            co_return;
+        }
     }
-    Exchange exchange(std::move(program), std::move(opening), std::move(contact), wrapping, context);
+    Exchange exchange(std::move(program), std::move(opening), std::move(server), std::move(contact), wrapping, context);
     for (bool goes_on = true; goes_on;) {
         goes_on = co_await exchange.one();
     }

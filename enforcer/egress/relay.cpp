@@ -79,7 +79,7 @@ awaitable<Opening> read_opening(tcp::socket& inside, seconds time) {
 std::string refusal_for(Speaks speaks, const Violation& violation) {
     switch (speaks) {
     case Speaks::Tls:
-        return std::string("\x15\x03\x03\x00\x02\x02\x31", 7); // fatal access_denied (RFC 8446, 6.2)
+        return tls_refusal();
     case Speaks::Http:
         return refusal_response(violation);
     default:
@@ -118,6 +118,10 @@ awaitable<void> serve_dns(tcp::socket inside, AnswerDns answer_to) {
         }
     }
     co_return;
+}
+
+std::string tls_refusal() {
+    return {"\x15\x03\x03\x00\x02\x02\x31", 7};
 }
 
 awaitable<void> close_with(tcp::socket inside, std::string answer) {

@@ -57,6 +57,9 @@ boost::asio::awaitable<void> relay_http(tcp::socket inside, std::string head, Co
 boost::asio::awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext& context, Violation* refused,
                                                       int* problem = nullptr);
 
+// What TLS is told where its connection is refused: a fatal alert, access_denied (RFC 8446, 6.2).
+std::string tls_refusal();
+
 // Closes with an answer that the program can read, if there is one, and without waiting long.
 boost::asio::awaitable<void> close_with(tcp::socket inside, std::string answer);
 

@@ -101,11 +101,18 @@ void Stream::abort() {
 }
 
 awaitable<bool> TlsStream::flush(Until until) {
+    while (flushing_) {
+        co_await flushed_.async_wait(token);
+    }
     const std::string bytes = session_->take();
     if (bytes.empty()) {
         co_return true;
     }
-    co_return co_await Stream::write(bytes, until);
+    flushing_ = true;
+    const bool done = co_await Stream::write(bytes, until);
+    flushing_ = false;
+    flushed_.cancel();
+    co_return done;
 }
 
 awaitable<bool> TlsStream::handshake(std::string opening, Until until) {

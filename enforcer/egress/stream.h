@@ -1,4 +1,5 @@
-// Bytes to and from somebody, in the clear or inside TLS, for coroutines. Each owns its socket.
+// Bytes to and from somebody, in the clear or inside TLS, for coroutines. Each owns its socket. One coroutine may read while
+// another writes.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "enforcer/egress/budget.h"
 #include "enforcer/egress/reset_on_death.h"
@@ -50,7 +52,8 @@ private:
 
 class TlsStream final : public Stream {
 public:
-    TlsStream(boost::asio::ip::tcp::socket socket, std::unique_ptr<TlsSession> session) : Stream(std::move(socket)), session_(std::move(session)) {}
+    TlsStream(boost::asio::ip::tcp::socket socket, std::unique_ptr<TlsSession> session)
+        : Stream(std::move(socket)), session_(std::move(session)), flushed_(socket_.get_executor(), Until::max()) {}
 
     // `opening`: what has been read already. False: see problem(), which may be "".
     boost::asio::awaitable<bool> handshake(std::string opening, Until until);
@@ -58,10 +61,13 @@ public:
     boost::asio::awaitable<bool> write(std::string_view bytes, Until until) override;
     boost::asio::awaitable<void> finish() override;
     [[nodiscard]] std::string problem() const { return session_->problem(); }
+    [[nodiscard]] std::string protocol() const { return session_->protocol(); }
 
 private:
     boost::asio::awaitable<bool> flush(Until until);
     std::unique_ptr<TlsSession> session_;
+    bool flushing_ = false; // records go out in order: whoever reads may have something to say, too
+    boost::asio::steady_timer flushed_;
 };
 
 } // namespace treadline::egress

@@ -49,6 +49,9 @@ std::optional<std::string> Substitution::put_in(const Contact& contact, Wrapping
     if (const int number = placeholders_.find(head.target); number >= 0) {
         return misplaced(number, "in the request's address");
     }
+    if (const int number = placeholders_.find(head.method); number >= 0) {
+        return misplaced(number, "in the request's method");
+    }
     std::vector<std::pair<std::string*, const std::string*>> changes;
     for (auto& field : head.fields) {
         const std::string& name = field.first; // clang 14 lets lambdas capture no structured bindings

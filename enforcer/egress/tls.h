@@ -1,5 +1,5 @@
-// TLS without a socket: bytes in, bytes out. What the gateway knows of it is this file; the library behind it is loaded only
-// for profiles that look into TLS (tls_loader.h), since it would cost every start as much as half of it.
+// TLS without a socket: bytes in, bytes out. What the gateway knows of it is this file; the libraries behind it and http2.h are
+// loaded only for profiles that look into TLS (tls_loader.h), since they would cost every start as much as half of it.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "enforcer/egress/http2.h"
 
 namespace treadline::egress {
 
@@ -28,6 +29,7 @@ public:
     virtual Step write(std::string_view bytes) = 0;        // all of it
     virtual void end() = 0;                                // nothing more will be written
     [[nodiscard]] virtual std::string problem() const = 0; // a phrase: "its certificate has expired"
+    [[nodiscard]] virtual std::string protocol() const = 0; // that both chose (ALPN); "" for none
 };
 
 // Whoever vouches inside, in this run only, for the hosts that are looked into.
@@ -36,13 +38,20 @@ struct Authority {
     std::string key;         // PEM
 };
 
+// `protocols` by their ALPN names, the one to be preferred first.
+inline constexpr const char* alpn_http1 = "http/1.1";
+inline constexpr const char* alpn_http2 = "h2";
+
 class TlsEngine {
 public:
     virtual ~TlsEngine() = default;
-    // As the server `host`, by a certificate of the run's authority. HTTP/1.1 only; no name is asked for but judged before.
-    virtual result<std::unique_ptr<TlsSession>> towards_program(const std::string& host) = 0;
+    // As the server `host`, by a certificate of the run's authority, in one of these protocols if any is asked for. No name is
+    // asked for but judged before.
+    virtual result<std::unique_ptr<TlsSession>> towards_program(const std::string& host, const std::vector<std::string>& protocols) = 0;
     // As a client who trusts whom this machine trusts, and that server only.
-    virtual result<std::unique_ptr<TlsSession>> towards_server(const std::string& host) = 0;
+    virtual result<std::unique_ptr<TlsSession>> towards_server(const std::string& host, const std::vector<std::string>& protocols) = 0;
+    // What may be spoken inside; the library for it is in the same module.
+    virtual std::unique_ptr<Http2Session> http2(Http2Role role, Http2Events& events, size_t window) = 0;
 };
 
 class TlsLibrary {

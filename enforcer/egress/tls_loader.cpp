@@ -50,7 +50,7 @@ result<TlsLibrary*> load_tls() {
     void* module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (module == nullptr) {
         const char* why = ::dlerror();
-        return fail("cannot load what looks into TLS (" + printable(why == nullptr ? path : why) + "); install Treadline whole, with OpenSSL 3");
+        return fail("cannot load what looks into TLS (" + printable(why == nullptr ? path : why) + "); install Treadline whole, with OpenSSL 3 and nghttp2");
     }
     const auto get = reinterpret_cast<decltype(&treadline_tls_library)>(::dlsym(module, "treadline_tls_library"));
     if (get == nullptr) {

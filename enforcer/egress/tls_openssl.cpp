@@ -36,7 +36,6 @@ using Connection = std::unique_ptr<SSL, Deleter<SSL_free>>;
 constexpr long day = 24 * 60 * 60;
 constexpr long lifetime = 30 * day;        // longer than any run
 constexpr size_t most_certificates = 4096; // as many names as a run has addresses for
-constexpr std::array<unsigned char, 9> http_1_1 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
 failure failed(const std::string& doing) {
     const unsigned long code = ERR_get_error();
@@ -87,9 +86,32 @@ Certificate begin_certificate(EVP_PKEY* key) {
     return good ? std::move(made) : nullptr;
 }
 
+// As ALPN has them (RFC 7301).
+std::string listed(const std::vector<std::string>& protocols) {
+    std::string list;
+    for (const std::string& protocol : protocols) {
+        list += static_cast<char>(protocol.size()) + protocol;
+    }
+    return list;
+}
+
+const unsigned char* bytes_of(const std::string& text) {
+    return reinterpret_cast<const unsigned char*>(text.data());
+}
+
 class Session final : public TlsSession {
 public:
-    explicit Session(Connection connection) : ssl_(std::move(connection)) {}
+    Session(Connection connection, std::string protocols) : ssl_(std::move(connection)), protocols_(std::move(protocols)) {
+        SSL_set_app_data(ssl_.get(), this);
+    }
+
+    // In which of ours the program asked to speak.
+    int choose(const unsigned char** chosen, unsigned char* size, const unsigned char* offered, unsigned offered_size) const {
+        unsigned char* found = nullptr;
+        const int selected = SSL_select_next_proto(&found, size, bytes_of(protocols_), static_cast<unsigned>(protocols_.size()), offered, offered_size);
+        *chosen = found;
+        return selected == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
 
     void give(std::string_view from_peer) override { BIO_write(SSL_get_rbio(ssl_.get()), from_peer.data(), static_cast<int>(from_peer.size())); }
 
@@ -128,6 +150,13 @@ public:
 
     [[nodiscard]] std::string problem() const override { return problem_; }
 
+    [[nodiscard]] std::string protocol() const override {
+        const unsigned char* name = nullptr;
+        unsigned size = 0;
+        SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+        return {reinterpret_cast<const char*>(name), size};
+    }
+
 private:
     Step step(int result) {
         if (result > 0) {
@@ -152,15 +181,13 @@ private:
     }
 
     Connection ssl_;
+    std::string protocols_; // what the program may choose from
     std::string problem_;
 };
 
-int choose_http_1_1(SSL* /*ssl*/, const unsigned char** chosen, unsigned char* size, const unsigned char* offered, unsigned offered_size,
+int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* size, const unsigned char* offered, unsigned offered_size,
                     void* /*argument*/) {
-    unsigned char* found = nullptr;
-    const int selected = SSL_select_next_proto(&found, size, http_1_1.data(), http_1_1.size(), offered, offered_size);
-    *chosen = found;
-    return selected == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+    return static_cast<const Session*>(SSL_get_app_data(ssl))->choose(chosen, size, offered, offered_size);
 }
 
 Context make_context(const SSL_METHOD* method) {
@@ -189,35 +216,38 @@ public:
         if (!engine->issuer_ || !engine->issuer_key_ || !engine->own_key_ || !engine->server_ || !engine->client_) {
             return failed("cannot prepare the gateway's TLS");
         }
-        SSL_CTX_set_alpn_select_cb(engine->server_.get(), choose_http_1_1, nullptr);
+        SSL_CTX_set_alpn_select_cb(engine->server_.get(), choose_protocol, nullptr);
         SSL_CTX_set_verify(engine->client_.get(), SSL_VERIFY_PEER, nullptr);
         // $SSL_CERT_FILE and $SSL_CERT_DIR of whoever started the run count, as for other programs.
-        if (SSL_CTX_set_default_verify_paths(engine->client_.get()) != 1 ||
-            SSL_CTX_set_alpn_protos(engine->client_.get(), http_1_1.data(), http_1_1.size()) != 0) {
+        if (SSL_CTX_set_default_verify_paths(engine->client_.get()) != 1) {
             return failed("cannot prepare the gateway's TLS towards servers");
         }
         return std::unique_ptr<TlsEngine>(std::move(engine));
     }
 
-    result<std::unique_ptr<TlsSession>> towards_program(const std::string& host) override {
+    result<std::unique_ptr<TlsSession>> towards_program(const std::string& host, const std::vector<std::string>& protocols) override {
         X509* certificate = certificate_for(host);
         Connection ssl = connection(server_.get());
         if (certificate == nullptr || !ssl || SSL_use_certificate(ssl.get(), certificate) != 1 || SSL_use_PrivateKey(ssl.get(), own_key_.get()) != 1) {
             return failed("cannot make a certificate for '" + host + "'");
         }
         SSL_set_accept_state(ssl.get());
-        return std::unique_ptr<TlsSession>(new Session(std::move(ssl)));
+        return std::unique_ptr<TlsSession>(new Session(std::move(ssl), listed(protocols)));
     }
 
-    result<std::unique_ptr<TlsSession>> towards_server(const std::string& host) override {
+    result<std::unique_ptr<TlsSession>> towards_server(const std::string& host, const std::vector<std::string>& protocols) override {
         Connection ssl = connection(client_.get());
-        if (!ssl || SSL_set_tlsext_host_name(ssl.get(), host.c_str()) != 1 || SSL_set1_host(ssl.get(), host.c_str()) != 1) {
+        const std::string offer = listed(protocols);
+        if (!ssl || SSL_set_tlsext_host_name(ssl.get(), host.c_str()) != 1 || SSL_set1_host(ssl.get(), host.c_str()) != 1 ||
+            SSL_set_alpn_protos(ssl.get(), bytes_of(offer), static_cast<unsigned>(offer.size())) != 0) {
             return failed("cannot begin TLS towards '" + host + "'");
         }
         SSL_set_hostflags(ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         SSL_set_connect_state(ssl.get());
-        return std::unique_ptr<TlsSession>(new Session(std::move(ssl)));
+        return std::unique_ptr<TlsSession>(new Session(std::move(ssl), {}));
     }
+
+    std::unique_ptr<Http2Session> http2(Http2Role role, Http2Events& events, size_t window) override { return make_http2_session(role, events, window); }
 
 private:
     static Connection connection(SSL_CTX* context) {

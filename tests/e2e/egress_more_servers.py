@@ -1,6 +1,8 @@
-"""Servers for clients that take more than HTTP: git over SSH, a WebSocket, gRPC. Imported by egress_servers.py."""
+"""Servers for clients that take more than HTTP/1.1: git over SSH, WebSockets, gRPC, HTTP/2. Imported by egress_servers.py."""
 import asyncio
+import os
 import socket
+import ssl
 import subprocess
 import threading
 
@@ -59,7 +61,7 @@ def ssh(directory, note):
     return listener.getsockname()[1]
 
 
-def websocket(note):
+def websocket(note, context=None):
     import websockets
 
     async def echo(connection, path):
@@ -70,7 +72,7 @@ def websocket(note):
     listener = socket.create_server(("127.0.0.1", 0))
 
     async def main():
-        async with websockets.serve(echo, sock=listener):
+        async with websockets.serve(echo, sock=listener, ssl=context):
             await asyncio.Future()
     threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
     return listener.getsockname()[1]
@@ -93,7 +95,15 @@ def grpc_server(certificate, key, note):
     return port, server
 
 
+def http2(directory, certificate, key):
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "http2_server.js")
+    start.node = subprocess.Popen(["node", script, certificate, key, directory + "/../observed"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return int(start.node.stdout.readline())
+
+
 def start(directory, certificate, key, note):
     port, server = grpc_server(certificate, key, note)
     start.kept = server
-    return {"ssh": ssh(directory, note), "websocket": websocket(note), "grpc": port}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return {"ssh": ssh(directory, note), "websocket": websocket(note), "wss": websocket(note, context), "grpc": port, "h2": http2(directory, certificate, key)}

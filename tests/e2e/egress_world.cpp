@@ -99,7 +99,7 @@ EgressWorld::~EgressWorld() {
 }
 
 std::string EgressWorld::filled(std::string text) const {
-    for (const char* name : {"https", "http", "tcp", "udp", "ssh", "websocket", "grpc"}) { // the longer one first
+    for (const char* name : {"https", "http", "h2", "tcp", "udp", "ssh", "websocket", "wss", "grpc"}) { // the longer one first
         if (ports_.contains(name)) {
             replace_all(text, std::string("%") + name, std::to_string(ports_.at(name).get<int>()));
         }

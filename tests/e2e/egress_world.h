@@ -30,13 +30,13 @@ struct Gated {
 
 class EgressWorld {
 public:
-    enum class Servers : uint8_t { Web, More }; // more: git over SSH, a WebSocket, gRPC
+    enum class Servers : uint8_t { Web, More }; // more: git over SSH, WebSockets, gRPC, HTTP/2
     explicit EgressWorld(Servers servers = Servers::Web);
     ~EgressWorld();
     EgressWorld(const EgressWorld&) = delete;
     EgressWorld& operator=(const EgressWorld&) = delete;
 
-    // %http, %https, %tcp and %udp, and of the other servers %ssh, %websocket and %grpc stand for the servers' ports, %ca for the certificate authority's file, %own for
+    // %http, %https, %tcp and %udp, and of the other servers %ssh, %websocket, %wss, %grpc and %h2 stand for the servers' ports, %ca for the certificate authority's file, %own for
     // this machine's own address; in `connect` as well as in scripts. web.test, other.test and evil.test lead to the host's
     // loopback, private.test to a private address, own.test to this machine's own, mixed.test to a public one and the loopback.
     // `network` are more lines of that section, `files` of that one, all indented by two.

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "enforcer/egress/client_hello.h"
 #include "enforcer/egress/dns_responder.h"
+#include "enforcer/egress/http2_relay.h"
 #include "enforcer/egress/http_request.h"
 #include "enforcer/egress/observer.h"
 #include "enforcer/egress/recorder.h"
@@ -144,6 +145,101 @@ void held_back(std::string_view bytes) {
             must(passed.find(text.bytes) == std::string::npos, "no text is");
         }
     }
+}
+
+namespace {
+
+// Stands for a server: what a program may have it asked, by rules(), and no more.
+class Sink final : public egress::Http2Session {
+public:
+    explicit Sink(const std::string& placeholder) : placeholder_(placeholder) {}
+    void give(std::string_view) override {}
+    std::string take() override { return ""; }
+    [[nodiscard]] bool over() const override { return false; }
+    int32_t begin(const egress::Http2Fields& head, bool) override {
+        must(head.size() >= 4 && head[0].first == ":method" && head[1] == std::pair<std::string, std::string>(":scheme", "https") &&
+                 head[2].first == ":authority" && head[3].first == ":path",
+             "pseudo-header fields first, each once");
+        must(head[0].second == "GET" || head[0].second == "POST", "the rule's methods");
+        must(head[2].second == "a.test" || head[2].second == "a.test:443" || egress::canonical_host(head[2].second) == "a.test" ||
+                 (head[2].second.size() > 4 && egress::canonical_host(head[2].second.substr(0, head[2].second.size() - 4)) == "a.test"),
+             "the rule's host");
+        must(head[3].second.starts_with("/v1/") || head[3].second == "/me" || head[3].second.starts_with("/me?"), "the rule's paths");
+        for (size_t at = 4; at < head.size(); ++at) {
+            const auto& [name, value] = head[at];
+            must(!name.empty() && name[0] != ':' && name != "host" && name != "connection" && name != "transfer-encoding" && name != "upgrade", "no field that is another's");
+            must(std::none_of(name.begin(), name.end(), [](char c) { return c <= 0x20 || c == 0x7F || (c >= 'A' && c <= 'Z'); }), "plain names");
+            must(std::none_of(value.begin(), value.end(), [](char c) { return c == '\0' || c == '\r' || c == '\n'; }), "values of one line");
+            must(value.find(placeholder_) == std::string::npos, "no placeholder");
+        }
+        must(head[3].second.find(placeholder_) == std::string::npos, "no placeholder in a path");
+        bodies_.emplace_back();
+        return static_cast<int32_t>(2 * bodies_.size() - 1);
+    }
+    void answer(int32_t, const egress::Http2Fields&, bool) override { must(false, "a client answers nothing"); }
+    void say(int32_t stream, std::string bytes) override {
+        std::string& body = bodies_.at(static_cast<size_t>(stream) / 2);
+        body += bytes;
+        must(body.find(placeholder_) == std::string::npos, "no placeholder in a body");
+    }
+    void end(int32_t, const egress::Http2Fields& trailers) override {
+        for (const auto& [name, value] : trailers) {
+            must(value.find(placeholder_) == std::string::npos, "no placeholder behind a body");
+        }
+    }
+    void reset(int32_t, uint32_t) override {}
+    [[nodiscard]] size_t queued(int32_t) const override { return 0; }
+    void consumed(int32_t, size_t) override {}
+    void go_away() override {}
+
+private:
+    const std::string& placeholder_;
+    std::vector<std::string> bodies_;
+};
+
+egress::ExchangeRules& rules(const std::string& placeholder) {
+    static const auto policy = std::make_shared<const Policy>(
+        Policy::build(*read_profile("treadline: 1\nname: fuzz\nnetwork:\n  connect: [\"a.test:443\"]\n"
+                                    "  inspect: [{host: \"a.test:443\", methods: [GET, POST], paths: [\"/v1/**\", /me]}]\n",
+                                    "profile.yaml"),
+                      "profile.yaml", Variables(), [](const std::string&) -> result<Profile> { return Profile{}; })
+            .value());
+    static const egress::Decision decision(policy);
+    static const egress::Substitution substitution = [&] {
+        egress::Secrets secrets;
+        secrets.all.push_back({"${env:KEY}", "the-real-value", placeholder});
+        secrets.credentials.push_back({"a.test", 443, "authorization", {}, "Bearer " + placeholder, "Bearer the-real-value", "authorization of a.test"});
+        return egress::Substitution(std::make_shared<const egress::Secrets>(secrets));
+    }();
+    static egress::ExchangeRules made(decision, substitution, true, {"a.test", "", 443, ""}, egress::Wrapping::Tls);
+    return made;
+}
+
+} // namespace
+
+void http2(std::string_view bytes) {
+    static const std::string placeholder = "tl-PLACEHOLDER-0";
+    if (bytes.empty()) {
+        return;
+    }
+    const size_t size = 1 + static_cast<unsigned char>(bytes[0]) * size_t{4};
+    size_t violations = 0;
+    egress::Http2Relay relay(
+        [](egress::Http2Role role, egress::Http2Events& events) -> std::unique_ptr<egress::Http2Session> {
+            return role == egress::Http2Role::Client ? std::make_unique<Sink>(placeholder) : egress::make_http2_session(role, events, egress::least_http2_window);
+        },
+        rules(placeholder), [&](Violation violation) {
+            ++violations;
+            must(violation.reason.find("the-real-value") == std::string::npos, "no real value in a report");
+        });
+    const std::string whole = std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") + std::string("\0\0\0\4\0\0\0\0\0", 9) + std::string(bytes.substr(1));
+    for (std::string_view rest = whole; !rest.empty() && !relay.program().over(); rest.remove_prefix(std::min(size, rest.size()))) {
+        relay.program().give(rest.substr(0, size));
+        while (!relay.program().take().empty()) {
+        }
+        must(relay.open() <= egress::max_http2_streams, "no more streams than were offered");
+    }
+    must(violations <= 1 + bytes.size() / 9, "no more told than was said");
 }
 
 void request_target(std::string_view bytes) {

@@ -20,4 +20,6 @@ void observed(std::string_view bytes); // what a program says on a connection th
 void held_back(std::string_view bytes);      // an answer in pieces, of the sizes its first bytes say
 void request_target(std::string_view bytes); // of a request, against a rule for a path
 
+void http2(std::string_view bytes);          // all that a program says on a connection; the first byte is the size of the parts
+
 } // namespace treadline::fuzz

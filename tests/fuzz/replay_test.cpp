@@ -94,6 +94,7 @@ TEST_CASE("what programs send to the egress gateway may be anything", "[fuzz]") 
     replay("observed", fuzz::observed, 500);
     replay("held_back", fuzz::held_back, 500);
     replay("request_target", fuzz::request_target, 500);
+    replay("http2", fuzz::http2, 500);
 }
 
 TEST_CASE("conversations with resolvers may consist of anything", "[fuzz]") {

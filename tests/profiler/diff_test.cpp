@@ -177,6 +177,7 @@ TEST_CASE("each key of the format is compared: what it adds, takes away and chan
         {"network: {inspect: [{host: \"a.example.org:443\", methods: [GET]}]}\n", Gives::Less,
          "network: {inspect: [{host: \"a.example.org:443\", methods: [GET, POST]}]}\n"},
         {"network: {inspect: [{host: \"a.example.org:443\", methods: [GET]}]}\n", Gives::Less, "network: {inspect: [\"*.example.org:443\"]}\n"},
+        {"network: {inspect: [\"a.example.org:443\"]}\n", Gives::Less, "network: {inspect: [{host: \"a.example.org:443\", upgrades: [websocket]}]}\n"},
         {"unix: [/run/a]\n", Gives::More, "unix: [\"/run/*\"]\n"},
         {"unix: [\"@a\"]\n", Gives::More, "unix: [\"@a*\"]\n"},
         {"syscalls: [ptrace]\n", Gives::More, "syscalls: [ptrace, bpf]\n"},

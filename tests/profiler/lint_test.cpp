@@ -289,4 +289,7 @@ TEST_CASE("a credential or a look inside for what nothing may connect to never m
     CHECK(codes("network:\n" + rules) == Codes{"error never-matches", "error never-matches", "error never-matches"});
     CHECK(codes("network:\n  connect: [\"a.example.org:443\", \"*.b.example.org:8443\"]\n" + rules) == Codes{"warning wildcard"});
     CHECK(codes("network:\n  connect: [\"a.example.org:443/tcp\"]\n  inspect: [\"a.example.org:443\"]\n") == Codes{"warning contradicts"});
+    const std::string upgrades = "network:\n  connect: [\"a.example.org:443\"]\n  inspect: [{host: \"a.example.org:443\", upgrades: [websocket]}]\n";
+    CHECK(codes(upgrades).empty());
+    CHECK(codes(upgrades + "  credentials: [{host: a.example.org, header: X-Key, value: \"${env:A}\"}]\n") == Codes{"warning contradicts"});
 }

@@ -471,6 +471,19 @@ TEST_CASE("inspect holds requests to its methods and paths, and everything else 
     CHECK_FALSE(rules.limits_requests("x.b.test", 443));
 }
 
+TEST_CASE("a request may change to a protocol only where an inspect rule for it says so", "[profiles][policy][inspect]") {
+    const Policy rules = policy("network: {inspect: [{host: \"a.test:443\", paths: [\"/chat/**\"], upgrades: [websocket]}, {host: \"a.test:443\", methods: [GET]}, \"b.test:443\"]}\n");
+    CHECK(rules.decide_upgrade("a.test", 443, "GET", "/chat/1", "websocket").allowed);
+    CHECK_FALSE(rules.decide_upgrade("a.test", 443, "GET", "/chat/1", "other").allowed);
+    CHECK_FALSE(rules.decide_upgrade("a.test", 443, "GET", "/chat/../x", "websocket").allowed);
+    CHECK_FALSE(rules.decide_upgrade("a.test", 80, "GET", "/chat/1", "websocket").allowed);
+    CHECK_FALSE(rules.decide_upgrade("c.test", 443, "GET", "/", "websocket").allowed);
+    CHECK(rules.decide_upgrade("b.test", 443, "GET", "/x", "websocket").remedy == "{host: \"b.test:443\", upgrades: [websocket]}");
+    CHECK(rules.decide_upgrade("a.test", 443, "GET", "/x?y", "websocket").remedy == "{host: \"a.test:443\", methods: [GET], paths: [\"/x\"], upgrades: [websocket]}");
+    CHECK(rules.decide_upgrade("a.test", 443, "GET", "/x\", evil", "websocket").remedy.empty());
+    CHECK(rules.decide_upgrade("b.test", 443, "GET", "/", "h2c").remedy.empty());
+}
+
 TEST_CASE("a credential's variable is seen inside, as its placeholder, and its host is looked into", "[profiles][policy][credentials]") {
     const Policy rules = policy("network: {credentials: [{host: a.test, header: X-Key, value: \"${env:A_KEY}\"}, {host: \"b.test:8443\", header: X-Key, value: \"${env:B_KEY}\", variable: C, paths: [/x]}]}\n");
     CHECK(rules.decide(Operation::Environment, "A_KEY").rule == "credentials: a.test");

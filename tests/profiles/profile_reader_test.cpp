@@ -274,11 +274,12 @@ TEST_CASE("a credential's value says where it is kept, and where the placeholder
 }
 
 TEST_CASE("what is looked into is named, with a port, and may be held to some requests", "[profiles][yaml][inspect]") {
-    const Profile profile = read("treadline: 1\nnetwork: {inspect: [\"a.org:443\", {host: \"*.b.org:8443\", methods: [GET], paths: [\"/x/**\"]}]}\n");
+    const Profile profile = read("treadline: 1\nnetwork: {inspect: [\"a.org:443\", {host: \"*.b.org:8443\", methods: [GET], paths: [\"/x/**\"], upgrades: [websocket]}]}\n");
     REQUIRE(profile.network.inspect.size() == 2);
     CHECK(profile.network.inspect[0] == Inspection{"a.org:443", {}, {}});
-    CHECK(profile.network.inspect[1] == Inspection{"*.b.org:8443", {{"GET"}, {"/x/**"}}, {}});
-    for (const char* bad : {"a.org", "\"a.org:443/tcp\"", "\"10.0.0.1:443\"", "{methods: [GET]}", "{host: a.org}", "{host: \"a.org:443\", header: x}", "[x]",
+    CHECK(profile.network.inspect[1] == Inspection{"*.b.org:8443", {{"GET"}, {"/x/**"}}, {}, {"websocket"}});
+    for (const char* bad : {"a.org", "\"a.org:443/tcp\"", "\"10.0.0.1:443\"", "{methods: [GET]}", "{host: a.org}", "{host: \"a.org:443\", header: x}", "[x]", "{host: \"a.org:443\", upgrades: websocket}",
+                            "{host: \"a.org:443\", upgrades: [WebSocket]}", "{host: \"a.org:443\", upgrades: [h2c]}", "{host: \"a.org:443\", upgrades: [\"a b\"]}",
                             "\"a.org:443\", \"a.org:443\""}) {
         INFO(bad);
         refusal("treadline: 1\nnetwork: {inspect: [" + std::string(bad) + "]}\n");

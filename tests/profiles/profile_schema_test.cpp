@@ -190,6 +190,8 @@ TEST_CASE("the schema and the reader refuse the same mistakes", "[profiles][sche
                              "treadline: 1\nnetwork: {inspect: [\"a.b:443/tcp\"]}",
                              "treadline: 1\nnetwork: {inspect: [{host: \"a.b:443\", methods: [get]}]}",
                              "treadline: 1\nnetwork: {inspect: [{methods: [GET]}]}",
+                             "treadline: 1\nnetwork: {inspect: [{host: \"a.b:443\", upgrades: []}]}",
+                             "treadline: 1\nnetwork: {inspect: [{host: \"a.b:443\", upgrades: [h2c]}]}",
                              "treadline: 1\nreview: {network: {inspect: []}}",
                              "treadline: 1\nunix: [x]",
                              "treadline: 1\nsyscalls: [\"@Base\"]",

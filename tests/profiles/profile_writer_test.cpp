@@ -121,7 +121,7 @@ Profile generated(unsigned seed) {
     }
     profile.network.credentials = {{"api.example.org", "Authorization", "Bearer ${env:X} # \"y\"", {}},
                                    {"b.example.org:8443", "X-Key", "${command:print: #key}", {}, "A B", {{"GET"}, {"/a:b/**"}}}};
-    profile.network.inspect = {{"*.example.org:443", {}, {}}, {"a.example.org:443", {{"GET", "POST"}, {"/v1/**", "/'x"}}, {}}};
+    profile.network.inspect = {{"*.example.org:443", {}, {}}, {"a.example.org:443", {{"GET", "POST"}, {"/v1/**", "/'x"}}, {}}, {"b.example.org:443", {}, {}, {"websocket", "chat/2.0"}}};
     profile.environment.pass = {{"LC_*", {}}, {"A B", {}}};
     profile.environment.set = {
         {"MULTI", "line one\nline two\t\x7f"}, {"EMPTY", ""}, {"NULL", "null"}, {"ODD", names[pick(17)]}};

@@ -185,3 +185,28 @@ TEST_CASE("where all is only recorded, requests are compared with their host and
     request.hosts = {"b.test"};
     CHECK_FALSE(decision.http(contact, request).allowed);
 }
+
+TEST_CASE("inside TLS a request may change to a protocol that an inspect rule names, and to no other", "[egress][decision]") {
+    const egress::Decision decision = decided_by({"a.test:443"}, "  inspect: [{host: \"a.test:443\", upgrades: [websocket]}]\n");
+    HttpRequest request;
+    request.method = "GET";
+    request.target = "/chat";
+    request.hosts = {"a.test"};
+    request.upgrade = true;
+    request.upgrade_to = "websocket";
+    request.secure = true;
+    CHECK(decision.http(named("a.test", 443), request).allowed);
+    request.upgrade_to = "other";
+    const Verdict other = decision.http(named("a.test", 443), request);
+    CHECK_FALSE(other.allowed);
+    CHECK(other.violation.rule == "{host: \"a.test:443\", upgrades: [other]}");
+    CHECK(other.violation.section == "network.inspect");
+    request.upgrade_to = ""; // several, or none by name
+    CHECK_FALSE(decision.http(named("a.test", 443), request).allowed);
+    request.upgrade_to = "websocket";
+    request.hosts = {"b.test"};
+    CHECK_FALSE(decision.http(named("a.test", 443), request).allowed);
+    request.hosts = {"a.test"};
+    request.secure = false;
+    CHECK(decision.http(named("a.test", 443), request).violation.rule == "a.test:443/tcp");
+}

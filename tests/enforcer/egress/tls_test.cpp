@@ -43,7 +43,7 @@ Authority authority_for(const std::vector<std::string>& hosts) {
 }
 
 Pair pair(TlsEngine& engine, const std::string& served, const std::string& asked) {
-    return {engine.towards_program(served).value(), engine.towards_server(asked).value()};
+    return {engine.towards_program(served, {alpn_http1}).value(), engine.towards_server(asked, {alpn_http1}).value()};
 }
 
 } // namespace
@@ -68,7 +68,7 @@ TEST_CASE("who trusts the run's authority reads what is said, and who does not h
 
     const Authority other = authority_for({"api.test"});
     const auto stranger = treadline_tls_library()->make_engine(other).value();
-    const Pair untrusted = {stranger->towards_program("api.test").value(), engine->towards_server("api.test").value()};
+    const Pair untrusted = {stranger->towards_program("api.test", {alpn_http1}).value(), engine->towards_server("api.test", {alpn_http1}).value()};
     CHECK(untrusted.shake() == Step::Failed);
     CHECK(untrusted.server->problem().find("not trusted") != std::string::npos);
 }
