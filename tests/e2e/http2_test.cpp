@@ -94,6 +94,21 @@ TEST_CASE("gRPC calls a service through the gateway's own TLS, and only the meth
     CHECK_FALSE(contains(seen, "Delete"));
 }
 
+TEST_CASE("a budget counts the requests of each stream, and ends a connection before more goes out", "[e2e][http2]") {
+    const Trusting world("  inspect: [\"web.test:%h2\"]\n  budgets: [{host: \"web.test:%h2\", requests: 2, sent: 64K}]\n");
+    const Gated counted = world.run(web, "U=https://web.test:%h2; curl -sS -w '%{http_version} %{http_code}\\n' -o /dev/null $U/ -o /dev/null $U/ -o /dev/null $U/");
+    INFO(counted.err);
+    CHECK(counted.out == "2 200\n2 200\n2 403\n");
+    CHECK(counted.egress() == 1);
+    const auto asked = world.observed();
+    CHECK(std::count_if(asked.begin(), asked.end(), [](const std::string& line) { return contains(line, "h2.0 GET"); }) == 2);
+    const Gated stopped = world.run(web, "head -c 2000000 /dev/zero > /tmp/big; curl -sS -m 20 --data-binary @/tmp/big https://web.test:%h2/ || echo broken off");
+    INFO(stopped.err);
+    CHECK(stopped.out == "broken off\n");
+    CHECK(stopped.egress() == 1);
+    CHECK(contains(stopped.violations.dump(), "is used up"));
+}
+
 TEST_CASE("a client that speaks only HTTP/2 to a server that does not is refused with that reason", "[e2e][http2]") {
     REQUIRE_MODULE("h2");
     const Trusting world("  inspect: [\"web.test:%https\"]\n");
