@@ -41,6 +41,9 @@ Budgets::Budgets(std::shared_ptr<const Policy> policy) : policy_(std::move(polic
 
 Budgets::Account Budgets::of(std::string_view host, uint16_t port) {
     Account account;
+    if (lines_.empty()) {
+        return account;
+    }
     const bool address = parse_address(std::string(host)).valid;
     for (Line& line : lines_) {
         if (line.budget.port == port && is_host_of(line.budget.host, host, address)) {

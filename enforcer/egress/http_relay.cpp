@@ -156,10 +156,13 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
     std::optional<Side> server;
     auto account = context.account_of(contact);
     std::optional<Violation> over;
-    const Meter meter = [&](uint64_t bytes) {
-        over = account.send(bytes);
-        return !over;
-    };
+    Meter meter;
+    if (account.limited()) {
+        meter = [&](uint64_t bytes) {
+            over = account.send(bytes);
+            return !over;
+        };
+    }
     const ResetOnDeath resets(inside); // an answer may last as long as its connection
     for (;;) {
         http::request_parser<http::buffer_body> parser;
@@ -219,7 +222,8 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
         }
         const bool head_only = request.method() == http::verb::head;
         const bool keep_alive = parser.keep_alive();
-        const auto problem = co_await forward(client, *server, parser, account.limited() ? &meter : nullptr);
+        const Meter* counted = meter ? &meter : nullptr;
+        const auto problem = co_await forward(client, *server, parser, counted);
         if (over) { // before the body's end, so that the server does not take what it got for all
             context.on_violation(*over, contact.dialled);
             reset(*outside);

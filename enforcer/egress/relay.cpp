@@ -259,6 +259,7 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
         }
     }
     auto account = context.account_of(contact);
+    Meter meter;
     if (account.limited()) {
         auto over = account.request();
         over = over ? over : account.send(opening.bytes.size());
@@ -267,14 +268,14 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
             co_await refuse(std::move(verdict), opening.speaks);
             co_return;
         }
+        meter = [&](uint64_t bytes) {
+            const auto beyond = account.send(bytes);
+            if (beyond) {
+                context.on_violation(*beyond, contact.dialled);
+            }
+            return !beyond;
+        };
     }
-    const Meter meter = [&](uint64_t bytes) {
-        const auto over = account.send(bytes);
-        if (over) {
-            context.on_violation(*over, contact.dialled);
-        }
-        return !over;
-    };
     Violation refused;
     auto outside = co_await dial(contact, context, &refused);
     if (!outside) {
@@ -288,7 +289,7 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
         reset(inside);
         co_return;
     }
-    const Meter* counted = account.limited() ? &meter : nullptr; // see http_relay.cpp
+    const Meter* counted = meter ? &meter : nullptr; // see http_relay.cpp
     co_await relay_bytes(std::move(inside), std::move(*outside), counted);
 }
 

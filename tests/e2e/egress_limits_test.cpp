@@ -1,9 +1,11 @@
 // Rules that name requests, and budgets, against a program that wants more than they allow. Each attack is shown to work where
 // the rule names the host alone, or where there is no budget.
 #include <algorithm>
+#include <cstdlib>
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "tests/e2e/egress_world.h"
 #include "tests/e2e/outside_world.h"
 
 using namespace treadline::test;
@@ -191,6 +193,33 @@ TEST_CASE("no form of a request goes beyond a budget", "[e2e][egress][budgets][a
     });
     none_goes_beyond("connect: [\"*.wild.test:80\"]", "{host: \"*.wild.test:80\", sent: 1K}", 1024,
                      {{"to many names below a wildcard", "for i in range(40): n = 'x%d.wild.test' % i; http(n, 'GET /x HTTP/1.1\\nHost: ' + n + '\\n\\n')\n", 80}});
+}
+
+TEST_CASE("inside TLS that is looked into, requests are held to their rule, and counted", "[e2e][egress][requests][budgets]") {
+    const EgressWorld world;
+    ::setenv("SSL_CERT_FILE", world.filled("%ca").c_str(), 1);
+    ::unsetenv("SSL_CERT_DIR");
+    const std::string curl = "curl -sS -o /dev/null -w '%{http_code} ' ";
+    const std::string inspect = "  inspect: [\"web.test:%https\"]\n";
+    const auto held = [&](const std::string& more, const std::string& script) {
+        const Gated gated = world.run({"web.test:%https", "127.0.0.1:%https"}, script, inspect + more);
+        INFO(gated.err << gated.violations.dump(1));
+        return gated;
+    };
+    const Gated within = held("  budgets: [{host: \"web.test:%https\", sent: 64K, requests: 2}]\n", "for i in 1 2; do " + curl + "https://web.test:%https/?seen$i; done");
+    CHECK(within.egress() == 0);
+    CHECK(within.out == "200 200 ");
+    const Gated asked = held("  budgets: [{host: \"web.test:%https\", requests: 2}]\n", curl + "https://web.test:%https/?one https://web.test:%https/?two https://web.test:%https/?three");
+    CHECK(asked.out.ends_with("403 "));
+    CHECK(asked.egress() == 1);
+    CHECK_FALSE(contains(world.observed(), "?three"));
+    const Gated sent = held("  budgets: [{host: \"web.test:%https\", sent: 8K}]\n", "head -c 200000 /dev/zero | " + curl + "--data-binary @- https://web.test:%https/upload");
+    CHECK(sent.out == "403 ");
+    REQUIRE(sent.egress() == 1);
+    CHECK(sent.violations.dump().find("network.budgets") != std::string::npos);
+    const Gated hello = held("  budgets: [{host: \"web.test:%https\", sent: 1K}]\n", "for i in 1 2 3 4 5 6; do " + curl + "https://web.test:%https/?hello$i; done");
+    CHECK(hello.out.ends_with("403 "));
+    CHECK(hello.egress() == 1);
 }
 
 TEST_CASE("when all addresses for names are given out, further names have none, and the others go on", "[e2e][egress][budgets]") {

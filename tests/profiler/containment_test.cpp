@@ -94,8 +94,9 @@ public:
     }
 
 private:
-    static void add(std::vector<Entry>& entries, const std::string& text) {
-        if (std::find(entries.begin(), entries.end(), Entry{text, {}}) == entries.end()) {
+    template <class Texts>
+    static void add(std::vector<Texts>& entries, const std::string& text) {
+        if (std::find(entries.begin(), entries.end(), Texts{text, {}}) == entries.end()) {
             entries.push_back({text, {}});
         }
     }
