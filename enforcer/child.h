@@ -95,6 +95,7 @@ struct ChildSelfTest { // SelfTest of plan.h
     const char* sealed = nullptr;
     bool unlisted_call = false;
     bool contact = false;
+    bool connection = false;
     bool signal = false;
 };
 

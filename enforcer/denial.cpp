@@ -26,6 +26,7 @@
 #include "enforcer/outside_denial.h"
 #include "enforcer/own_rights.h"
 #include "enforcer/seccomp_filter.h"
+#include "enforcer/supervised_sockets.h"
 #include "profiles/yaml_tree.h"
 
 namespace treadline {
@@ -184,22 +185,9 @@ bool is_loopback(const sockaddr_storage& address) {
            (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
 }
 
-// The type of the task's socket; 0 if it cannot be known (a thread that is no leader has no pidfd
-// before 6.9).
+// The type of the task's socket; 0 if it cannot be known.
 int socket_type(pid_t task, int descriptor) {
-    // A program often asks many times in a row. When its number is another's by now, the old descriptor gives ESRCH.
-    thread_local pid_t known = 0;
-    thread_local unique_fd process;
-    const auto get = [&] { return unique_fd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0))); };
-    unique_fd socket = known == task ? get() : unique_fd();
-    if (!socket) {
-        process = unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, task, 0)));
-        if (!process) {
-            process = unique_fd(static_cast<int>(::syscall(SYS_pidfd_open, task, pidfd_thread)));
-        }
-        known = task;
-        socket = get();
-    }
+    const unique_fd socket = take_descriptor(task, descriptor);
     int type = 0;
     socklen_t size = sizeof type;
     if (!socket || ::getsockopt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
@@ -219,12 +207,19 @@ std::vector<Violation> host_service_denials(const Plan& plan, pid_t task, const 
     if (plan.landlock_abi < 4 || port == 0 || asked.sends || socket_type(task, asked.descriptor) != SOCK_STREAM) {
         return {};
     }
+    auto violation = loopback_denial(plan, host, port);
+    return violation ? std::vector{std::move(*violation)} : std::vector<Violation>{};
+}
+
+} // namespace
+
+std::optional<Violation> loopback_denial(const Plan& plan, const std::string& host, uint16_t port) {
     const std::string address = to_text(parse_address(host));
     const bool nameable = address == "127.0.0.1" || address == "0.0.0.0" || address == "::1" || address == "::";
     const std::string object = (nameable ? "127.0.0.1" : address) + ":" + std::to_string(port);
     const Decision decision = plan.policy->decide(Operation::Connect, object);
     if (decision.allowed) {
-        return {};
+        return std::nullopt;
     }
     Violation violation = violation_of(decision, "egress", "connect", object);
     violation.risk = "opens a service of this machine that trusts whoever is on it";
@@ -233,8 +228,20 @@ std::vector<Violation> host_service_denials(const Plan& plan, pid_t task, const 
         violation.section.clear();
         violation.reason = "the loopback inside is the sandbox's own, and of the host's only 127.0.0.1 and ::1 can be opened, by `host:PORT`";
     }
-    return {violation};
+    return violation;
 }
+
+Violation connect_denial(const Plan& plan, const std::string& host, uint16_t port) {
+    const std::string object = (host.find(':') != std::string::npos ? "[" + host + "]" : host) + ":" + std::to_string(port);
+    return violation_of(plan.policy->decide(Operation::Connect, object), "egress", "connect", object);
+}
+
+std::optional<Violation> listen_denial(const Plan& plan, uint16_t port) {
+    const Decision decision = plan.policy->decide(Operation::Listen, std::to_string(port));
+    return decision.allowed ? std::nullopt : std::optional(violation_of(decision, plan.landlock_abi >= 4 ? "landlock" : "seccomp", "listen", std::to_string(port)));
+}
+
+namespace {
 
 std::vector<Violation> unix_denials(const Plan& plan, const InsideView& view, pid_t task,
                                     const WatchedAddress& asked, const sockaddr_storage& address) {
@@ -499,6 +506,20 @@ std::string with_arguments(const std::string& name, const seccomp_data& data) {
     return name;
 }
 
+// Of those that no rule opens where there is no network namespace.
+void explain_flat_socket(const seccomp_data& data, Violation& violation) {
+    const auto family = static_cast<uint32_t>(data.args[0]);
+    const auto type = static_cast<uint32_t>(data.args[1]) & 0xf;
+    const bool internet = family == AF_INET || family == AF_INET6;
+    if (family == AF_UNIX) {
+        violation.reason = "without a network namespace UNIX sockets, which reach this machine's services, are given with a `unix` rule only";
+        violation.expected = "the C library asks for its daemons (nscd), and goes on without";
+    } else if (internet && type == SOCK_DGRAM && data.args[2] == 0) {
+        violation.reason = "without a network namespace no datagrams are given, which nothing would hold; names are looked up by TCP";
+        violation.expected = "programs look with it what kind of addresses there are, and go on without";
+    }
+}
+
 } // namespace
 
 Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data) {
@@ -511,6 +532,9 @@ Violation refused_call(const Plan& plan, const std::string& name, const seccomp_
         decision.reason = "these arguments of '" + name + "' are refused whatever the profile lists";
     }
     Violation violation = violation_of(decision, "seccomp", "syscall", with_arguments(name, data));
+    if (plan.flat && name == "socket" && allows_internet_sockets(plan.policy->syscalls())) {
+        explain_flat_socket(data, violation);
+    }
     const bool events = name == "socket" && static_cast<uint32_t>(data.args[0]) == AF_NETLINK &&
                         static_cast<uint32_t>(data.args[2]) == NETLINK_KOBJECT_UEVENT;
     if (events && violation.rule.empty()) {

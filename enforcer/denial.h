@@ -1,6 +1,7 @@
 // From what was asked to violations: the decision is the policy's, the layer is where the kernel refuses it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,11 @@ std::vector<Violation> moved_tree_denials(const Plan& plan, const InsideView& vi
 
 std::vector<Violation> address_denials(const Plan& plan, const InsideView& view, pid_t task,
                                        const WatchedAddress& asked);
+
+// Of TCP to this machine's loopback. Nothing where the policy allows it, or a name that leads there.
+std::optional<Violation> loopback_denial(const Plan& plan, const std::string& host, uint16_t port);
+Violation connect_denial(const Plan& plan, const std::string& host, uint16_t port); // `host` is an address
+std::optional<Violation> listen_denial(const Plan& plan, uint16_t port);
 
 // Where it goes, as contact_log.h has it: "192.0.2.1:443", "2001:db8::1:443"; ":53" for any resolver; "" for no such address.
 std::string endpoint_of(const WatchedAddress& asked);

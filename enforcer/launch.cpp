@@ -109,6 +109,21 @@ result<ok> Supervisor::make_authority() {
     return ok{};
 }
 
+// With what tells programs the way out where it is not the only one by itself. Both kinds of case are read by somebody.
+result<std::map<std::string, std::string>> Supervisor::environment() {
+    std::map<std::string, std::string> all = plan_.command.environment;
+    if (plan_.network != NetworkMode::Bridged) {
+        return all;
+    }
+    bridge_ = TRY(egress::Bridge::open());
+    for (const auto& [name, value] : bridge_variables("http://127.0.0.1:" + std::to_string(bridge_->port()))) {
+        if (!plan_.policy->environment().set.contains(name)) {
+            all.insert_or_assign(name, value);
+        }
+    }
+    return all;
+}
+
 // Lays out what the first child waits for.
 result<ok> Supervisor::prepare() {
     ChildPlan& child = first_.plan();
@@ -116,7 +131,7 @@ result<ok> Supervisor::prepare() {
     child.directory = memory.text(plan_.command.directory);
     const SelfTest& test = plan_.self_test;
     child.self_test = {test.secret.empty() ? nullptr : memory.text(test.secret), test.sealed.empty() ? nullptr : memory.text(test.sealed),
-                       test.unlisted_call, test.contact, test.signal};
+                       test.unlisted_call, test.contact, test.connection, test.signal};
     child.limits.push_back({RLIMIT_CORE, {0, 0}});
     if (plan_.resources.processes && !plan_.cgroup_limits.processes) {
         const rlim_t processes = *plan_.resources.processes + (child.isolate_processes ? 1 : 0); // and init
@@ -128,7 +143,7 @@ result<ok> Supervisor::prepare() {
         const rlim_t size = std::min<rlim_t>(*plan_.resources.file_size_bytes, own.rlim_max);
         child.limits.push_back({RLIMIT_FSIZE, {size, size}});
     }
-    const bool hold_connect = plan_.flat && plan_.network == NetworkMode::None;
+    const bool hold_connect = plan_.flat && plan_.network != NetworkMode::Host;
     if (plan_.landlock_abi > 0) {
         child.landlock_attributes =
             landlock_attributes(plan_.landlock_abi, plan_.scope_signals_and_abstract_sockets, hold_connect);
@@ -137,7 +152,7 @@ result<ok> Supervisor::prepare() {
         for (const LandlockRule& rule : plan_.landlock_rules) {
             child.landlock_rules.push_back({memory.text(rule.path), rule.rights});
         }
-        if (plan_.landlock_abi >= 4) {
+        if (plan_.landlock_abi >= 4 && !supervises_sockets(plan_)) { // there no port is the command's to take itself
             child.bind_ports.assign(plan_.bind_ports.begin(), plan_.bind_ports.end());
             // Its own servers, which share the host's loopback.
             child.port_rights = landlock::bind_tcp | (hold_connect ? landlock::connect_tcp : 0);
@@ -155,7 +170,7 @@ result<ok> Supervisor::prepare() {
         child.argv.push_back(word(memory, argument));
     }
     child.argv.push_back(nullptr);
-    for (const auto& [name, value] : plan_.command.environment) {
+    for (const auto& [name, value] : TRY(environment())) {
         child.environment.push_back(word(memory, name + "=" + value));
     }
     child.environment.push_back(nullptr);
@@ -208,8 +223,10 @@ result<ok> Supervisor::hand_over_filter() {
     }
     SeccompRules rules{*plan_.syscalls, plan_.notify, plan_.watch_paths, plan_.audit};
     rules.watch_reaching = watches_reaching(plan_);
-    if (plan_.flat && plan_.network == NetworkMode::None) {
-        rules.flat = FlatSockets{!plan_.policy->unix_sockets().empty(), plan_.landlock_abi >= 4};
+    if (plan_.flat && plan_.network != NetworkMode::Host) {
+        const bool no_unix = plan_.policy->unix_sockets().empty();
+        const bool supervised = supervises_sockets(plan_);
+        rules.flat = FlatSockets{!no_unix, plan_.landlock_abi >= 4 || (supervised && no_unix), supervised};
     }
     const auto filter = TRY(compile_seccomp(rules));
     ChildStatus& status = first_.status();
@@ -258,7 +275,8 @@ result<ok> Supervisor::await_ready() {
 
 result<ok> Supervisor::start_gateway() {
     const bool recorded = plan_.network == NetworkMode::Recorded;
-    if (!plan_.namespaces || (plan_.network != NetworkMode::Gateway && !recorded)) {
+    const bool bridged = bridge_.has_value();
+    if (!bridged && (!plan_.namespaces || (plan_.network != NetworkMode::Gateway && !recorded))) {
         return ok{};
     }
     egress::GatewayConfig config;
@@ -266,11 +284,15 @@ result<ok> Supervisor::start_gateway() {
     config.resolve = plan_.resolve;
     config.search = plan_.search_domains;
     config.task = command_;
+    config.bridged = bridged;
     config.secrets = plan_.secrets;
     config.authority = authority_ ? &*authority_ : nullptr;
     config.uid = plan_.command.uid;
     config.gid = plan_.command.gid;
     gateway_ = TRY(egress::Gateway::start(config, command_pidfd_.get()));
+    if (bridged) {
+        bridge_->serve_by(*gateway_);
+    }
     return ok{};
 }
 

@@ -48,6 +48,7 @@ enum class NetworkMode : uint8_t {
     None, // an empty network namespace with its own loopback
     Gateway, // the same, and what leaves it is the egress gateway's to judge (egress/gateway.h)
     Recorded, // the same, but the gateway lets everything pass and records it: learning
+    Bridged, // no namespace: the command's connections are made for it, to the gateway (egress/bridge.h); a named degradation
     Host, // the host's network: learning, or the named degradation `--network host`
 };
 
@@ -120,6 +121,7 @@ struct SelfTest {
     std::string sealed;         // one that must not open for writing; "" likewise
     bool unlisted_call = false; // unshare(2), which without arguments succeeds everywhere but under a filter
     bool contact = false;       // a datagram socket that finds a route to another machine; nothing is sent
+    bool connection = false;    // a TCP connection to another machine that Landlock does not refuse
     bool signal = false;        // whether the supervisor can be signalled
     bool operator==(const SelfTest&) const = default;
 };

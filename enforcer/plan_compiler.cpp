@@ -24,6 +24,7 @@
 #include "enforcer/plan.h"
 #include "enforcer/plan_inspection.h"
 #include "enforcer/self_test.h"
+#include "enforcer/supervised_sockets.h"
 #include "profiles/environment_names.h"
 #include "profiles/profile_reader.h"
 #include "profiles/profile_writer.h"
@@ -99,8 +100,9 @@ result<ok> plan_inspection(Plan& plan, const Policy& policy, const CompileOption
         return ok{};
     }
     if (plan.flat || options.network_host) {
-        return fail("the profile's `" + section + "` cannot be held without the egress gateway, which " +
-                    (plan.flat ? "needs a network namespace ('treadline doctor' says why there is none)" : "--network host leaves out") + "; remove them");
+        return fail("the profile's `" + section + "` cannot be held " +
+                    (plan.flat ? "without namespaces: only mounts can show programs whom to trust, and placeholders ('treadline doctor' says why there are none)"
+                               : "without the egress gateway, which --network host leaves out") + "; remove them");
     }
     plan.secrets = options.secrets;
     if (plan.network == NetworkMode::Gateway) {
@@ -109,19 +111,36 @@ result<ok> plan_inspection(Plan& plan, const Policy& policy, const CompileOption
     return ok{};
 }
 
-result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& options) {
+// Without a network namespace.
+result<ok> plan_bridge(Plan& plan, const Policy& policy, const std::string& rule, Gaps& gaps) {
+    const std::string cannot = "the profile's " + rule + " cannot be held: without a network namespace ('treadline doctor' says why there is none) ";
+    const std::string instead = "; run with --network host to give the command the host's whole network (a named degradation)";
+    if (!plan.notify) {
+        return fail(cannot + "the supervisor makes the command's connections, which takes seccomp notifications, and those are not to be had here" + instead);
+    }
+    if (plan.landlock_abi < 4 && !policy.unix_sockets().empty()) {
+        return fail(cannot + "and beside `unix` rules, connections are held by Landlock ABI 4 (Linux 6.7), and here is ABI " + std::to_string(plan.landlock_abi) +
+                    "; remove the `unix` rules" + instead);
+    }
+    TRY(gaps.add("the network is shared with this machine, so " + rule + " is reached only by programs that ask glibc for names or use a proxy "
+                 "(HTTP_PROXY, HTTPS_PROXY and ALL_PROXY are set); others find no name. The gateway judges both as ever"));
+    if (!policy.publish().empty()) {
+        TRY(gaps.add("`publish` (" + std::to_string(policy.publish().front().port) +
+                     ") has nothing to do: every program of this machine can connect to each port of `listen` on its loopback, published or not"));
+    }
+    plan.search_domains = egress::inside_files().search;
+    return ok{};
+}
+
+result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& options, Gaps& gaps) {
     plan.network = options.network_host ? NetworkMode::Host : NetworkMode::None;
     if (options.network_host) {
         plan.degraded.push_back(
             "--network host: the command has the host's whole network, whatever `connect` says");
     } else if (const std::string rule = network_rule(policy); !rule.empty()) {
-        if (plan.flat) {
-            return fail("the profile's " + rule + " cannot be held: the egress gateway needs a network namespace, which an ordinary user cannot make "
-                        "here ('treadline doctor' says why); run with --network host to give the command the host's whole network (a named "
-                        "degradation)");
-        }
         TRY(check_host_services(policy));
-        plan.network = NetworkMode::Gateway;
+        TRY(plan.flat ? plan_bridge(plan, policy, rule, gaps) : ok{});
+        plan.network = plan.flat ? NetworkMode::Bridged : NetworkMode::Gateway;
         plan.resolve = options.resolve;
     }
     TRY(plan_inspection(plan, policy, options));
@@ -238,6 +257,14 @@ std::vector<std::string> with_missing_parents(const std::vector<std::string>& di
     return {all.begin(), all.end()};
 }
 
+std::string held_by_gateway(const Plan& plan) {
+    return plan.network == NetworkMode::Host      ? "not held"
+           : plan.network == NetworkMode::Bridged ? "egress gateway, to which the supervisor connects"
+                                                  : "egress gateway";
+}
+
+constexpr const char* bridged_holds = "seccomp (no datagram socket), the supervisor (makes each connection, to the egress gateway), landlock (no other)";
+
 void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, const MountView& view) {
     const std::string beside = plan.flat ? "the supervisor's answers" : "mount";
     for (const PolicyRule& rule : policy.files()) {
@@ -265,7 +292,7 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
             {"deny: " + entry.text, plan.flat ? "landlock, the supervisor's answers" : "mount", glob ? "names made during the run are not covered" : ""});
     }
     for (const PolicyEndpoint& endpoint : policy.connect()) {
-        plan.enforcement.push_back({"connect: " + endpoint.text, plan.network == NetworkMode::Host ? "not held" : "egress gateway",
+        plan.enforcement.push_back({"connect: " + endpoint.text, held_by_gateway(plan),
                                     plan.network == NetworkMode::Host ? "" : wider_than(endpoint)});
     }
     for (const PolicyBudget& budget : policy.budgets()) {
@@ -274,13 +301,14 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
     explain_inspection(plan, policy);
     for (const PolicyPort& port : policy.publish()) {
         const bool host = plan.network == NetworkMode::Host;
-        plan.enforcement.push_back({"publish: " + std::to_string(port.port), host ? "not held" : "egress gateway",
+        plan.enforcement.push_back({"publish: " + std::to_string(port.port), plan.flat && !host ? "this machine's loopback, which is the command's" : held_by_gateway(plan),
                                     host ? "" : "every program of this machine can connect to 127.0.0.1:" + std::to_string(port.port)});
     }
     for (const PolicyPort& port : policy.listen()) {
         plan.enforcement.push_back(
             {"listen: " + std::to_string(port.port),
-             plan.flat                ? "landlock"
+             supervises_sockets(plan) ? "the supervisor, which binds it on the loopback"
+             : plan.flat              ? "landlock"
              : plan.landlock_abi >= 4 ? "landlock, network namespace"
                                       : "network namespace",
              plan.landlock_abi >= 4 || plan.flat ? "" : "any port can be bound inside (Landlock before ABI 4)"});
@@ -292,8 +320,9 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
     plan.enforcement.push_back({"syscalls: " + calls + " calls", "seccomp", ""});
     plan.enforcement.push_back({"environment", "the command starts with the named variables only", ""});
     plan.enforcement.push_back(
-        {plan.network == NetworkMode::Host ? "network: host" : plan.network == NetworkMode::Gateway ? "network: the rest" : "network: none",
+        {plan.network == NetworkMode::Host ? "network: host" : plan.network == NetworkMode::None ? "network: none" : "network: the rest",
          plan.network == NetworkMode::Host ? "not held"
+         : plan.network == NetworkMode::Bridged ? bridged_holds
          : plan.network == NetworkMode::Gateway ? "network namespace with no way out but the egress gateway"
          : plan.flat                       ? "seccomp (no datagram socket), landlock (no TCP connection)"
                                            : "network namespace without any way out",
@@ -378,16 +407,22 @@ result<ok> plan_flat(Plan& plan, const HeldRules& held, const MountView& view, G
             plan.command.environment[name] = plan.temporary;
         }
     }
-    if (plan.network == NetworkMode::None) {
+    if (plan.network != NetworkMode::Host) {
         if (!policy.unix_sockets().empty()) {
             TRY(gaps.add("`unix` (" + policy.unix_sockets().front().text +
-                         ") is held by the supervisor's answers alone, which a program can race"));
+                         ") is held by the supervisor's answers alone, which a program can race, and so reach this machine's other services by UNIX sockets"));
         }
         if (!plan.bind_ports.empty()) {
-            TRY(gaps.add(plan.landlock_abi >= 4
-                             ? "the host's loopback is the command's, too: what listens there on the ports of `listen` can be reached"
+            const bool sockets = plan.landlock_abi >= 4 || (supervises_sockets(plan) && policy.unix_sockets().empty());
+            TRY(gaps.add(sockets
+                             ? "the host's loopback is the command's, too: what listens there on the ports of `listen` can be reached, and what the "
+                               "command listens at can be by every user of this machine"
                              : "`listen` cannot be used: Landlock before ABI 4 (Linux 6.7) holds no port, so no internet socket is given"));
         }
+    }
+    // It makes sockets past the filter, of every kind.
+    if (plan.network != NetworkMode::Host && std::erase(*plan.syscalls, "io_uring_setup") != 0) {
+        TRY(gaps.add("`syscalls` (io_uring_setup) is left out: without a network namespace nothing holds the sockets that it makes"));
     }
     plan.landlock_rules = std::move(flat.rules);
     return ok{};
@@ -417,7 +452,7 @@ result<Plan> compile(std::shared_ptr<const Policy> policy, const Machine& machin
     plan.memfd_noexec = machine.memfd_noexec;
     plan.syscalls = policy->syscalls();
     plan.resources = policy->resources();
-    TRY(plan_network(plan, *policy, options));
+    TRY(plan_network(plan, *policy, options, gaps));
     TRY(plan_resources(plan, machine, gaps));
 
     HeldRules held = TRY(hold_rules(*policy));

@@ -1,9 +1,11 @@
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/text.h"
 #include "enforcer/landlock_ruleset.h"
 #include "enforcer/plan.h"
+#include "enforcer/supervised_sockets.h"
 
 namespace treadline {
 namespace {
@@ -120,7 +122,7 @@ std::string describe(const Plan& plan, Detail detail) {
             line(out, printable(rule.path) + " " + describe_landlock_rights(rule.rights) + "   # " +
                           printable(rule.why));
         }
-        for (const uint16_t port : plan.bind_ports) {
+        for (const uint16_t port : supervises_sockets(plan) ? std::vector<uint16_t>() : plan.bind_ports) { // there it holds all
             line(out, "bind tcp " + std::to_string(port));
         }
     }

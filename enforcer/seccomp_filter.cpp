@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <asm/ioctls.h>
 #include <linux/audit.h>
@@ -17,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -223,6 +225,10 @@ bool fits(const ArgumentShape& shape, const seccomp_data& data) {
                        [&](const ArgumentTest& test) { return (data.args[test.argument] & test.mask) == test.value; });
 }
 
+constexpr uint32_t fail_with(int code) {
+    return SECCOMP_RET_ERRNO | static_cast<uint32_t>(code);
+}
+
 // Datagrams go where no Landlock rule looks; the kernel takes a type's lowest four bits.
 void allow_flat_sockets(CallProgram& program, int number, const FlatSockets& sockets, bool internet) {
     const ArgumentTest stream{1, 0xf, SOCK_STREAM};
@@ -238,16 +244,37 @@ void allow_flat_sockets(CallProgram& program, int number, const FlatSockets& soc
         }
     }
     program.answer(number, SECCOMP_RET_ALLOW, {equal(0, AF_NETLINK), equal(2, NETLINK_ROUTE)});
+    for (const uint64_t family : {AF_INET, AF_INET6}) { // as elsewhere: some runtimes ask for it first
+        program.answer(number, fail_with(EPROTONOSUPPORT), {equal(0, family), equal(2, IPPROTO_MPTCP)});
+    }
 }
 
-constexpr uint32_t fail_with(int code) {
-    return SECCOMP_RET_ERRNO | static_cast<uint32_t>(code);
+// Of a socket's options those by which a connection that the supervisor makes would first go elsewhere (source routes, another
+// device than the loopback), and what makes another protocol of TCP ("smc").
+void allow_flat_options(CallProgram& program, int number, uint32_t refusal) {
+    constexpr std::array elsewhere = std::to_array<std::pair<uint64_t, uint64_t>>({
+        {IPPROTO_IP, IP_OPTIONS},
+        {IPPROTO_IPV6, IPV6_RTHDR},
+        {IPPROTO_IPV6, IPV6_2292RTHDR},
+        {IPPROTO_IPV6, IPV6_2292PKTOPTIONS},
+        {IPPROTO_TCP, TCP_ULP},
+        {SOL_SOCKET, SO_BINDTODEVICE},
+        {SOL_SOCKET, SO_BINDTOIFINDEX},
+    });
+    for (const auto& [level, option] : elsewhere) {
+        program.answer(number, refusal, {equal_but_for(1, 0, level), equal_but_for(2, 0, option)});
+    }
+    program.answer(number, SECCOMP_RET_ALLOW);
 }
 
 void allow(CallProgram& program, const std::string& name, int number, const SeccompRules& rules) {
     const bool internet = allows_internet_sockets(rules.allowed);
     if (name == "socket" && rules.flat) {
         allow_flat_sockets(program, number, *rules.flat, internet);
+        return;
+    }
+    if (name == "setsockopt" && rules.flat) {
+        allow_flat_options(program, number, rules.notify ? SECCOMP_RET_USER_NOTIF : fail_with(EPERM));
         return;
     }
     if (name == "sendto" && rules.notify && rules.watch_paths) { // with an address it contacts somebody, as connect does
@@ -344,7 +371,8 @@ result<std::vector<sock_filter>> compile_seccomp(const SeccompRules& rules) {
         for (const std::string& name : *names) {
             const int number = syscall_number(name);
             const bool notified = rules.notify && rules.watch_paths &&
-                                  (is_watched_syscall(name) || (rules.audit && is_watched_in_audits(name)));
+                                  (is_watched_syscall(name) || (rules.audit && is_watched_in_audits(name)) ||
+                                   (rules.flat && rules.flat->supervised && name == "listen"));
             if (number >= 0 && !notified && name != "clone3") {
                 allow(calls, name, number, rules);
             }

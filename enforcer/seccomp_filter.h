@@ -23,7 +23,8 @@ namespace treadline {
 // What sockets may be made where no network namespace holds them: none whose contacts Landlock does not see.
 struct FlatSockets {
     bool unix_streams = false; // for the profile's `unix`
-    bool tcp = false;          // if the profile lists @network and Landlock holds connect (ABI 4)
+    bool tcp = false;          // if the profile lists @network, and either of the next two holds where they go
+    bool supervised = false;   // connect, bind and listen are done by the supervisor; else Landlock holds connect (ABI 4)
     bool operator==(const FlatSockets&) const = default;
 };
 

@@ -55,19 +55,37 @@ bool opens(const char* path, int flags) {
     return fd >= 0;
 }
 
+// Where the firewall lets nothing through, and nobody is (RFC 5737).
+sockaddr_in nobodys_address() {
+    sockaddr_in nobody{};
+    nobody.sin_family = AF_INET;
+    nobody.sin_port = htons(egress::probe_port);
+    ::inet_pton(AF_INET, egress::probe_address, &nobody.sin_addr);
+    return nobody;
+}
+
 // A datagram to nobody: behind the gateway it finds a route, and the sandbox's firewall.
 bool sends_to_nobody() {
     const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (socket < 0) {
         return false;
     }
-    sockaddr_in nobody{};
-    nobody.sin_family = AF_INET;
-    nobody.sin_port = htons(egress::probe_port);
-    ::inet_pton(AF_INET, egress::probe_address, &nobody.sin_addr);
+    const sockaddr_in nobody = nobodys_address();
     const bool sent = ::connect(socket, reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody) == 0 && ::send(socket, "", 1, MSG_DONTWAIT) == 1;
     ::close(socket);
     return sent;
+}
+
+// Landlock refuses before a route is looked for. What it does not refuse is not waited for.
+bool is_let_connect() {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (socket < 0) {
+        return false;
+    }
+    const sockaddr_in nobody = nobodys_address();
+    const bool refused = ::connect(socket, reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody) != 0 && errno == EACCES;
+    ::close(socket);
+    return !refused;
 }
 
 // Without mounts, what lies in a directory that the command may fill is in Landlock's reach (flat_rules.h says so).
@@ -93,6 +111,7 @@ SelfTest self_test_for(const Plan& plan, const std::vector<std::string>& secrets
         plan.syscalls && std::find(plan.syscalls->begin(), plan.syscalls->end(), "unshare") == plan.syscalls->end();
     // Without a namespace it is the filter that lets no such socket be made, and this is tried before it.
     test.contact = plan.namespaces && plan.network != NetworkMode::Host;
+    test.connection = plan.flat && plan.landlock_abi >= 4 && plan.network != NetworkMode::Host;
     test.signal = (plan.namespaces && plan.isolate_processes) || plan.scope_signals_and_abstract_sockets;
     return test;
 }
@@ -108,6 +127,9 @@ void test_view(const ChildPlan& plan) {
     }
     if (test.contact && sends_to_nobody()) {
         refuse(plan, SelfTestProbe::Contact);
+    }
+    if (test.connection && is_let_connect()) {
+        refuse(plan, SelfTestProbe::Connection);
     }
     if (test.signal && plan.supervisor > 2 && ::kill(plan.supervisor, 0) == 0) {
         refuse(plan, SelfTestProbe::Signal);
@@ -131,6 +153,9 @@ std::string self_test_failure(SelfTestProbe probe, const SelfTest& test) {
         break;
     case SelfTestProbe::Contact:
         what = "reach another machine";
+        break;
+    case SelfTestProbe::Connection:
+        what = "connect to another machine";
         break;
     case SelfTestProbe::Signal:
         what = "signal a process outside";

@@ -12,7 +12,7 @@
 
 namespace treadline {
 
-enum class SelfTestProbe : int { Secret, Sealed, Contact, Signal, Call };
+enum class SelfTestProbe : int { Secret, Sealed, Contact, Connection, Signal, Call };
 
 // What can be tried on this disk under this plan: only what it promises to refuse. `secrets` are places of credentials at
 // which there is something.

@@ -116,7 +116,7 @@ result<ok> Supervisor::fetch_listener() {
         return fail_errno(
             "cannot take over the system call filter's listener (does Yama forbid all tracing?)");
     }
-    watch_ = TRY(Watch::start(plan_, unique_fd(static_cast<int>(listener)), command_));
+    watch_ = TRY(Watch::start(plan_, unique_fd(static_cast<int>(listener)), command_, bridge_ ? &*bridge_ : nullptr));
     return ok{};
 }
 
@@ -176,7 +176,7 @@ int Supervisor::poll_timeout_ms() const {
 }
 
 result<ok> Supervisor::turn(int exec_pipe) {
-    enum : size_t { Signals, Socket, Child, Executed, Moves, Egress, Count };
+    enum : size_t { Signals, Socket, Child, Executed, Moves, Egress, Bridge, Count };
     std::array<pollfd, Count> fds{};
     fds[Signals] = {first_.gate().fd(), POLLIN, 0};
     fds[Socket] = {socket_.get(), POLLIN, 0};
@@ -184,6 +184,7 @@ result<ok> Supervisor::turn(int exec_pipe) {
     fds[Executed] = {exec_pipe, POLLIN, 0};
     fds[Moves] = {guards_ ? guards_->moves() : -1, POLLIN, 0};
     fds[Egress] = {gateway_ != nullptr ? gateway_->reports() : -1, POLLIN, 0};
+    fds[Bridge] = {bridge_ ? bridge_->knocks() : -1, POLLIN, 0};
     enum : size_t { Listener, Mounts, Rest, All };
     std::array<pollfd, All> first{}; // asked at every call of the command
     first[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
@@ -213,6 +214,9 @@ result<ok> Supervisor::turn(int exec_pipe) {
     }
     if (fds[Egress].revents != 0) {
         record_egress(gateway_->take());
+    }
+    if (fds[Bridge].revents != 0) {
+        bridge_->turn_away(); // what the command is led to does not wait there
     }
     if (fds[Signals].revents != 0) {
         on_signal();

@@ -2,6 +2,7 @@
 // limit, and ends everything inside when it goes. One thread, one poll loop.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "enforcer/egress/bridge.h"
 #include "enforcer/egress/gateway.h"
 #include "enforcer/first_child.h"
 #include "enforcer/guard_watch.h"
@@ -41,6 +43,7 @@ private:
     Supervisor(std::shared_ptr<const Plan> plan, FirstChild first, Outside outside);
 
     result<ok> make_authority();
+    result<std::map<std::string, std::string>> environment();
     result<ok> prepare();
     result<ok> hand_over_filter();
     result<ok> watch_guards(); // all mounts being done
@@ -78,6 +81,7 @@ private:
     bool guard_lost_ = false;
     std::optional<egress::RunAuthority> authority_; // where the gateway looks into TLS
     std::unique_ptr<egress::Gateway> gateway_;
+    std::optional<egress::Bridge> bridge_; // to it, without a network namespace
     std::unique_ptr<Watch> watch_;
     ContactLog contacts_; // the watch's, once that has ended
     std::set<std::string> removed_; // what the watch counted as removed; see Watch::change_mount_point()

@@ -45,7 +45,7 @@ bool watches_reaching(const Plan& plan) {
     return plan.namespaces && plan.isolate_processes && plan.watch_paths && !plan.audit;
 }
 
-result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener, pid_t command) {
+result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener, pid_t command, egress::Bridge* bridge) {
     std::unique_ptr<Watch> watch(new Watch(plan, TRY(InsideView::open(command))));
     watch->listener_ = std::move(listener);
     watch->command_ = command;
@@ -57,7 +57,12 @@ result<std::unique_ptr<Watch>> Watch::start(const Plan& plan, unique_fd listener
         listed.insert(plan.syscalls->begin(), plan.syscalls->end());
     }
     const Looks looks = plan.audit ? Looks::InAudits : watches_reaching(plan) ? Looks::AtPathsAndReaching : Looks::AtPaths;
-    for (const std::string& name : looked_at_syscalls(looks)) {
+    std::vector<std::string> names = looked_at_syscalls(looks);
+    if (supervises_sockets(plan)) {
+        watch->sockets_.emplace(plan, bridge);
+        names.emplace_back("listen");
+    }
+    for (const std::string& name : names) {
         const int number = plan.watch_paths && listed.contains(name) ? syscall_number(name) : -1;
         if (number >= 0 && number < max_syscall_number) {
             watch->watched_[static_cast<size_t>(number)] = name;
@@ -225,6 +230,10 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         }
         return std::nullopt;
     }
+    if (sockets_ && (name == "connect" || name == "bind" || name == "listen")) {
+        const auto error = act_on_socket(call, name, seen, refuse);
+        return verdict ? verdict : error;
+    }
     std::vector<InsidePath> resolved;
     for (size_t next = 0; next < seen.paths.size(); ++next) { // a loader adds its program
         const WatchedPath path = seen.paths[next];
@@ -299,6 +308,39 @@ std::optional<int> Watch::look(const seccomp_notif& call, const std::string& nam
         }
     }
     return verdict;
+}
+
+// Of a command without a network namespace. What a TCP socket is asked for never goes on to the kernel as it is; with others,
+// a socket may have been put in their place by the time the kernel looks, which Landlock then holds.
+std::optional<int> Watch::act_on_socket(const seccomp_notif& call, const std::string& name, const WatchedCall& seen, const Refuse& refuse) {
+    const auto task = static_cast<pid_t>(call.pid);
+    const unique_fd socket = take_descriptor(task, static_cast<int>(call.data.args[0]));
+    if (!socket || !still_waiting(call.id)) {
+        return EBADF;
+    }
+    if (name != "listen" && seen.addresses.empty()) {
+        return EFAULT;
+    }
+    const std::string& address = name == "listen" ? std::string() : seen.addresses[0].bytes;
+    const auto answer = name == "listen"    ? std::optional(sockets_->listen(socket.get(), static_cast<int>(call.data.args[1])))
+                        : name == "connect" ? sockets_->connect(socket.get(), address)
+                                            : sockets_->bind(socket.get(), address);
+    if (!answer) {
+        for (const Violation& violation : address_denials(plan_, view_, task, seen.addresses[0])) {
+            refuse(violation, false);
+        }
+        // Where Landlock holds no port, either there is no TCP socket, or it is no other than this call could be turned to.
+        const bool held = plan_.landlock_abi >= 4 || !plan_.policy->unix_sockets().empty() || name == "bind"; // listen() looks again
+        return held ? std::nullopt : std::optional(EACCES);
+    }
+    if (answer->violation) {
+        refuse(*answer->violation, false);
+        return plan_.answer_refusals ? std::optional(answer->error) : std::nullopt; // else it is Landlock's
+    }
+    if (!answer->contact.empty()) {
+        contacts_.note(answer->contact, task, describe_process(task));
+    }
+    return answer->error;
 }
 
 bool Watch::is_readable(const std::string& path) {

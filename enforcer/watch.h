@@ -23,6 +23,7 @@
 #include "enforcer/outside_denial.h"
 #include "enforcer/plan.h"
 #include "enforcer/readable_names.h"
+#include "enforcer/supervised_sockets.h"
 #include "enforcer/violation_log.h"
 #include "enforcer/watched_call.h"
 
@@ -34,7 +35,8 @@ bool watches_reaching(const Plan& plan);
 class Watch {
 public:
     // `listener` from the command; `command` is its pid as this process sees it.
-    static result<std::unique_ptr<Watch>> start(const Plan& plan, unique_fd listener, pid_t command);
+    // `bridge`: for the sockets of a command without a network namespace, if they lead anywhere.
+    static result<std::unique_ptr<Watch>> start(const Plan& plan, unique_fd listener, pid_t command, egress::Bridge* bridge = nullptr);
 
     [[nodiscard]] int listener() const { return listener_.get(); }
 
@@ -54,6 +56,7 @@ private:
     // What to answer: nothing, to let the kernel go on; an errno; 0 for a success without the kernel.
     std::optional<int> look(const seccomp_notif& call, const std::string& name, ViolationLog& log);
     using Refuse = std::function<void(Violation, bool kernel_refuses)>;
+    std::optional<int> act_on_socket(const seccomp_notif& call, const std::string& name, const WatchedCall& seen, const Refuse& refuse);
     void judge_rename(const seccomp_notif& call, const std::string& name, const std::vector<InsidePath>& paths, const Refuse& refuse) const;
     [[nodiscard]] std::string looked_at_as(const seccomp_notif& call) const;
     void audit(const seccomp_notif& call, ViolationLog& log);
@@ -81,6 +84,7 @@ private:
     std::set<std::string> mount_points_;             // directories bound onto themselves, which no rmdir can remove
     std::set<std::string> removed_;
     OutsideDenials reached_;
+    std::optional<SupervisedSockets> sockets_; // where supervises_sockets()
     ReadableNames readable_;
     std::set<std::string, std::less<>> plain_directories_; // where a path was looked at that led through no link; lasting
     ContactLog contacts_;

@@ -1,7 +1,9 @@
 #include "enforcer/egress/gateway.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include <grp.h>
 #include <poll.h>
@@ -52,7 +54,7 @@ result<ok> become(uid_t uid, gid_t gid) {
 
 result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int pidfd) {
     SocketTables tables = config.policy == nullptr ? socket_tables_of(config.task) : SocketTables();
-    Capture capture = TRY(egress::capture(pidfd, wanted_by(config.policy.get())));
+    Capture capture = config.bridged ? Capture() : TRY(egress::capture(pidfd, wanted_by(config.policy.get())));
     HelperProcess process = TRY(HelperProcess::start("start the egress gateway", [&](HelperStart start) {
         if (const auto became = become(config.uid, config.gid); !became) {
             start.failed(became.error());
@@ -61,6 +63,26 @@ result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int
         run_gateway(config, std::move(capture.captured), std::move(tables), std::move(start));
     }));
     return std::unique_ptr<Gateway>(new Gateway(std::move(process), std::move(capture.maker)));
+}
+
+bool Gateway::hand_over(int connection, const std::string& destination) {
+    if (process_.socket() < 0) {
+        return false;
+    }
+    std::string word = "D" + destination; // never empty: that would be the end
+    iovec part{word.data(), word.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof connection)> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* passed = CMSG_FIRSTHDR(&message);
+    passed->cmsg_level = SOL_SOCKET;
+    passed->cmsg_type = SCM_RIGHTS;
+    passed->cmsg_len = CMSG_LEN(sizeof connection);
+    std::memcpy(CMSG_DATA(passed), &connection, sizeof connection);
+    return ::sendmsg(process_.socket(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0; // nobody may keep the supervisor waiting
 }
 
 // False when there is nothing more for now.

@@ -29,6 +29,7 @@ struct GatewayConfig {
     std::map<std::string, std::vector<std::string>> resolve; // name -> addresses, instead of a lookup
     std::vector<std::string> search;                         // domains that resolvers inside append
     pid_t task = -1;                                         // in the sandbox's namespaces
+    bool bridged = false;                                    // there are none: connections come by hand_over() only
     std::shared_ptr<const Secrets> secrets;                  // for `credentials`
     const RunAuthority* authority = nullptr;                 // where anything is looked into
     uid_t uid = 0; // whose rights it has
@@ -42,11 +43,14 @@ struct Report {
 
 class Gateway {
 public:
-    // `pidfd`: of a task in the sandbox's namespaces that is held before its first instruction. Returns when the gateway has
+    // `pidfd`: of a task in the sandbox's namespaces that is held before its first instruction; not looked at if `bridged`. Returns when the gateway has
     // said that it is confined and listens.
     static result<std::unique_ptr<Gateway>> start(const GatewayConfig& config, int pidfd);
     // Readable when there are violations to take, or the gateway has ended; -1 after that.
     [[nodiscard]] int reports() const { return process_.socket(); }
+
+    // A connection from inside, to be served (bridge.h); false if the gateway has ended or does not keep up.
+    bool hand_over(int connection, const std::string& destination);
 
     // What it has refused since the last call. That it has ended is one, too.
     std::vector<Report> take();

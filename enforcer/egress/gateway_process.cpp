@@ -50,6 +50,7 @@ constexpr size_t max_waiting = 1'000;      // reports the supervisor has not tak
 constexpr size_t dns_in_turn = 64;         // answers, before connections get their turn
 constexpr size_t max_questions = 256;      // whose real lookup is waited for
 constexpr std::chrono::seconds refused_pause{1};
+constexpr size_t max_word = 256;            // of the supervisor's
 constexpr int last_words_ms = 2000;        // for the supervisor to take each message at the end
 
 std::vector<std::string> own_addresses() {
@@ -131,14 +132,19 @@ public:
         }
     }
 
-    // Until the supervisor has closed its end.
-    awaitable<void> closed() {
+    // What the supervisor hands over (Gateway::hand_over), until it has closed its end.
+    awaitable<void> listen(std::function<void(unique_fd connection, std::string destination)> on_connection) {
         for (;;) {
             const auto [problem] = co_await socket_.async_wait(asio::posix::stream_descriptor::wait_read, token);
-            char byte = 0;
-            const ssize_t size = problem ? 0 : ::recv(socket_.native_handle(), &byte, 1, MSG_DONTWAIT);
-            if (size == 0 || (size < 0 && errno != EAGAIN)) {
+            auto message = problem ? sys::Message() : sys::receive_fds(socket_.native_handle(), max_word);
+            if (!message && (message.error().code == EAGAIN || message.error().code == EMSGSIZE)) {
+                continue; // without room for a descriptor that connection is reset
+            }
+            if (!message || message->bytes.empty()) {
                 co_return;
+            }
+            if (message->fds.size() == 1) {
+                on_connection(std::move(message->fds[0]), message->bytes.substr(1));
             }
         }
     }
@@ -278,12 +284,18 @@ public:
             if (problem) {
                 continue; // that one connection's
             }
-            ++open_;
-            asio::co_spawn(io_, serve(std::move(peer)), [this](std::exception_ptr) {
-                --open_;
-                room_.cancel();
-            });
+            begin(serve(std::move(peer)));
         }
+    }
+
+    [[nodiscard]] bool has_room() const { return open_ < most_; }
+
+    void begin(awaitable<void> serving) {
+        ++open_;
+        asio::co_spawn(io_, std::move(serving), [this](std::exception_ptr) {
+            --open_;
+            room_.cancel();
+        });
     }
 
 private:
@@ -398,10 +410,22 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
         asio::co_spawn(io, mirror->run(), nothing);
     }
     RefusedDatagrams refused(std::move(captured.firewall));
-    if (!recording) { // the collector sees them
+    if (!recording && !config.bridged) { // the collector sees them
         asio::co_spawn(io, report_refused(io, refused, reports), nothing);
     }
-    asio::co_spawn(io, reports.closed(), [&](std::exception_ptr) { io.stop(); });
+    const auto handed_over = [&](unique_fd connection, const std::string& destination) {
+        if (!acceptance.has_room()) {
+            return; // reset: who waits here makes everybody wait
+        }
+        error_code problem;
+        tcp::socket inside(io);
+        inside.assign(tcp::v4(), connection.get(), problem);
+        if (!problem) {
+            static_cast<void>(connection.release());
+            acceptance.begin(destination.empty() ? serve_proxied(std::move(inside), context) : serve_bound_for(std::move(inside), destination, context));
+        }
+    };
+    asio::co_spawn(io, reports.listen(handed_over), [&](std::exception_ptr) { io.stop(); });
     io.run();
     reports.flush();
     if (recording) {
@@ -421,7 +445,8 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::prctl(PR_SET_NAME, "treadline-gate", 0, 0, 0);
     ::signal(SIGPIPE, SIG_IGN);
-    auto published = config.policy != nullptr ? publish(*config.policy) : std::vector<Published>();
+    // Without a namespace what listens inside is at this machine's loopback already.
+    auto published = config.policy != nullptr && !config.bridged ? publish(*config.policy) : std::vector<Published>();
     if (!published) {
         start.failed(published.error());
         return;

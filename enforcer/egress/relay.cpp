@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 
 #include <boost/asio/as_tuple.hpp>
@@ -41,14 +42,30 @@ struct Opening {
     bool timed_out = false;
 };
 
-// Reads until it is known what is spoken, and of TLS the whole hello.
-awaitable<Opening> read_opening(tcp::socket& inside, seconds time) {
+// Whether it is known now what is spoken; of TLS that takes the whole hello.
+bool is_understood(Opening& opening) {
+    if (opening.bytes.empty()) {
+        return false;
+    }
+    if (opening.bytes[0] == 22) {
+        opening.speaks = Speaks::Tls;
+        opening.hello = read_client_hello(opening.bytes);
+        return opening.hello.state != HelloReading::State::Incomplete;
+    }
+    const auto http = looks_like_http(opening.bytes);
+    opening.speaks = !http ? Speaks::Nothing : *http ? Speaks::Http : Speaks::Other;
+    return http.has_value();
+}
+
+// `said`: what has been read so far.
+awaitable<Opening> read_opening(tcp::socket& inside, std::string said, seconds time) {
     Opening opening;
+    opening.bytes = std::move(said);
     error_code ignored;
     inside.non_blocking(true, ignored);
     const Deadline deadline(inside, time);
     static std::array<char, 4096> part; // one for all that wait
-    for (;;) {
+    while (!is_understood(opening)) {
         const auto [waited] = co_await inside.async_wait(tcp::socket::wait_read, token);
         error_code problem = waited;
         const size_t size = problem ? 0 : inside.read_some(asio::buffer(part), problem);
@@ -60,20 +77,8 @@ awaitable<Opening> read_opening(tcp::socket& inside, seconds time) {
             co_return opening;
         }
         opening.bytes.append(part.data(), size);
-        if (opening.bytes[0] == 22) {
-            opening.speaks = Speaks::Tls;
-            opening.hello = read_client_hello(opening.bytes);
-            if (opening.hello.state != HelloReading::State::Incomplete) {
-                co_return opening;
-            }
-            continue;
-        }
-        const auto http = looks_like_http(opening.bytes);
-        if (http) {
-            opening.speaks = *http ? Speaks::Http : Speaks::Other;
-            co_return opening;
-        }
     }
+    co_return opening;
 }
 
 std::string refusal_for(Speaks speaks, const Violation& violation) {
@@ -190,12 +195,10 @@ awaitable<std::optional<tcp::socket>> dial(const Contact& contact, RelayContext&
     co_return std::nullopt;
 }
 
-awaitable<void> serve(tcp::socket inside, RelayContext& context) {
+namespace {
+
+awaitable<void> serve_to(tcp::socket inside, tcp::endpoint destination, RelayContext& context) {
     error_code problem;
-    const tcp::endpoint destination = inside.local_endpoint(problem);
-    if (problem) {
-        co_return;
-    }
     inside.set_option(tcp::no_delay(true), problem);
     Contact contact;
     contact.port = destination.port();
@@ -210,21 +213,50 @@ awaitable<void> serve(tcp::socket inside, RelayContext& context) {
         contact.name = std::move(*name);
         contact.address.clear();
     }
+    const Verdict verdict = context.decision.contact(contact);
+    if (!verdict.allowed) {
+        context.on_violation(verdict.violation, contact.dialled);
+        const Opening opening = co_await read_opening(inside, "", refused_time);
+        co_await close_with(std::move(inside), refusal_for(opening.speaks, verdict.violation));
+        co_return;
+    }
+    co_await serve_contact(std::move(inside), std::move(contact), "", context);
+    co_return;
+}
+
+} // namespace
+
+awaitable<void> serve(tcp::socket inside, RelayContext& context) {
+    error_code problem;
+    const tcp::endpoint destination = inside.local_endpoint(problem);
+    if (!problem) {
+        co_await serve_to(std::move(inside), destination, context);
+    }
+    co_return;
+}
+
+awaitable<void> serve_bound_for(tcp::socket inside, std::string destination, RelayContext& context) {
+    const size_t colon = destination.rfind(':');
+    error_code problem;
+    const auto address = asio::ip::make_address(destination.substr(0, colon), problem);
+    const auto port = static_cast<uint16_t>(std::strtoul(destination.c_str() + (colon == std::string::npos ? 0 : colon + 1), nullptr, 10));
+    if (!problem) {
+        co_await serve_to(std::move(inside), {address, port}, context);
+    }
+    co_return;
+}
+
+awaitable<void> serve_contact(tcp::socket inside, Contact contact, std::string said, RelayContext& context) {
     const auto refuse = [&](Verdict verdict, Speaks speaks) {
         context.on_violation(verdict.violation, contact.dialled);
         return close_with(std::move(inside), refusal_for(speaks, verdict.violation));
     };
-    Verdict verdict = context.decision.contact(contact);
-    if (!verdict.allowed) {
-        context.on_violation(verdict.violation, contact.dialled);
-        const Opening opening = co_await read_opening(inside, refused_time);
-        co_await close_with(std::move(inside), refusal_for(opening.speaks, verdict.violation));
-        co_return;
-    }
+    Verdict verdict;
     Opening opening;
+    opening.bytes = std::move(said);
     const bool inspected = context.inspector != nullptr && context.inspector->covers(contact); // also what a rule with "/tcp" allows
     if (inspected || !context.decision.any_protocol(contact)) {
-        opening = co_await read_opening(inside, first_bytes_time);
+        opening = co_await read_opening(inside, std::move(opening.bytes), first_bytes_time);
         switch (opening.speaks) {
         case Speaks::Http:
             if (context.inspector != nullptr) {

@@ -42,6 +42,16 @@ struct RelayContext {
 // `inside` is an accepted socket whose own address is where the program wanted to go.
 boost::asio::awaitable<void> serve(tcp::socket inside, RelayContext& context);
 
+// The same where another way than its own address says so: "192.0.2.1:443", an IPv6 address without brackets.
+boost::asio::awaitable<void> serve_bound_for(tcp::socket inside, std::string destination, RelayContext& context);
+
+// The program says where it wants to go, by SOCKS5 or as to an HTTP proxy. In proxy_relay.cpp.
+boost::asio::awaitable<void> serve_proxied(tcp::socket inside, RelayContext& context);
+
+// Of a contact that is allowed: what is said first is judged, then it is dialled and relayed. `said` is what has been read from
+// `inside` so far.
+boost::asio::awaitable<void> serve_contact(tcp::socket inside, Contact contact, std::string said, RelayContext& context);
+
 // DNS over TCP, question by question; no answer ends it.
 using AnswerDns = std::function<boost::asio::awaitable<std::optional<std::string>>(std::string message)>;
 boost::asio::awaitable<void> serve_dns(tcp::socket inside, AnswerDns answer_to);

@@ -98,4 +98,11 @@ TEST_CASE("inside itself enforce refuses with the remedy, and degrades where ask
     INFO(degraded.err);
     CHECK(degraded.out == "ran\n");
     CHECK(degraded.status == 1);
+    // Nobody makes the inner one's connections, so it has none.
+    loop.write("inner.yaml", profile + "network: {connect: [\"web.test:443\"]}\n");
+    const Finished connects = inside("enforce -p inner.yaml --allow-degraded -- sh -c 'echo ran'");
+    INFO(connects.err);
+    CHECK(connects.status == 126);
+    CHECK(connects.out.empty());
+    CHECK(connects.err.find("takes seccomp notifications") != std::string::npos);
 }

@@ -1,6 +1,7 @@
 // What a hostile program tries on the network, one attack a line. Each is shown to work without Treadline, where an ordinary
 // user can do it at all; under a profile nothing of it is seen outside, and one violation tells of it.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "tests/e2e/outside_world.h"
 
@@ -18,11 +19,15 @@ struct Attack {
 
 const std::string web = "connect: [\"web.test:80\", \"web.test:443\", \"other.test:80\", \"other.test:443\", \"*.wild.test:80\"]";
 
-void all_fail(const std::string& network, const std::vector<Attack>& attacks) {
-    const OutsideWorld world;
+enum class Where : uint8_t { WithNamespaces, Everywhere }; // and where none can be made, degraded
+
+void all_fail(const std::string& network, const std::vector<Attack>& attacks, Where where = Where::WithNamespaces) {
+    OutsideWorld world;
+    world.degraded = where == Where::Everywhere && GENERATE(false, true);
+    CAPTURE(world.degraded);
     for (const Attack& attack : attacks) {
         INFO("attack: " << attack.name);
-        if (!attack.sign.empty()) {
+        if (!attack.sign.empty() && !world.degraded) {
             const Sent free = world.without(attack.script);
             INFO("without Treadline: " << nlohmann::json(free.seen).dump() << free.err << free.out);
             CHECK(free.saw(attack.sign));
@@ -70,9 +75,10 @@ TEST_CASE("no form of an address leads past the rules", "[e2e][egress][attack]")
                                 "169.254.169.254", "168.63.129.16", "192.0.2.1", "240.0.0.1"}) {
         attacks.push_back({address, std::string("tcp('") + address + "'" + to, std::string("tcp ") + address + " 8080"});
     }
-    attacks.push_back({"a scope id", "tcp('fe80::1%lo'" + to, "tcp fe80::1 8080"});
     attacks.push_back({"an allowed name's port that no rule names", "tcp('web.test'" + to, "tcp 93.184.216.34 8080"});
-    all_fail(web, attacks);
+    all_fail(web, attacks, Where::Everywhere);
+    // Without namespaces the C library does not find the number of a device.
+    all_fail(web, {{"a scope id", "tcp('fe80::1%lo'" + to, "tcp fe80::1 8080"}});
 }
 
 TEST_CASE("nothing but TCP has a way out, in whatever way it is sent", "[e2e][egress][attack]") {
@@ -209,7 +215,7 @@ TEST_CASE("TLS that could be read as asking for another name reaches nobody", "[
         {"SSL 2", "tcp('web.test', 443, b'\\x80\\x2e\\x01\\0\\x02\\0\\x15\\0\\0\\0\\x10' + MARK * 4)\n", mark},
         {"no TLS at all", "tcp('web.test', 443, b'SSH-2.0-' + MARK * 4 + b'\\r\\n')\n", mark},
         {"HTTP on TLS's port, for another host", "http('web.test', 'GET /SECRETSECRET HTTP/1.1\\nHost: other.test\\n\\n', port=443)\n", mark},
-    });
+    }, Where::Everywhere);
 }
 
 TEST_CASE("HTTP that could be read as being for another host reaches nobody", "[e2e][egress][attack]") {
@@ -249,7 +255,7 @@ TEST_CASE("HTTP that could be read as being for another host reaches nobody", "[
         {"a header without end", "tcp('web.test', 80, b'GET /SECRET HTTP/1.1\\r\\nHost: web.test\\r\\nX: ' + b'x' * 100000)\n", mark},
         {"another Host in a second request", says("GET /first HTTP/1.1\\nHost: web.test\\n\\nGET /SECRET HTTP/1.1\\nHost: other.test\\n\\n"), mark, 1, "2f6669727374"},
         {"TLS on HTTP's port, for another name", "tcp('web.test', 80, hello(names(b'other.test')))\n", mark},
-    });
+    }, Where::Everywhere);
 }
 
 TEST_CASE("what `listen` does not name is not bound, and nothing inside is reached unless it is published", "[e2e][egress][attack]") {

@@ -1,8 +1,9 @@
-// Clients as people run them, through the gateway: unmodified, without a proxy variable. What they are given besides is where
-// the test's own servers and authority are.
+// Clients as people run them, through the gateway: unmodified, without a proxy variable but where no namespaces can be made. What
+// they are given besides is where the test's own servers and authority are.
 #include <algorithm>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "tests/e2e/egress_world.h"
 
@@ -17,6 +18,7 @@ namespace {
 // Runs it, and once more with a profile that names another host: then nothing arrives.
 void goes_through(const EgressWorld& world, const std::vector<std::string>& connect, const std::string& script, const std::string& output,
                   const std::string& more_rules = "") {
+    CAPTURE(world.degraded);
     const Gated gated = world.run(connect, script, "", more_rules);
     INFO(gated.err);
     INFO(gated.violations.dump(1));
@@ -34,7 +36,8 @@ void goes_through(const EgressWorld& world, const std::vector<std::string>& conn
 } // namespace
 
 TEST_CASE("npm installs from a registry", "[e2e][egress][clients]") {
-    const EgressWorld world;
+    EgressWorld world;
+    world.degraded = GENERATE(false, true);
     const Finished made = world.outside("mkdir -p package %www/npm && cd package && printf '{\"name\":\"demo\",\"version\":\"1.0.0\",\"main\":\"index.js\"}' > package.json && "
                                         "echo 'module.exports = \"from the registry\"' > index.js && cd .. && tar czf %www/npm/demo-1.0.0.tgz package && rm -rf package && "
                                         "printf '{\"name\":\"demo\",\"dist-tags\":{\"latest\":\"1.0.0\"},\"versions\":{\"1.0.0\":{\"name\":\"demo\",\"version\":\"1.0.0\","
@@ -46,7 +49,8 @@ TEST_CASE("npm installs from a registry", "[e2e][egress][clients]") {
 }
 
 TEST_CASE("pip downloads from an index", "[e2e][egress][clients]") {
-    const EgressWorld world;
+    EgressWorld world;
+    world.degraded = GENERATE(false, true);
     const Finished made = world.outside("mkdir -p %www/simple/demo && cd %www/simple/demo && python3 - <<'P'\n"
                                         "import zipfile\n"
                                         "with zipfile.ZipFile('demo-1.0-py3-none-any.whl', 'w') as z:\n"
@@ -63,7 +67,8 @@ TEST_CASE("pip downloads from an index", "[e2e][egress][clients]") {
 }
 
 TEST_CASE("apt updates from a repository and downloads a package", "[e2e][egress][clients]") {
-    const EgressWorld world;
+    EgressWorld world;
+    world.degraded = GENERATE(false, true);
     const Finished made = world.outside("mkdir -p deb/DEBIAN %www/apt && printf 'Package: demo\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: t <t@example.org>\\nDescription: demo\\n' > "
                                         "deb/DEBIAN/control && dpkg-deb -b deb %www/apt/demo.deb && rm -r deb && cd %www/apt && "
                                         "{ dpkg-deb -f demo.deb; echo Filename: ./demo.deb; echo Size: $(stat -c %s demo.deb); echo SHA256: $(sha256sum < demo.deb | cut -d' ' -f1); } > Packages");
@@ -71,14 +76,15 @@ TEST_CASE("apt updates from a repository and downloads a package", "[e2e][egress
     REQUIRE(made.status == 0);
     goes_through(world, web, "mkdir -p /tmp/a/lists/partial /tmp/a/cache/archives/partial /tmp/a/etc /tmp/a/log && cd /tmp/a && touch status && "
                              "echo 'deb [trusted=yes] http://web.test:%http/apt ./' > sources && "
-                             "O='-o Dir::State=/tmp/a -o Dir::State::lists=/tmp/a/lists -o Dir::State::status=/tmp/a/status -o Dir::Cache=/tmp/a/cache -o Dir::Etc::sourcelist=/tmp/a/sources "
-                             "-o Dir::Etc::sourceparts=/tmp/a/etc -o Dir::Log=/tmp/a/log -o APT::Sandbox::User= -o Acquire::Retries=0 -o Acquire::http::Proxy=DIRECT -o Acquire::Languages=none' && "
+                             "O=\"-o Dir::State=/tmp/a -o Dir::State::lists=/tmp/a/lists -o Dir::State::status=/tmp/a/status -o Dir::Cache=/tmp/a/cache -o Dir::Etc::sourcelist=/tmp/a/sources "
+                             "-o Dir::Etc::sourceparts=/tmp/a/etc -o Dir::Log=/tmp/a/log -o APT::Sandbox::User= -o Acquire::Retries=0 -o Acquire::http::Proxy=DIRECT -o Acquire::Languages=none\" && "
                              "apt-get $O update > said 2>&1; apt-get $O download demo >> said 2>&1; cat said >&2; ls", "demo_1.0_all.deb");
 }
 
 TEST_CASE("git clones over SSH where the rule says tcp", "[e2e][egress][clients]") {
     REQUIRE_MODULE("paramiko");
-    const EgressWorld world(EgressWorld::Servers::More);
+    EgressWorld world(EgressWorld::Servers::More);
+    world.degraded = GENERATE(false, true);
     const Finished made = world.outside("git init -q --bare %www/repo.git && git init -q seed && cd seed && git config user.email t@t.test && git config user.name t && echo file > file && "
                                         "git add . && git commit -qm one && git push -q %www/repo.git HEAD:refs/heads/main && git -C %www/repo.git symbolic-ref HEAD refs/heads/main && rm -rf ../seed");
     INFO(made.err);
@@ -90,7 +96,8 @@ TEST_CASE("git clones over SSH where the rule says tcp", "[e2e][egress][clients]
 
 TEST_CASE("Java's HttpClient fetches by HTTP and HTTPS", "[e2e][egress][clients]") {
     REQUIRE_PROGRAM("javac");
-    const EgressWorld world;
+    EgressWorld world;
+    world.degraded = GENERATE(false, true);
     world.loop.write("Get.java", "import java.net.*;\nimport java.net.http.*;\n"
                                  "public class Get { public static void main(String[] a) throws Exception {\n"
                                  "  for (String u : a) System.out.print(HttpClient.newHttpClient().send(HttpRequest.newBuilder(URI.create(u)).build(),\n"
@@ -104,7 +111,8 @@ TEST_CASE("Java's HttpClient fetches by HTTP and HTTPS", "[e2e][egress][clients]
 
 TEST_CASE("Go's net/http fetches by HTTP and HTTPS", "[e2e][egress][clients]") {
     REQUIRE_PROGRAM("go");
-    const EgressWorld world;
+    EgressWorld world;
+    world.degraded = GENERATE(false, true);
     world.loop.write("get.go", "package main\nimport (\"fmt\"; \"io\"; \"net/http\"; \"os\")\n"
                                "func main() { for _, u := range os.Args[1:] { r, e := http.Get(u); if e != nil { fmt.Println(e); os.Exit(1) }; b, _ := io.ReadAll(r.Body); fmt.Print(string(b)) } }\n");
     for (const char* cgo : {"0", "1"}) { // its own resolver, and the C library's
@@ -117,7 +125,8 @@ TEST_CASE("Go's net/http fetches by HTTP and HTTPS", "[e2e][egress][clients]") {
 
 TEST_CASE("a WebSocket is opened where the rule says tcp, and elsewhere refused with that rule", "[e2e][egress][clients]") {
     REQUIRE_MODULE("websockets");
-    const EgressWorld world(EgressWorld::Servers::More);
+    EgressWorld world(EgressWorld::Servers::More);
+    world.degraded = GENERATE(false, true);
     const std::string script = "/usr/bin/python3 -c 'import asyncio, websockets\n"
                                "async def main():\n"
                                "    async with websockets.connect(\"ws://web.test:%websocket/\") as s:\n"
@@ -132,7 +141,8 @@ TEST_CASE("a WebSocket is opened where the rule says tcp, and elsewhere refused 
 
 TEST_CASE("gRPC calls a service over TLS", "[e2e][egress][clients]") {
     REQUIRE_MODULE("grpc");
-    const EgressWorld world(EgressWorld::Servers::More);
+    EgressWorld world(EgressWorld::Servers::More);
+    world.degraded = GENERATE(false, true);
     goes_through(world, {"web.test:%grpc", "127.0.0.1:%grpc"},
                  "/usr/bin/python3 -c 'import grpc\n"
                  "channel = grpc.secure_channel(\"web.test:%grpc\", grpc.ssl_channel_credentials(open(\"%ca\", \"rb\").read()))\n"

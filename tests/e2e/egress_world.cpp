@@ -35,6 +35,11 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
     }
 }
 
+std::string quoted(std::string word) {
+    replace_all(word, "'", "'\\''");
+    return "'" + word + "'";
+}
+
 } // namespace
 
 bool contains(const std::string& text, const std::string& part) {
@@ -125,10 +130,19 @@ Gated EgressWorld::run(const std::vector<std::string>& connect, const std::strin
     loop.write(".treadline/profile.yaml", profile);
     const std::string report = directory_ / "report.json";
     std::filesystem::remove(report);
-    const Finished done = loop.treadline({"enforce", "--report", "json:" + report, "--resolve", "web.test=127.0.0.1", "--resolve", "other.test=127.0.0.1",
+    std::string text = script;
+    if (degraded) { // where the private temporary directory is another one
+        replace_all(text, "/tmp", "$TMPDIR");
+    }
+    const std::string enforce = degraded ? REFUSING " namespaces treadline enforce --allow-degraded" : "treadline enforce";
+    std::string words;
+    for (const std::string& word : std::vector<std::string>{"--report", "json:" + report, "--resolve", "web.test=127.0.0.1", "--resolve", "other.test=127.0.0.1",
                                           "--resolve", "evil.test=127.0.0.1", "--resolve", "private.test=10.1.2.3", "--resolve",
                                           "mixed.test=93.184.216.34,127.0.0.1", "--resolve", "own.test=" + (own_.empty() ? "127.0.0.1" : own_),
-                                          "--", "sh", "-c", filled(script)});
+                                          "--", "sh", "-c", filled(text)}) {
+        words += " " + quoted(word);
+    }
+    const Finished done = loop.shell(enforce + words);
     INFO(done.err);
     REQUIRE(std::filesystem::exists(report));
     return {done.status, done.out, done.err, nlohmann::json::parse(slurp(report)).at("violations")};

@@ -51,6 +51,7 @@ public:
 
     Loop loop;
     std::string more_network; // more of the profile's `network`, as lines
+    bool degraded = false;    // where no namespaces can be made (refusing.cpp), with --allow-degraded
 
 private:
     TemporaryDirectory directory_;

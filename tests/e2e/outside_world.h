@@ -31,9 +31,11 @@ public:
 
     // Python, with the functions of attack_tricks.py. `network` is what stands below `network:`, in one line.
     [[nodiscard]] Sent without(const std::string& attack) const;
-    [[nodiscard]] Sent held(const std::string& network, const std::string& attack) const;
+    // `beside`: a shell's, outside of the sandbox, at the same time.
+    [[nodiscard]] Sent held(const std::string& network, const std::string& attack, const std::string& beside = "") const;
 
     Loop loop;
+    bool degraded = false; // where no namespaces can be made (refusing.cpp), with --allow-degraded
 
 private:
     [[nodiscard]] Sent run(const std::vector<std::string>& argv) const;

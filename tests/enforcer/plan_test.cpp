@@ -226,17 +226,47 @@ TEST_CASE("a profile with `connect` gets the egress gateway, and is refused wher
     REQUIRE(rule != gated.enforcement.end());
     CHECK(rule->mechanism == "egress gateway");
     CHECK(plan_of(arena, "").value().network == NetworkMode::None);
-    Machine flat = full_machine();
-    flat.user_namespaces = false;
-    const auto refused = plan_of(arena, rules, flat, {true, false});
-    REQUIRE_FALSE(refused.has_value());
-    CHECK(refused.error().what.find("run with --network host") != std::string::npos);
     const std::string published = "network: {publish: [3000], listen: [3000]}\n";
     CHECK(plan_of(arena, published).value().network == NetworkMode::Gateway);
-    CHECK(plan_of(arena, published, flat, {true, false}).error().what.find("`publish` (3000)") != std::string::npos);
     const Plan host = plan_of(arena, rules, full_machine(), {false, true}).value();
     CHECK(host.network == NetworkMode::Host);
     CHECK(host.degraded.size() == 1);
+}
+
+TEST_CASE("without namespaces `connect` is the gateway's all the same, where somebody holds what leads past it", "[enforcer][plan][degraded]") {
+    const Arena arena;
+    const std::string rules = "network: {connect: [\"packages.example.org:443\"]}\n";
+    const auto names = [](const Plan& plan, const std::string& words) {
+        return std::any_of(plan.degraded.begin(), plan.degraded.end(), [&](const std::string& gap) { return gap.find(words) != std::string::npos; });
+    };
+    Machine flat = full_machine();
+    flat.user_namespaces = false;
+    CHECK(plan_of(arena, rules, flat).error().what.find("--allow-degraded") != std::string::npos);
+    const Plan bridged = plan_of(arena, rules, flat, {true, false}).value();
+    CHECK(bridged.network == NetworkMode::Bridged);
+    CHECK(bridged.self_test.connection);
+    CHECK_FALSE(bridged.self_test.contact); // there is a route
+    CHECK(names(bridged, "`connect` (packages.example.org:443) is reached only by programs that"));
+    const Plan published = plan_of(arena, "network: {publish: [3000], listen: [3000]}\n", flat, {true, false}).value();
+    CHECK(published.network == NetworkMode::Bridged);
+    CHECK(names(published, "`publish` (3000) has nothing to do"));
+    CHECK(names(published, "what the command listens at can be by every user of this machine"));
+
+    const Plan ring = plan_of(arena, rules + "syscalls: [\"@base\", \"@network\", io_uring_setup]\n", flat, {true, false}).value();
+    CHECK(names(ring, "io_uring_setup"));
+    CHECK(std::find(ring.syscalls->begin(), ring.syscalls->end(), "io_uring_setup") == ring.syscalls->end());
+    CHECK(std::find(bridged.syscalls->begin(), bridged.syscalls->end(), "read") != bridged.syscalls->end());
+
+    Machine blind = flat;
+    blind.seccomp_notify = false;
+    CHECK(plan_of(arena, rules, blind, {true, false}).error().what.find("takes seccomp notifications") != std::string::npos);
+    Machine old = flat;
+    old.landlock_abi = 3;
+    CHECK(plan_of(arena, rules, old, {true, false}).value().network == NetworkMode::Bridged);
+    const auto beside = plan_of(arena, rules + "unix: [\"/run/user/agent\"]\n", old, {true, false});
+    REQUIRE_FALSE(beside.has_value());
+    CHECK(beside.error().what.find("remove the `unix` rules") != std::string::npos);
+    CHECK(plan_of(arena, rules + "unix: [\"/run/user/agent\"]\n", flat, {true, false}).has_value());
 }
 
 TEST_CASE("a port cannot be both a service of the host's and published", "[enforcer][plan]") {

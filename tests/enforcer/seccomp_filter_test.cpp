@@ -253,6 +253,34 @@ TEST_CASE("without @network only UNIX sockets can be made", "[enforcer][seccomp]
     CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM, IPPROTO_MPTCP}) == notified);
 }
 
+TEST_CASE("without a network namespace sockets are TCP, and what they are told to do is the supervisor's", "[enforcer][seccomp][flat]") {
+    SeccompRules rules = listing({"socket", "connect", "bind", "listen", "sendto", "sendmsg", "setsockopt"});
+    rules.flat = FlatSockets{false, true, true};
+    const Filter filter(rules);
+    CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0}) == allowed);
+    CHECK(filter(SYS_socket, {AF_INET6, SOCK_STREAM, IPPROTO_TCP}) == allowed);
+    CHECK(filter(SYS_socket, {AF_INET, SOCK_STREAM, IPPROTO_MPTCP}) == no(EPROTONOSUPPORT));
+    for (const std::vector<uint64_t>& arguments : {std::vector<uint64_t>{AF_INET, SOCK_DGRAM, 0}, {AF_INET6, SOCK_DGRAM, IPPROTO_UDP}, {AF_INET, SOCK_RAW, IPPROTO_ICMP},
+                                                   {AF_INET, SOCK_STREAM, IPPROTO_SCTP}, {AF_UNIX, SOCK_STREAM, 0}, {AF_PACKET, SOCK_RAW, 0}, {AF_VSOCK, SOCK_STREAM, 0}}) {
+        CHECK(filter(SYS_socket, arguments) == notified);
+    }
+    for (const long number : {SYS_connect, SYS_bind, SYS_listen}) {
+        CHECK(filter(number, {3, 0, 0}) == notified);
+    }
+    CHECK(filter(SYS_sendmsg, {3, 0, MSG_FASTOPEN}) == notified);
+    CHECK(filter(SYS_sendmsg, {3, 0, MSG_NOSIGNAL}) == allowed);
+    for (const uint64_t high : {uint64_t{0}, uint64_t{1} << 32}) { // which the kernel does not look at
+        CHECK(filter(SYS_setsockopt, {3, high | IPPROTO_IP, high | IP_OPTIONS}) == notified);
+        CHECK(filter(SYS_setsockopt, {3, high | IPPROTO_IPV6, high | IPV6_RTHDR}) == notified);
+        CHECK(filter(SYS_setsockopt, {3, high | SOL_SOCKET, high | SO_BINDTODEVICE}) == notified);
+        CHECK(filter(SYS_setsockopt, {3, high | IPPROTO_TCP, high | 31}) == notified); // TCP_ULP
+    }
+    CHECK(filter(SYS_setsockopt, {3, SOL_SOCKET, SO_REUSEADDR}) == allowed);
+    CHECK(filter(SYS_setsockopt, {3, IPPROTO_TCP, 4}) == allowed); // TCP_KEEPIDLE, the number of IP_OPTIONS
+    rules.flat = FlatSockets{false, true, false};
+    CHECK(Filter(rules)(SYS_listen, {3, 0, 0}) == allowed);
+}
+
 TEST_CASE("a filter of its own comes with `seccomp` only, in whatever way it is asked for", "[enforcer][seccomp]") {
     CHECK(Filter(listing({"prctl"}))(SYS_prctl, {PR_SET_SECCOMP, SECCOMP_MODE_FILTER}) == notified);
     CHECK(Filter(listing({"prctl"}))(SYS_seccomp, {SECCOMP_SET_MODE_FILTER}) == notified);

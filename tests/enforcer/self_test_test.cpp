@@ -117,6 +117,18 @@ TEST_CASE("a way to other machines is a refusal to start", "[enforcer][sandbox][
     expect_refusal(prepared, "reach another machine");
 }
 
+TEST_CASE("without namespaces a connection that Landlock does not refuse is a refusal to start", "[enforcer][sandbox][self-test]") {
+    REQUIRE_CAPABILITY(inspect_machine().landlock_abi >= 4, "Landlock ABI 4");
+    Prepared prepared;
+    Machine machine = inspect_machine();
+    machine.user_namespaces = false;
+    prepared.plan = compile(prepared.arena.policy("network: {connect: [\"web.test:443\"]}\n"), machine, prepared.arena.command({"sh", "-c", "echo ran"}), {true, false}).value();
+    CHECK(prepared.plan.self_test.connection);
+    CHECK(prepared.arena.run_plan(prepared.plan).out == "ran\n");
+    prepared.plan.network = NetworkMode::Host; // with which Landlock holds no connection
+    expect_refusal(prepared, "connect to another machine");
+}
+
 TEST_CASE("a supervisor that can be signalled is a refusal to start", "[enforcer][sandbox][self-test]") {
     REQUIRE_CAPABILITY(inspect_machine().landlock_abi >= 6, "Landlock ABI 6");
     Prepared prepared;

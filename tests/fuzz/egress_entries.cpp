@@ -11,7 +11,9 @@
 #include "enforcer/egress/http2_relay.h"
 #include "enforcer/egress/http_request.h"
 #include "enforcer/egress/observer.h"
+#include "enforcer/egress/proxy_request.h"
 #include "enforcer/egress/recorder.h"
+#include "enforcer/egress/socks_request.h"
 #include "enforcer/egress/text_search.h"
 #include "profiles/profile_reader.h"
 #include "profiles/request_scope.h"
@@ -79,6 +81,41 @@ void http_head(std::string_view bytes) {
     must(!judged.allowed || (reading.request.hosts.size() == 1 && !reading.request.upgrade), "one host");
     const std::string response = egress::refusal_response(judged.violation);
     must(response.find("\r\n\r\n") != std::string::npos && response.find("HTTP/1.1 403") == 0, "a response");
+}
+
+void socks(std::string_view bytes) {
+    using State = egress::SocksReading::State;
+    const egress::SocksReading greeting = egress::read_socks_greeting(bytes);
+    must((greeting.state == State::Invalid) != greeting.problem.empty(), "a problem, if there is one");
+    must(greeting.state != State::Incomplete || bytes.size() < 257, "no waiting without end");
+    must(greeting.size <= bytes.size(), "no more than there is");
+    const egress::SocksRequest request = egress::read_socks_request(bytes);
+    must((request.state == State::Invalid) != request.problem.empty(), "a problem, if there is one");
+    must(request.state != State::Incomplete || bytes.size() < 262, "no waiting without end");
+    if (request.state == State::Complete) {
+        must(request.size <= bytes.size() && !request.host.empty() && request.host.size() < 256, "bounded");
+        must(egress::read_socks_request(bytes.substr(0, request.size)).host == request.host, "the same without what follows");
+        must(egress::read_socks_request(bytes.substr(0, request.size - 1)).state == State::Incomplete, "whole, and not before");
+    }
+}
+
+void proxy_head(std::string_view bytes) {
+    using State = egress::ProxyReading::State;
+    const egress::ProxyReading reading = egress::read_proxy_request(bytes);
+    must((reading.state == State::Invalid) != reading.problem.empty(), "a problem, if there is one");
+    must(reading.state != State::Incomplete || bytes.size() <= egress::max_http_head, "no waiting without end");
+    if (reading.state != State::Complete) {
+        return;
+    }
+    must(reading.size <= bytes.size() && reading.connect == reading.head.empty(), "a head for the server, unless it is asked for a tunnel");
+    if (const auto contact = egress::contact_asked_for(reading.authority)) {
+        must(contact->name.empty() != contact->address.empty() && contact->port != 0, "a name or an address");
+    }
+    if (!reading.connect) { // what goes on is one request, which asks for nothing of a proxy
+        const egress::HttpReading sent = egress::read_http_head(reading.head);
+        must(sent.state == egress::HttpReading::State::Complete && sent.request.target.starts_with('/'), "a request with a path");
+        must(reading.head.find("\r\n\r\n") == reading.head.size() - 4, "one head");
+    }
 }
 
 namespace {

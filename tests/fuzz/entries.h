@@ -19,6 +19,8 @@ void http_head(std::string_view bytes);
 void observed(std::string_view bytes); // what a program says on a connection that is only recorded; in parts, see there
 void held_back(std::string_view bytes);      // an answer in pieces, of the sizes its first bytes say
 void request_target(std::string_view bytes); // of a request, against a rule for a path
+void socks(std::string_view bytes);          // a SOCKS5 greeting, and the same bytes as a request
+void proxy_head(std::string_view bytes);     // a request to an HTTP proxy
 
 void http2(std::string_view bytes);          // all that a program says on a connection; the first byte is the size of the parts
 

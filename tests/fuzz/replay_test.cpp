@@ -95,6 +95,8 @@ TEST_CASE("what programs send to the egress gateway may be anything", "[fuzz]") 
     replay("held_back", fuzz::held_back, 500);
     replay("request_target", fuzz::request_target, 500);
     replay("http2", fuzz::http2, 500);
+    replay("socks", fuzz::socks, 500);
+    replay("proxy_head", fuzz::proxy_head, 500);
 }
 
 TEST_CASE("conversations with resolvers may consist of anything", "[fuzz]") {

@@ -83,12 +83,24 @@ std::vector<std::string> sentences(const std::vector<MachineGap>& gaps) {
     return texts;
 }
 
+// Whether a degraded run has a network that is judged, as plan_compiler.cpp has it.
+bool can_bridge(const Machine& machine) {
+    return !machine.user_namespaces && machine.landlock_abi >= 1 && machine.seccomp_notify;
+}
+
+std::string without_gateway(bool bridged) {
+    return bridged ? "profiles with `connect` or `publish` are refused; --allow-degraded reaches what `connect` names for programs that ask glibc for names "
+                     "or use a proxy: "
+                   : "profiles with `connect` or `publish` are refused: ";
+}
+
 result<ok> doctor(const Options& options) {
     const Machine machine = inspect_machine();
     const CollectorAccess collector = find_collector();
     const bool can_trace = collector.problem.empty() && collector.privilege != CollectorAccess::Privilege::None;
     const ProbesHere probes = can_trace ? probes_here(collector) : ProbesHere{};
     const auto gateway = egress::check_capture();
+    const bool bridged = can_bridge(machine);
     const std::vector<MachineGap> gaps = machine_gaps(machine);
     const Standing standing = standing_of(gaps);
     if (options.json) {
@@ -109,6 +121,7 @@ result<ok> doctor(const Options& options) {
                                       {"user_namespaces_problem", machine.user_namespaces_why},
                                       {"seccomp_notify", machine.seccomp_notify},
                                       {"egress_gateway", gateway.has_value()},
+                                      {"egress_bridge", bridged},
                                       {"egress_gateway_problem", gateway ? "" : gateway.error().message()},
                                       {"cgroup_delegated", !machine.cgroup.empty()},
                                       {"cgroup_controllers", machine.cgroup_controllers}};
@@ -141,7 +154,7 @@ result<ok> doctor(const Options& options) {
                                                 "by looking; run inside 'systemd-run --user --scope -p Delegate=yes'"
                                               : "cgroup v2, delegated: " + join(machine.cgroup_controllers, ", "));
     out += fmt::format("  {}network          {}\n", mark(gateway.has_value()),
-                       gateway ? "connections are brought to the egress gateway" : "profiles with `connect` or `publish` are refused: " + printable(gateway.error().message()));
+                       gateway ? "connections are brought to the egress gateway" : without_gateway(bridged) + printable(gateway.error().message()));
     return sys::write_all(STDOUT_FILENO, out);
 }
 

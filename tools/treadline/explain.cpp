@@ -31,9 +31,12 @@ result<std::string> explain_plan(const Context& context, Detail detail) {
     CompileOptions options;
     options.allow_degraded = true;
     const Machine machine = inspect_machine();
-    options.network_host = !machine.user_namespaces && !policy->connect().empty();
-    const Plan plan = TRY(compile(policy, machine, command, options));
-    return describe(plan, detail);
+    auto plan = compile(policy, machine, command, options);
+    if (!plan && !machine.user_namespaces && !policy->connect().empty()) {
+        options.network_host = true;
+        plan = compile(policy, machine, command, options);
+    }
+    return plan ? result<std::string>(describe(*plan, detail)) : failure(plan.error());
 }
 
 // Fields that reports of older versions do not have may be missing.
