@@ -313,15 +313,15 @@ Lines learned(const std::string& rest) {
 } // namespace
 
 TEST_CASE("behind the gateway a rule says what was spoken, whatever the port is known for", "[profiler][network][gateway]") {
-    CHECK(learned("socket 1 connect tcp 198.18.1.0 5432 db.example.org\nexchange db.example.org 203.0.113.7 5432 tls") == Lines{"db.example.org:5432"});
-    CHECK(learned("socket 1 connect tcp 198.18.1.0 443 git.example.org\nexchange git.example.org 203.0.113.7 443 other") == Lines{"git.example.org:443/tcp"});
-    CHECK(learned("socket 1 connect tcp fd74:7265:6164::1:0:1 80 a.example.org\nexchange a.example.org 203.0.113.7 80 http") == Lines{"a.example.org:80"});
+    CHECK(learned("socket 1 connect tcp 198.18.1.0 5432 db.example.org\nexchange db.example.org 93.184.216.7 5432 tls") == Lines{"db.example.org:5432"});
+    CHECK(learned("socket 1 connect tcp 198.18.1.0 443 git.example.org\nexchange git.example.org 93.184.216.7 443 other") == Lines{"git.example.org:443/tcp"});
+    CHECK(learned("socket 1 connect tcp fd74:7265:6164::1:0:1 80 a.example.org\nexchange a.example.org 93.184.216.7 80 http") == Lines{"a.example.org:80"});
     // Both at one endpoint: the rule that carries both.
-    CHECK(learned("socket 1 connect tcp 198.18.1.0 443 a.example.org\nexchange a.example.org 203.0.113.7 443 tls\n"
-                  "exchange a.example.org 203.0.113.7 443 other") == Lines{"a.example.org:443/tcp"});
+    CHECK(learned("socket 1 connect tcp 198.18.1.0 443 a.example.org\nexchange a.example.org 93.184.216.7 443 tls\n"
+                  "exchange a.example.org 93.184.216.7 443 other") == Lines{"a.example.org:443/tcp"});
     // Nothing was said, so the port's use decides, as without a gateway.
-    CHECK(learned("socket 1 connect tcp 198.18.1.0 22 a.example.org\nexchange a.example.org 203.0.113.7 22 -") == Lines{"a.example.org:22/tcp"});
-    CHECK(learned("socket 1 connect tcp 198.18.1.0 443 a.example.org\nexchange a.example.org 203.0.113.7 443 -") == Lines{"a.example.org:443"});
+    CHECK(learned("socket 1 connect tcp 198.18.1.0 22 a.example.org\nexchange a.example.org 93.184.216.7 22 -") == Lines{"a.example.org:22/tcp"});
+    CHECK(learned("socket 1 connect tcp 198.18.1.0 443 a.example.org\nexchange a.example.org 93.184.216.7 443 -") == Lines{"a.example.org:443"});
 }
 
 TEST_CASE("an address dialled behind the gateway stays an address", "[profiler][network][gateway]") {
@@ -353,18 +353,18 @@ TEST_CASE("what could not be reached through the gateway is no rule", "[profiler
     const std::string tried = "socket 1 connect tcp 198.18.1.0 443 a.example.org\nexchange a.example.org - 443 - ECONNREFUSED\n";
     CHECK(learned(tried).empty());
     CHECK(learned("socket 1 connect tcp 127.0.0.1 3000").empty()); // nobody listened, which no exchange tells
-    CHECK(learned(tried + "exchange a.example.org 203.0.113.7 443 tls") == Lines{"a.example.org:443"});
+    CHECK(learned(tried + "exchange a.example.org 93.184.216.7 443 tls") == Lines{"a.example.org:443"});
 }
 
 TEST_CASE("what names another host than was looked up waits for a person", "[profiler][network][gateway]") {
     const std::string contact = "socket 1 connect tcp 198.18.1.0 443 a.example.org\n";
-    CHECK(learned(contact + "exchange a.example.org 203.0.113.7 443 tls TLS\\sasks\\sfor\\sanother\\sname\\sthan\\swas\\slooked\\sup") ==
+    CHECK(learned(contact + "exchange a.example.org 93.184.216.7 443 tls TLS\\sasks\\sfor\\sanother\\sname\\sthan\\swas\\slooked\\sup") ==
           Lines{"a.example.org:443", "# a.example.org:443/tcp"});
-    CHECK(learned(contact + "exchange a.example.org 203.0.113.7 443 tls TLS\\sencrypts\\sthe\\sname\\sit\\sasks\\sfor") ==
+    CHECK(learned(contact + "exchange a.example.org 93.184.216.7 443 tls TLS\\sencrypts\\sthe\\sname\\sit\\sasks\\sfor") ==
           Lines{"a.example.org:443", "# a.example.org:443/tcp"});
     // Only carried by "/tcp", and no other host is meant.
-    CHECK(learned(contact + "exchange a.example.org 203.0.113.7 443 tls TLS\\snames\\sno\\sserver") == Lines{"a.example.org:443/tcp"});
-    CHECK(learned(contact + "exchange a.example.org 203.0.113.7 443 http HTTP\\sasks\\sfor\\sanother\\sprotocol\\s(Upgrade)") ==
+    CHECK(learned(contact + "exchange a.example.org 93.184.216.7 443 tls TLS\\snames\\sno\\sserver") == Lines{"a.example.org:443/tcp"});
+    CHECK(learned(contact + "exchange a.example.org 93.184.216.7 443 http HTTP\\sasks\\sfor\\sanother\\sprotocol\\s(Upgrade)") ==
           Lines{"a.example.org:443/tcp"});
 }
 
@@ -374,7 +374,7 @@ TEST_CASE("a name that led to a private address is a rule, and that address wait
 }
 
 TEST_CASE("requests are no connections of their own", "[profiler][network][gateway]") {
-    Trace trace = test::read_fixture(gated + "socket 1 connect tcp 198.18.1.0 80 a.example.org\nexchange a.example.org 203.0.113.7 80 http").traces.at(0);
+    Trace trace = test::read_fixture(gated + "socket 1 connect tcp 198.18.1.0 80 a.example.org\nexchange a.example.org 93.184.216.7 80 http").traces.at(0);
     Exchange request = trace.exchanges.at(0);
     request.method = "GET";
     request.protocol = "other";
@@ -387,6 +387,6 @@ TEST_CASE("requests are no connections of their own", "[profiler][network][gatew
 
 TEST_CASE("runs with and without a gateway teach together", "[profiler][network][gateway]") {
     CHECK(test::lines_of(test::reduced(start + "socket 1 connect tcp 203.0.113.7 8022 a.example.org\n" + gated +
-                                       "socket 1 connect tcp 198.18.1.0 8022 a.example.org\nexchange a.example.org 203.0.113.7 8022 other\n"),
+                                       "socket 1 connect tcp 198.18.1.0 8022 a.example.org\nexchange a.example.org 93.184.216.7 8022 other\n"),
                          Section::Connect) == Lines{"a.example.org:8022/tcp"});
 }
