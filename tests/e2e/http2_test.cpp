@@ -13,14 +13,7 @@ namespace {
 
 const std::string real = "sk-Real7-aB3dE5fG7hJ9kL2mN4pQ";
 const std::string bearer = "  credentials:\n    - {host: \"web.test:%h2\", header: Authorization, value: \"Bearer ${env:API_KEY}\"}\n";
-const std::vector<std::string> web = {"web.test:%h2", "web.test:%https", "web.test:%grpc", "web.test:%wss", "127.0.0.1:%h2", "127.0.0.1:%https", "127.0.0.1:%grpc", "127.0.0.1:%wss"};
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-bool contains(const std::vector<std::string>& lines, const std::string& part) {
-    return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return contains(line, part); });
-}
+const std::vector<std::string> servers = {"web.test:%h2", "web.test:%https", "web.test:%grpc", "web.test:%wss", "127.0.0.1:%h2", "127.0.0.1:%https", "127.0.0.1:%grpc", "127.0.0.1:%wss"};
 
 #define REQUIRE_MODULE(name) \
     REQUIRE_CAPABILITY(run({"/usr/bin/python3", "-c", std::string("import ") + (name)}).status == 0, std::string("python3's ") + (name) + ", which tools/install-deps installs")
@@ -58,7 +51,7 @@ TEST_CASE("curl, nghttp, node and Go speak HTTP/2 where the gateway looks inside
     world.loop.write("get.js", "const c = require('http2').connect(process.argv[2]); let left = 2; for (const path of ['/', '/secret']) {\n"
                                "const s = c.request({':path': path}); s.on('response', h => console.log('node', path, h[':status'], h['treadline-denied'] !== undefined)); s.resume();\n"
                                "s.on('end', () => { if (--left === 0) c.close(); }); }\n");
-    const Gated gated = world.run(web, "U=https://web.test:%h2; curl -sS --http2 -w '%{http_version} %{http_code}\\n' $U/; curl -sS --http2 -o /dev/null -w '%{http_version} %{http_code}\\n' $U/secret; "
+    const Gated gated = world.run(servers, "U=https://web.test:%h2; curl -sS --http2 -w '%{http_version} %{http_code}\\n' $U/; curl -sS --http2 -o /dev/null -w '%{http_version} %{http_code}\\n' $U/secret; "
                                        "curl -sS --http1.1 -w '%{http_version} %{http_code}\\n' $U/; curl -sS --http2 $U/big | wc -c; "
                                        "nghttp -n -s $U/ $U/secret | grep -oE '(200|403) .*/.*' | sed 's/ .* / /' | sort; node get.js $U | sort; ./get $U/ $U/secret $U/big");
     INFO(gated.out);
@@ -79,7 +72,7 @@ TEST_CASE("curl, nghttp, node and Go speak HTTP/2 where the gateway looks inside
 TEST_CASE("gRPC calls a service through the gateway's own TLS, and only the methods that a rule names", "[e2e][http2]") {
     REQUIRE_MODULE("grpc");
     const Trusting world("  inspect: [{host: \"web.test:%grpc\", methods: [POST], paths: [\"/demo.Demo/Echo\"]}]\n");
-    const Gated gated = world.run(web, "/usr/bin/python3 -c 'import grpc, os\n"
+    const Gated gated = world.run(servers, "/usr/bin/python3 -c 'import grpc, os\n"
                                        "channel = grpc.secure_channel(\"web.test:%grpc\", grpc.ssl_channel_credentials(open(os.environ[\"SSL_CERT_FILE\"], \"rb\").read()))\n"
                                        "print(channel.unary_unary(\"/demo.Demo/Echo\")(b\"x\" * 300000, timeout=20)[:8])\n"
                                        "try:\n    channel.unary_unary(\"/demo.Demo/Delete\")(b\"hello\", timeout=20)\n"
@@ -96,13 +89,13 @@ TEST_CASE("gRPC calls a service through the gateway's own TLS, and only the meth
 
 TEST_CASE("a budget counts the requests of each stream, and ends a connection before more goes out", "[e2e][http2]") {
     const Trusting world("  inspect: [\"web.test:%h2\"]\n  budgets: [{host: \"web.test:%h2\", requests: 2, sent: 64K}]\n");
-    const Gated counted = world.run(web, "U=https://web.test:%h2; curl -sS -w '%{http_version} %{http_code}\\n' -o /dev/null $U/ -o /dev/null $U/ -o /dev/null $U/");
+    const Gated counted = world.run(servers, "U=https://web.test:%h2; curl -sS -w '%{http_version} %{http_code}\\n' -o /dev/null $U/ -o /dev/null $U/ -o /dev/null $U/");
     INFO(counted.err);
     CHECK(counted.out == "2 200\n2 200\n2 403\n");
     CHECK(counted.egress() == 1);
     const auto asked = world.observed();
     CHECK(std::count_if(asked.begin(), asked.end(), [](const std::string& line) { return contains(line, "h2.0 GET"); }) == 2);
-    const Gated stopped = world.run(web, "head -c 2000000 /dev/zero > /tmp/big; curl -sS -m 20 --data-binary @/tmp/big https://web.test:%h2/ || echo broken off");
+    const Gated stopped = world.run(servers, "head -c 2000000 /dev/zero > /tmp/big; curl -sS -m 20 --data-binary @/tmp/big https://web.test:%h2/ || echo broken off");
     INFO(stopped.err);
     CHECK(stopped.out == "broken off\n");
     CHECK(stopped.egress() == 1);
@@ -112,7 +105,7 @@ TEST_CASE("a budget counts the requests of each stream, and ends a connection be
 TEST_CASE("a client that speaks only HTTP/2 to a server that does not is refused with that reason", "[e2e][http2]") {
     REQUIRE_MODULE("h2");
     const Trusting world("  inspect: [\"web.test:%https\"]\n");
-    const Gated gated = world.run(web, "/usr/bin/python3 attack.py %https %ca authority; curl -sS --http2 -o /dev/null -w '%{http_version}\\n' https://web.test:%https/");
+    const Gated gated = world.run(servers, "/usr/bin/python3 attack.py %https %ca authority; curl -sS --http2 -o /dev/null -w '%{http_version}\\n' https://web.test:%https/");
     INFO(gated.err);
     CHECK(contains(gated.out, "no TLS"));
     CHECK(contains(gated.out, "1.1\n"));
@@ -123,7 +116,7 @@ TEST_CASE("a client that speaks only HTTP/2 to a server that does not is refused
 
 TEST_CASE("over HTTP/2 the real value is put in outside, and no answer brings it back", "[e2e][http2][credentials]") {
     const Trusting world(bearer);
-    const Gated gated = world.run(web, "U=https://web.test:%h2; A=\"Authorization: Bearer $API_KEY\"; curl -sS -H \"$A\" $U/; head -c 2000000 /dev/zero > /tmp/big; "
+    const Gated gated = world.run(servers, "U=https://web.test:%h2; A=\"Authorization: Bearer $API_KEY\"; curl -sS -H \"$A\" $U/; head -c 2000000 /dev/zero > /tmp/big; "
                                        "curl -sS -H \"$A\" --data-binary @/tmp/big $U/; curl -sS -H \"$A\" -H 'Range: bytes=1-2' $U/big | wc -c");
     INFO(gated.err);
     INFO(gated.violations.dump(1));
@@ -134,7 +127,7 @@ TEST_CASE("over HTTP/2 the real value is put in outside, and no answer brings it
     const std::string form = GENERATE(as<std::string>(), "", "?header", "?bytes", "?trailer");
     CAPTURE(form);
     REQUIRE(contains(world.outside("curl -sS -i --http2 --cacert %ca --resolve web.test:%h2:127.0.0.1 -H \"Authorization: Bearer $API_KEY\" 'https://web.test:%h2/echo" + form + "'").out, real));
-    const Gated echoed = world.run(web, "curl -sS -i -m 20 -H \"Authorization: Bearer $API_KEY\" 'https://web.test:%h2/echo" + form + "'");
+    const Gated echoed = world.run(servers, "curl -sS -i -m 20 -H \"Authorization: Bearer $API_KEY\" 'https://web.test:%h2/echo" + form + "'");
     INFO(echoed.out);
     CHECK(echoed.egress() == 1);
     check_unseen(world, echoed);
@@ -146,7 +139,7 @@ TEST_CASE("what a hostile program says by HTTP/2 does not go on, and the stream 
     const Trusting world(bearer);
     const std::string attack = GENERATE(as<std::string>(), "authority", "host", "crlf", "nul", "upper", "connection", "encoding", "connect", "websocket", "absolute", "path", "header");
     CAPTURE(attack);
-    const Gated gated = world.run(web, "/usr/bin/python3 attack.py %h2 $SSL_CERT_FILE " + attack + " $API_KEY");
+    const Gated gated = world.run(servers, "/usr/bin/python3 attack.py %h2 $SSL_CERT_FILE " + attack + " $API_KEY");
     INFO(gated.out);
     INFO(gated.err);
     INFO(gated.violations.dump(1));
@@ -163,7 +156,7 @@ TEST_CASE("a placeholder in a body or behind it does not go on by HTTP/2", "[e2e
     const Trusting world(bearer);
     const std::string attack = GENERATE(as<std::string>(), "body", "trailer");
     CAPTURE(attack);
-    const Gated gated = world.run(web, "/usr/bin/python3 attack.py %h2 $SSL_CERT_FILE " + attack + " $API_KEY");
+    const Gated gated = world.run(servers, "/usr/bin/python3 attack.py %h2 $SSL_CERT_FILE " + attack + " $API_KEY");
     INFO(gated.err);
     CHECK(contains(gated.out, "403"));
     CHECK(gated.egress() == 1);
@@ -176,7 +169,7 @@ TEST_CASE("floods by HTTP/2 end their connection, and the gateway serves the nex
     const Trusting world("  inspect: [\"web.test:%h2\"]\n");
     const std::string attack = GENERATE(as<std::string>(), "reset", "continuation");
     CAPTURE(attack);
-    const Gated gated = world.run(web, "/usr/bin/python3 attack.py %h2 $SSL_CERT_FILE " + attack + "; curl -sS https://web.test:%h2/");
+    const Gated gated = world.run(servers, "/usr/bin/python3 attack.py %h2 $SSL_CERT_FILE " + attack + "; curl -sS https://web.test:%h2/");
     INFO(gated.err);
     INFO(gated.violations.dump(1));
     CHECK(gated.out == "ended\nhello by 2.0\n");
@@ -195,7 +188,7 @@ TEST_CASE("a WebSocket inside TLS that is looked into is opened where a rule nam
                                "asyncio.run(main())' 2>&1 | tail -n 2";
     {
         const Trusting world("  inspect: [{host: \"web.test:%wss\", upgrades: [websocket]}]\n");
-        const Gated gated = world.run(web, script);
+        const Gated gated = world.run(servers, script);
         INFO(gated.err);
         INFO(gated.violations.dump(1));
         CHECK(gated.out == "echo hello\necho xxxxx\n");
@@ -213,7 +206,7 @@ TEST_CASE("a WebSocket inside TLS that is looked into is opened where a rule nam
                                    Denied{"  inspect: [{host: \"web.test:%wss\", upgrades: [websocket]}]\n  credentials: [{host: \"web.test:%wss\", header: X-Key, value: \"${env:API_KEY}\"}]\n", ""});
     CAPTURE(denied.rules);
     const Trusting world(denied.rules);
-    const Gated gated = world.run(web, script);
+    const Gated gated = world.run(servers, script);
     INFO(gated.out);
     CHECK_FALSE(contains(gated.out, "echo"));
     REQUIRE(gated.egress() == 1);
