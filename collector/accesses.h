@@ -1,6 +1,7 @@
 // What a path record means in the trace's terms: which objects, accessed how.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 

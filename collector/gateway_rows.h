@@ -1,6 +1,7 @@
 // What the egress gateway recorded of a run, as rows of the store, and bound to what the probes saw.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>

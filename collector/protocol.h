@@ -1,6 +1,7 @@
 // The messages of session.h as JSON, for both ends.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 

@@ -1,6 +1,7 @@
 // From what was asked to violations: the decision is the policy's, the layer is where the kernel refuses it.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

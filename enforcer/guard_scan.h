@@ -2,6 +2,7 @@
 // to seal, and missing ones that need a placeholder. Looks at the disk, changes nothing.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>

@@ -1,6 +1,7 @@
 // Held rules -> Landlock rules.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "enforcer/held_rules.h"

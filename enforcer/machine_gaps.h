@@ -2,6 +2,7 @@
 // and by `doctor`, which says so beforehand.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

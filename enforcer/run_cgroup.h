@@ -3,6 +3,7 @@
 // Made before the run, removed after it; one that a killed run left is removed by the next.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

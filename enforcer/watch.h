@@ -6,6 +6,7 @@
 // never gain an access.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>

@@ -8,6 +8,7 @@
 // searched_project() says so.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

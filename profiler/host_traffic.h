@@ -3,6 +3,7 @@
 // that is too low ends work half-done.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

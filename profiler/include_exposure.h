@@ -1,6 +1,7 @@
 // What rules of an abstraction would open that was not used: existing files, weighed by where they lie.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 

@@ -2,6 +2,7 @@
 // there, what is risky, and what is withheld.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>

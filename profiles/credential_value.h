@@ -8,6 +8,7 @@
 // "Basic USER:${…}" is sent as HTTP's basic authentication is, in base64 (RFC 7617).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,6 +1,7 @@
 // The reader of a profile's `network`.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"

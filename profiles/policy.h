@@ -17,6 +17,7 @@
 //   4. Everything else is refused.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>

@@ -5,6 +5,7 @@
 // are rounded up). Comments are the editor's business. The same profile gives the same bytes.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 

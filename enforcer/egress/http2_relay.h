@@ -3,6 +3,7 @@
 // may not send: no more is held than the sessions' windows, each way.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>

@@ -2,6 +2,7 @@
 // for its host and port would carry it. What cannot be read is passed on all the same.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>

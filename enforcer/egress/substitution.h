@@ -1,6 +1,7 @@
 // Placeholders in requests become real values where a credential says so, and nowhere else; pure, no socket in it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>

@@ -2,6 +2,7 @@
 // loaded only for profiles that look into TLS (tls_loader.h), since they would cost every start as much as half of it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -1,6 +1,7 @@
 // What the tests of all probe families share: trace a tiny program, look into what was stored.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

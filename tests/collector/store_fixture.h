@@ -1,6 +1,7 @@
 // What the store's tests share: runs to write, and the stores of earlier versions kept in fixtures/.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>

@@ -1,6 +1,7 @@
 // From stored runs to the profile file: what `learn` and `profile` share, and what `review` needs of it.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>

@@ -1,6 +1,7 @@
 // A decision by a few `connect` rules.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

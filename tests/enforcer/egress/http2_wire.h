@@ -1,6 +1,7 @@
 // A program and a server, each an end of HTTP/2, with the gateway's relay between them, all in memory; and frames made by hand.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
