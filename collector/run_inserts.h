@@ -2,6 +2,8 @@
 // transaction.
 #pragma once
 
+#include <cstdint>
+
 #include "base/result.h"
 #include "collector/file_rows.h"
 #include "collector/path_table.h"

@@ -1,4 +1,4 @@
--- Trace store, schema version 3 (PRAGMA user_version). application_id is 'TLtr'.
+-- Trace store, schema version 4 (PRAGMA user_version). application_id is 'TLtr'.
 --
 -- Made to be appended to. A process, path, file access, system call or fact of a run has the key
 -- `run << 32 | number`, numbered from 1 in the order they came: rows land at the end of their run, a run is one range
@@ -21,7 +21,7 @@ CREATE TABLE run (
   kernel          TEXT NOT NULL,
   landlock_abi    INTEGER NOT NULL,
   treadline       TEXT NOT NULL,         -- version that wrote the run
-  probes          TEXT NOT NULL,         -- 'tracepoint' or 'lsm'
+  probes          TEXT NOT NULL,         -- 'tracepoint' or 'lsm'; 'none' where nothing was traced, and exchanges were captured
   exit_status     INTEGER,               -- as a shell says it
   complete        INTEGER NOT NULL DEFAULT 0,
   incomplete_because TEXT NOT NULL DEFAULT '["the collector did not finish"]', -- JSON array of sentences
@@ -113,6 +113,23 @@ CREATE TABLE exchange (                  -- what went through the gateway; key a
   count     INTEGER NOT NULL,            -- of connections, or of requests
   bytes_up  INTEGER NOT NULL,            -- of connections
   bytes_down INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE captured (                  -- HTTP exchanges to be served back, redacted, in the order they were asked for; key as above
+  id        INTEGER PRIMARY KEY,
+  host      TEXT NOT NULL,               -- the name that was looked up, or the address that was dialled
+  port      INTEGER NOT NULL,
+  secure    INTEGER NOT NULL,            -- inside TLS
+  method    TEXT NOT NULL,
+  target    BLOB NOT NULL,               -- path and query
+  conditions BLOB NOT NULL,              -- of the request: Range, If-None-Match…, 'name: value' and a line's end each
+  accept    BLOB NOT NULL,
+  body_digest TEXT NOT NULL,             -- SHA-256 of the request's body, hexadecimal; '' for none
+  status    INTEGER NOT NULL,            -- of the answer; 0 where it cannot be served back
+  reason    BLOB NOT NULL,
+  fields    BLOB NOT NULL,               -- as conditions
+  body      BLOB NOT NULL,               -- without framing
+  unusable  TEXT NOT NULL                -- why it cannot be served back; '' where it can
 ) STRICT;
 
 CREATE TABLE syscall_name (

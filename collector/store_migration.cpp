@@ -155,6 +155,13 @@ CREATE TABLE exchange (id INTEGER PRIMARY KEY, host TEXT NOT NULL, address TEXT 
   result INTEGER NOT NULL, count INTEGER NOT NULL, bytes_up INTEGER NOT NULL, bytes_down INTEGER NOT NULL) STRICT;
 )sql";
 
+// Version 3 kept no exchanges whole.
+constexpr const char* add_captured = R"sql(
+CREATE TABLE captured (id INTEGER PRIMARY KEY, host TEXT NOT NULL, port INTEGER NOT NULL, secure INTEGER NOT NULL,
+  method TEXT NOT NULL, target BLOB NOT NULL, conditions BLOB NOT NULL, accept BLOB NOT NULL, body_digest TEXT NOT NULL,
+  status INTEGER NOT NULL, reason BLOB NOT NULL, fields BLOB NOT NULL, body BLOB NOT NULL, unusable TEXT NOT NULL) STRICT;
+)sql";
+
 } // namespace
 
 result<ok> migrate_store(sqlite3* database) {
@@ -164,7 +171,12 @@ result<ok> migrate_store(sqlite3* database) {
         TRY(version.step());
         from = version.column_integer(0);
     }
-    TRY(from == 1 ? migrate_from_1(database) : sqlite::execute(database, add_gateway));
+    if (from == 1) {
+        TRY(migrate_from_1(database)); // has made all tables of this version
+    } else {
+        TRY(from == 2 ? sqlite::execute(database, add_gateway) : result<ok>(ok{}));
+        TRY(sqlite::execute(database, add_captured));
+    }
     return sqlite::execute(database, ("PRAGMA user_version = " + std::to_string(store_version)).c_str());
 }
 

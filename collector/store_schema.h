@@ -1,6 +1,7 @@
 // What makes a file a trace store of this version.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -8,7 +9,7 @@
 
 namespace treadline {
 
-inline constexpr int64_t store_version = 3;
+inline constexpr int64_t store_version = 4;
 inline constexpr int64_t store_application = 0x544c7472; // 'TLtr'
 
 extern const char* const store_schema; // collector/schema.sql

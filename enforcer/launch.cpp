@@ -26,6 +26,7 @@
 #include "enforcer/seccomp_filter.h"
 #include "enforcer/self_test.h"
 #include "enforcer/supervisor.h"
+#include "profiles/environment_names.h"
 
 namespace treadline {
 namespace {
@@ -273,6 +274,21 @@ result<ok> Supervisor::await_ready() {
     return ok{};
 }
 
+namespace {
+
+// Values of variables whose names say that they are secrets; placeholders are none.
+std::vector<std::string> secrets_passed_on(const Plan& plan) {
+    std::vector<std::string> secrets;
+    for (const auto& [name, value] : plan.command.environment) {
+        if (secret_variable(name) && (plan.secrets == nullptr || !plan.secrets->variables.contains(name))) {
+            secrets.push_back(value);
+        }
+    }
+    return secrets;
+}
+
+} // namespace
+
 result<ok> Supervisor::start_gateway() {
     const bool recorded = plan_.network == NetworkMode::Recorded;
     const bool bridged = bridge_.has_value();
@@ -287,6 +303,9 @@ result<ok> Supervisor::start_gateway() {
     config.bridged = bridged;
     config.secrets = plan_.secrets;
     config.authority = authority_ ? &*authority_ : nullptr;
+    config.capture = plan_.capture;
+    config.known_secrets = plan_.capture ? secrets_passed_on(plan_) : std::vector<std::string>();
+    config.replay = plan_.replay;
     config.uid = plan_.command.uid;
     config.gid = plan_.command.gid;
     gateway_ = TRY(egress::Gateway::start(config, command_pidfd_.get()));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "enforcer/egress/kept_exchange.h"
 #include "enforcer/egress/secrets.h"
 #include "profiles/policy.h"
 
@@ -57,6 +58,8 @@ struct CompileOptions {
     bool network_host = false;
     std::map<std::string, std::vector<std::string>> resolve = {}; // name -> addresses, for the gateway instead of a lookup
     std::shared_ptr<const egress::Secrets> secrets = nullptr; // what `credentials` refer to; none: only to show the plan
+    bool capture = false;                                     // keep exchanges, to be served back
+    std::shared_ptr<const egress::Replay> replay = nullptr; // serve these, and reach nothing
 };
 
 struct MountStep {
@@ -136,6 +139,8 @@ struct Plan {
     std::vector<std::string> search_domains; // that resolvers inside append to names
     std::vector<std::string> authority_hosts; // that the run's own authority vouches for; none: nothing is looked into
     std::shared_ptr<const egress::Secrets> secrets;
+    bool capture = false;                         // CompileOptions
+    std::shared_ptr<const egress::Replay> replay; // the same
     bool new_root = true;          // false: the host's view stays, `mounts` holds only masks
     std::vector<MountStep> mounts; // in order
     std::vector<Placeholder> placeholders;

@@ -144,6 +144,12 @@ result<ok> plan_network(Plan& plan, const Policy& policy, const CompileOptions& 
         plan.resolve = options.resolve;
     }
     TRY(plan_inspection(plan, policy, options));
+    if ((options.capture || options.replay != nullptr) && plan.network != NetworkMode::Gateway) {
+        return fail(std::string(options.capture ? "--capture" : "--replay") + " is the egress gateway's, which only a profile with `connect` rules has" +
+                    (options.network_host ? " and --network host leaves out" : ""));
+    }
+    plan.capture = options.capture;
+    plan.replay = options.replay;
     for (const PolicyPort& port : policy.listen()) {
         plan.bind_ports.push_back(port.port);
     }

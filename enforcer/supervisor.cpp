@@ -156,9 +156,12 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
                 record_egress(gateway_->finish());
             }
             outside_.remove_directories(removed_);
-            Outcome outcome{*exit_status_, log_.all(), std::nullopt};
+            Outcome outcome{*exit_status_, log_.all(), std::nullopt, std::nullopt};
             if (gateway_ != nullptr && plan_.network == NetworkMode::Recorded) {
                 outcome.recording = gateway_->take_recording();
+            }
+            if (gateway_ != nullptr && plan_.capture) {
+                outcome.kept = gateway_->take_kept();
             }
             return outcome;
         }

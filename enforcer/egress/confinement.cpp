@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <vector>
 
 #include <fcntl.h>
 #include <seccomp.h>
@@ -26,6 +27,9 @@ constexpr std::array refused = {
     "userfaultfd", "io_uring_setup", "keyctl", "add_key", "request_key", "init_module", "finit_module", "kexec_load", "open_by_handle_at",
 };
 
+// What leads out of the machine takes one of these.
+constexpr std::array socket_calls = {"socket", "socketpair", "connect"};
+
 // Memory is for what sends the sockets; `write` for sanitizers, which could not say what they found.
 constexpr std::array socket_making = {"socket", "sendmsg", "sendto", "close", "exit", "exit_group", "rt_sigreturn", "restart_syscall",
                                       "brk",    "mmap",    "munmap", "madvise", "futex", "write"};
@@ -36,7 +40,7 @@ uint64_t handled_files(int abi) {
     return rights | (abi >= 5 ? landlock::ioctl_dev : 0);
 }
 
-result<ok> hold_files(MayListen listen) {
+result<ok> hold_files(MayListen listen, MayReach reach) {
     constexpr unsigned version = 1; // LANDLOCK_CREATE_RULESET_VERSION
     const auto abi = static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, version));
     if (abi <= 0) {
@@ -54,6 +58,9 @@ result<ok> hold_files(MayListen listen) {
         return fail_errno("cannot make the gateway's Landlock ruleset");
     }
     for (const char* path : readable) {
+        if (reach != MayReach::Outside) {
+            break;
+        }
         const unique_fd at(::open(path, O_PATH | O_CLOEXEC));
         const landlock::PathBeneath rule{landlock::read_file | landlock::read_dir, at.get()};
         if (at && ::syscall(SYS_landlock_add_rule, ruleset.get(), landlock::rule_path_beneath, &rule, 0) != 0) {
@@ -66,12 +73,16 @@ result<ok> hold_files(MayListen listen) {
     return ok{};
 }
 
-result<ok> hold_calls() {
+result<ok> hold_calls(MayReach reach) {
     const std::unique_ptr<void, decltype(&::seccomp_release)> filter(::seccomp_init(SCMP_ACT_ALLOW), ::seccomp_release);
     if (filter == nullptr || ::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0) {
         return fail("cannot make the gateway's system call filter");
     }
-    for (const char* name : refused) {
+    std::vector<const char*> names(refused.begin(), refused.end());
+    if (reach != MayReach::Outside) {
+        names.insert(names.end(), socket_calls.begin(), socket_calls.end() - (reach == MayReach::Inside ? 1 : 0));
+    }
+    for (const char* name : names) {
         const int number = ::seccomp_syscall_resolve_name(name);
         if (number >= 0 && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), number, 0) != 0) {
             return fail("cannot make the gateway's system call filter");
@@ -109,14 +120,14 @@ result<ok> confine_socket_maker() {
     return hold_to_making_sockets();
 }
 
-result<ok> confine_gateway(MayListen listen) {
+result<ok> confine_gateway(MayListen listen, MayReach reach) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return fail_errno("cannot set no_new_privs");
     }
-    if (auto held = hold_files(listen); !held) {
+    if (auto held = hold_files(listen, reach); !held) {
         return held;
     }
-    return hold_calls();
+    return hold_calls(reach);
 }
 
 } // namespace treadline::egress

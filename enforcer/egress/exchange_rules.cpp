@@ -29,15 +29,6 @@ std::string written(std::string first_line, const HttpFields& fields) {
     return first_line;
 }
 
-std::string origin_form(std::string target, std::string_view scheme) {
-    if (!target.starts_with(scheme)) {
-        return target;
-    }
-    const size_t path = target.find_first_of("/?#", scheme.size());
-    const std::string origin = path == std::string::npos ? "/" : target.substr(path);
-    return origin[0] == '/' ? origin : "/" + origin;
-}
-
 } // namespace
 
 bool is_name(std::string_view sent, std::string_view name) {

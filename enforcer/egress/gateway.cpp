@@ -7,6 +7,7 @@
 
 #include <grp.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ namespace {
 
 constexpr size_t max_report = 64 * 1024;
 constexpr int finish_ms = 2000; // for what is still on its way
+constexpr int finish_capture_ms = 60'000; // for all that was kept to be searched
+constexpr size_t max_kept_memory = 2 * max_kept_bytes; // their lengths included
 
 CaptureWants wanted_by(const Policy* policy) {
     CaptureWants wants;
@@ -54,15 +57,22 @@ result<ok> become(uid_t uid, gid_t gid) {
 
 result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int pidfd) {
     SocketTables tables = config.policy == nullptr ? socket_tables_of(config.task) : SocketTables();
+    unique_fd kept;
+    if (config.capture) {
+        kept = unique_fd(::memfd_create("treadline-capture", MFD_CLOEXEC));
+        if (!kept) {
+            return fail_errno("cannot make memory for what is captured");
+        }
+    }
     Capture capture = config.bridged ? Capture() : TRY(egress::capture(pidfd, wanted_by(config.policy.get())));
     HelperProcess process = TRY(HelperProcess::start("start the egress gateway", [&](HelperStart start) {
         if (const auto became = become(config.uid, config.gid); !became) {
             start.failed(became.error());
             return;
         }
-        run_gateway(config, std::move(capture.captured), std::move(tables), std::move(start));
+        run_gateway(config, std::move(capture.captured), std::move(tables), kept.get(), std::move(start));
     }));
-    return std::unique_ptr<Gateway>(new Gateway(std::move(process), std::move(capture.maker)));
+    return std::unique_ptr<Gateway>(new Gateway(std::move(process), std::move(capture.maker), std::move(kept)));
 }
 
 bool Gateway::hand_over(int connection, const std::string& destination) {
@@ -141,7 +151,7 @@ std::vector<Report> Gateway::finish() {
     ::shutdown(process_.socket(), SHUT_WR);
     for (;;) {
         pollfd ready{process_.socket(), POLLIN, 0};
-        const int count = ::poll(&ready, 1, finish_ms);
+        const int count = ::poll(&ready, 1, kept_ ? finish_capture_ms : finish_ms);
         if (count < 0 && errno == EINTR) {
             continue;
         }
@@ -152,6 +162,18 @@ std::vector<Report> Gateway::finish() {
     process_.end();
     process_.close_socket();
     return reports;
+}
+
+result<std::vector<KeptExchange>> Gateway::take_kept() {
+    const off_t size = ::lseek(kept_.get(), 0, SEEK_END);
+    if (size < 0 || static_cast<size_t>(size) > max_kept_memory || ::lseek(kept_.get(), 0, SEEK_SET) != 0) {
+        return fail("what the egress gateway kept of the exchanges cannot be read");
+    }
+    const std::string bytes = TRY(sys::read_all(kept_.get()));
+    if (!bytes.ends_with(kept_is_whole)) {
+        return fail("the egress gateway ended before the command did, and what it captured is lost");
+    }
+    return exchanges_from(std::string_view(bytes).substr(0, bytes.size() - kept_is_whole.size()));
 }
 
 Recording Gateway::take_recording() {

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "enforcer/egress/helper_process.h"
+#include "enforcer/egress/kept_exchange.h"
 #include "enforcer/egress/recording.h"
 #include "enforcer/egress/secrets.h"
 #include "enforcer/egress/tls_loader.h"
@@ -32,6 +33,9 @@ struct GatewayConfig {
     bool bridged = false;                                    // there are none: connections come by hand_over() only
     std::shared_ptr<const Secrets> secrets;                  // for `credentials`
     const RunAuthority* authority = nullptr;                 // where anything is looked into
+    bool capture = false;                                    // keep the exchanges that are looked into, but
+    std::vector<std::string> known_secrets;                  // what holds one of these
+    std::shared_ptr<const Replay> replay;                    // answer with these; nothing outside is reached
     uid_t uid = 0; // whose rights it has
     gid_t gid = 0;
 };
@@ -61,13 +65,18 @@ public:
     // After that: what passed, where there is no policy. Says so itself where the gateway could not tell all of it.
     Recording take_recording();
 
+    // After that: the exchanges that were kept, redacted (GatewayConfig::capture).
+    result<std::vector<KeptExchange>> take_kept();
+
 private:
-    Gateway(HelperProcess process, std::optional<HelperProcess> maker) : maker_(std::move(maker)), process_(std::move(process)) {}
+    Gateway(HelperProcess process, std::optional<HelperProcess> maker, unique_fd kept)
+        : maker_(std::move(maker)), process_(std::move(process)), kept_(std::move(kept)) {}
     bool read_one(std::vector<Report>& reports);
 
     std::optional<HelperProcess> maker_; // of sockets inside, for published ports; ends when the gateway does
     HelperProcess process_;
     Recording recording_;
+    unique_fd kept_; // memory that the gateway writes them to when it ends; none where nothing is kept
 };
 
 } // namespace treadline::egress

@@ -31,7 +31,9 @@
 
 #include "base/addresses.h"
 #include "base/syscalls.h"
+#include "enforcer/egress/answers.h"
 #include "enforcer/egress/confinement.h"
+#include "enforcer/egress/keeper.h"
 #include "enforcer/egress/loopback_mirror.h"
 #include "enforcer/egress/loopback_relay.h"
 #include "enforcer/egress/recording_relay.h"
@@ -340,8 +342,10 @@ result<std::unique_ptr<TlsEngine>> begin_tls(const RunAuthority* authority) {
 }
 
 void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, SocketTables tables, unique_fd reports_socket,
-                        std::unique_ptr<TlsEngine> tls) {
-    Recorder recorder; // outlives what io still holds at the end
+                        std::unique_ptr<TlsEngine> tls, int kept) {
+    Recorder recorder; // these outlive what io still holds at the end
+    Keeper keeper(config.known_secrets);
+    std::optional<Answers> answers;
     asio::io_context io(1);
     Reports reports(io, std::move(reports_socket));
     const auto on_violation = [&](Violation violation, const std::string& dialled) { reports.add(std::move(violation), dialled); };
@@ -355,9 +359,16 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
     });
     Lookups lookups(io);
     const auto secrets = config.secrets != nullptr ? config.secrets : std::make_shared<const Secrets>();
-    const auto inspector = tls != nullptr ? std::make_unique<Inspector>(config.policy, secrets, std::move(tls)) : nullptr;
+    const auto inspector = tls != nullptr || config.capture ? std::make_unique<Inspector>(config.policy, secrets, std::move(tls)) : nullptr;
     Budgets budgets(config.policy);
     RelayContext context{io, decision, names, dns, lookups, config.resolve, on_violation, inspector.get(), recording ? nullptr : &budgets};
+    if (config.capture) {
+        context.keeper = &keeper;
+    }
+    if (config.replay != nullptr) {
+        context.answers = &answers.emplace(config.replay->exchanges);
+        context.replayed_run = config.replay->run;
+    }
     RecordingContext recorded{context, names, recorder};
     Acceptance acceptance(io, raise_descriptor_limit());
     std::optional<InsideSockets> inside_sockets;
@@ -388,8 +399,14 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
     resolve(asio::ip::udp::v6(), captured.dns_v6);
     for (HostService& service : captured.host_services) {
         const auto to_host = [port = service.port, &context](tcp::socket inside) { return serve_host_service(std::move(inside), port, context); };
-        accept(tcp::v4(), service.v4, recording ? Acceptance::Serve(captured_one) : to_host);
-        accept(tcp::v6(), service.v6, recording ? Acceptance::Serve(captured_one) : to_host);
+        const auto to_nobody = [&, port = std::to_string(service.port)](tcp::socket inside) -> awaitable<void> {
+            reports.add(refusal("connect", "host:" + port, "with --replay nothing is reached, this machine's services neither"), "127.0.0.1:" + port);
+            reset(inside);
+            co_return;
+        };
+        const Acceptance::Serve serve_one = recording ? Acceptance::Serve(captured_one) : context.answers != nullptr ? Acceptance::Serve(to_nobody) : to_host;
+        accept(tcp::v4(), service.v4, serve_one);
+        accept(tcp::v6(), service.v6, serve_one);
     }
     for (Published& one : published) {
         accept(tcp::v4(), one.listener,
@@ -433,12 +450,16 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
     } else {
         reports.add(refused);
     }
+    if (config.capture) { // what cannot be written is missed by the supervisor
+        const auto written = sys::write_all(kept, to_bytes(keeper.take()) + std::string(kept_is_whole));
+        static_cast<void>(written);
+    }
     ::_exit(0); // the supervisor is not kept waiting for lookups that last
 }
 
 } // namespace
 
-void run_gateway(const GatewayConfig& config, Captured captured, SocketTables tables, HelperStart start) {
+void run_gateway(const GatewayConfig& config, Captured captured, SocketTables tables, int kept_exchanges, HelperStart start) {
     // Out of the terminal's reach, and of everybody's who may not trace the supervisor.
     ::setsid();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL); // again: becoming the user has cleared it
@@ -451,7 +472,7 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
         start.failed(published.error());
         return;
     }
-    std::vector<int> kept = {start.socket(), captured.firewall.get(), captured.tcp_v4.get(), captured.dns_v4.get()};
+    std::vector<int> kept = {start.socket(), kept_exchanges, captured.firewall.get(), captured.tcp_v4.get(), captured.dns_v4.get()};
     for (const unique_fd* fd : {&captured.tcp_v6, &captured.dns_v6, &captured.inside_sockets, &tables.tcp, &tables.tcp6}) {
         kept.push_back(fd->get());
     }
@@ -471,12 +492,13 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
         start.failed({errno, "cannot let the egress gateway go of the supervisor's files"});
         return;
     }
-    if (const auto confined = confine_gateway(config.policy == nullptr ? MayListen::Yes : MayListen::No); !confined) {
+    const MayReach reach = config.replay == nullptr ? MayReach::Outside : published->empty() ? MayReach::Nothing : MayReach::Inside;
+    if (const auto confined = confine_gateway(config.policy == nullptr ? MayListen::Yes : MayListen::No, reach); !confined) {
         start.failed(confined.error());
         return;
     }
     start.ready();
-    serve_until_closed(config, std::move(captured), std::move(*published), std::move(tables), start.take_socket(), std::move(*tls));
+    serve_until_closed(config, std::move(captured), std::move(*published), std::move(tables), start.take_socket(), std::move(*tls), kept_exchanges);
 }
 
 } // namespace treadline::egress

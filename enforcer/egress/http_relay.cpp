@@ -124,17 +124,6 @@ awaitable<bool> answer(Side& outside, Side& inside, bool head_only) {
     }
 }
 
-void to_origin_form(http::request_header<>& head) {
-    const std::string target(head.target().data(), head.target().size());
-    constexpr std::string_view scheme = "http://";
-    if (!target.starts_with(scheme)) {
-        return;
-    }
-    const size_t path = target.find_first_of("/?#", scheme.size());
-    std::string origin = path == std::string::npos ? "/" : target.substr(path);
-    head.target(origin[0] == '/' ? origin : "/" + origin);
-}
-
 // One request, and its head as it goes on.
 std::optional<Violation> spend(Budgets::Account& account, const http::request_header<>& head) {
     auto over = account.request();
@@ -188,7 +177,7 @@ awaitable<void> relay_http(tcp::socket inside, std::string head, Contact contact
         }
         http::request_header<>& request = parser.get().base();
         if (verdict.allowed) {
-            to_origin_form(request);
+            request.target(origin_form({request.target().data(), request.target().size()}, "http://"));
             if (request.find(http::field::upgrade) != request.end()) { // h2c; what else is asked for has been refused
                 withdraw_upgrade(request);
             }

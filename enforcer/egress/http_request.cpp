@@ -96,6 +96,15 @@ void withdraw_upgrade(http::request_header<>& head) {
     }
 }
 
+std::string origin_form(std::string target, std::string_view scheme) {
+    if (!target.starts_with(scheme)) {
+        return target;
+    }
+    const size_t path = target.find_first_of("/?#", scheme.size());
+    const std::string origin = path == std::string::npos ? "/" : target.substr(path);
+    return origin[0] == '/' ? origin : "/" + origin;
+}
+
 std::string ambiguity_of(const http::request_header<>& head) {
     if (head.version() != 11 && head.version() != 10) {
         return "another version than HTTP/1.1";

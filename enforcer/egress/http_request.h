@@ -2,6 +2,7 @@
 // ways. What goes on to the server is written anew from what was read here.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ HttpRequest facts_of(const boost::beast::http::request_header<>& head);
 
 // Takes out the offer to go on in HTTP/2 (h2c), which Java's client makes each time: the server answers as if there were none.
 void withdraw_upgrade(boost::beast::http::request_header<>& head);
+
+// Without the scheme and host of an absolute target ("http://host/path" with "http://").
+std::string origin_form(std::string target, std::string_view scheme);
 
 // Why a server might see another request in it than we do; "" for nothing.
 std::string ambiguity_of(const boost::beast::http::request_header<>& head);

@@ -12,6 +12,7 @@
 #include "enforcer/egress/exchange_rules.h"
 #include "enforcer/egress/http2_link.h"
 #include "enforcer/egress/http_message.h"
+#include "enforcer/egress/keeper.h"
 #include "enforcer/egress/relay.h"
 #include "enforcer/egress/stream.h"
 #include "enforcer/egress/tunnel.h"
@@ -162,7 +163,12 @@ private:
             withdraw_upgrade(request.parser().get().base());
         }
         head.fields = fields_of(request.head());
-        return rules_.judge(facts, head);
+        auto problem = rules_.judge(facts, head);
+        if (!problem && context_.keeper != nullptr) { // what is kept has to be searched, too
+            std::erase_if(head.fields, [](const auto& field) { return iequals(field.first, "Accept-Encoding"); });
+            head.fields.emplace_back("Accept-Encoding", "identity");
+        }
+        return problem;
     }
 
     awaitable<bool> connect() {
@@ -201,6 +207,9 @@ private:
                 co_return false;
             }
             std::string pass = body.pass(piece);
+            if (kept_) {
+                kept_->request_body(piece);
+            }
             if (body.found() >= 0) {
                 Violation violation = rules_.misplaced_in_body(body.found());
                 refused_body = true;
@@ -244,6 +253,9 @@ private:
             }
             const std::string first = written(version_of(head.version()) + " " + std::to_string(head.result_int()) + " " + text(head.reason()), fields);
             const unsigned status = head.result_int();
+            if (kept_ && status >= 200) {
+                kept_->answer(status, text(head.reason()), fields_of(head));
+            }
             const bool goes_on = answer.parser().keep_alive() && !answer.parser().need_eof();
             if (const bool done = co_await pass_on(answer, first); !done) {
                 program_->abort();
@@ -257,6 +269,9 @@ private:
                 co_return false;
             }
             if (status >= 200) {
+                if (kept_) {
+                    kept_->done();
+                }
                 if (!goes_on) {
                     co_await program_->finish();
                 }
@@ -287,6 +302,9 @@ private:
                 server_->abort();
                 co_return false; // its beginning has gone in already: broken off, it is no whole answer
             }
+            if (kept_) {
+                kept_->body(pass);
+            }
             out += pass.empty() ? "" : framed(std::move(pass), chunked);
             out += read == Answer::Read::Ended && chunked ? framed("", true) : "";
             if (const bool done = co_await program_->write(out, after(block_time)); !done) {
@@ -310,6 +328,7 @@ private:
     Wrapping wrapping_;
     RelayContext& context_;
     ExchangeRules rules_;
+    std::unique_ptr<Keeper::One> kept_; // the exchange that goes through, with --capture
 };
 
 awaitable<bool> Exchange::one() {
@@ -325,6 +344,9 @@ awaitable<bool> Exchange::one() {
     if (problem) {
         co_await refuse(std::move(*problem));
         co_return false;
+    }
+    if (context_.keeper != nullptr) { // as the program sent it: with placeholders
+        kept_ = context_.keeper->begin(rules_.contact(), wrapping_ == Wrapping::Tls, head.method, head.target, fields_of(request.head()));
     }
     if (!server_) {
         const bool connected = co_await connect();
@@ -372,7 +394,7 @@ awaitable<void> inspect(asio::ip::tcp::socket inside, std::string opening, Conta
         const auto offers = [&](const char* protocol) { return std::find(offered.begin(), offered.end(), protocol) != offered.end(); };
         // Both sides speak the same, so the server is asked first. Who offers no HTTP/2 is only dialled for once there is a request.
         const bool http1 = offered.empty() || offers(alpn_http1);
-        if (offers(alpn_http2) && Http2Link::has_room()) {
+        if (offers(alpn_http2) && Http2Link::has_room() && context.keeper == nullptr) { // what is captured is HTTP/1.1
             std::vector<std::string> protocols = {alpn_http2, alpn_http1};
             server = co_await reach(contact, wrapping, std::move(protocols), context);
         }

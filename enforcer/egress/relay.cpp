@@ -17,6 +17,7 @@
 #include "enforcer/egress/client_hello.h"
 #include "enforcer/egress/deadline.h"
 #include "enforcer/egress/http_request.h"
+#include "enforcer/egress/replay_relay.h"
 
 namespace treadline::egress {
 namespace asio = boost::asio;
@@ -79,6 +80,33 @@ awaitable<Opening> read_opening(tcp::socket& inside, std::string said, seconds t
         opening.bytes.append(part.data(), size);
     }
     co_return opening;
+}
+
+// Whether what is said first may pass. (HTTP is judged request by request.)
+Verdict judge(const Opening& opening, const Contact& contact, const Decision& decision) {
+    switch (opening.speaks) {
+    case Speaks::Tls:
+        return opening.hello.state == HelloReading::State::Complete ? decision.tls(contact, opening.hello.hello)
+               : opening.hello.state == HelloReading::State::Invalid
+                   ? decision.other_protocol(contact, "TLS begins with " + opening.hello.problem)
+                   : decision.other_protocol(contact, "TLS begins with a ClientHello that never ended");
+    case Speaks::Other:
+        return decision.other_protocol(contact, "the connection begins with neither TLS nor HTTP");
+    default:
+        return decision.other_protocol(contact, "the program sent nothing that shows what it speaks");
+    }
+}
+
+awaitable<void> serve_http(tcp::socket inside, std::string head, Contact contact, RelayContext& context) {
+    return context.answers != nullptr     ? replay(std::move(inside), std::move(head), std::move(contact), Wrapping::Plain, context)
+           : context.inspector != nullptr ? inspect(std::move(inside), std::move(head), std::move(contact), Wrapping::Plain, context)
+                                          : relay_http(std::move(inside), std::move(head), std::move(contact), context);
+}
+
+Violation not_replayed(const Contact& contact, Speaks speaks) {
+    const bool tls = speaks == Speaks::Tls;
+    return refusal("connect", to_string(contact), std::string("with --replay nothing is reached, and ") +
+                                                      (tls ? "of TLS only what `inspect` or `credentials` looks into is captured" : "only HTTP is captured"));
 }
 
 std::string refusal_for(Speaks speaks, const Violation& violation) {
@@ -255,38 +283,34 @@ awaitable<void> serve_contact(tcp::socket inside, Contact contact, std::string s
     Opening opening;
     opening.bytes = std::move(said);
     const bool inspected = context.inspector != nullptr && context.inspector->covers(contact); // also what a rule with "/tcp" allows
-    if (inspected || !context.decision.any_protocol(contact)) {
-        opening = co_await read_opening(inside, std::move(opening.bytes), first_bytes_time);
-        switch (opening.speaks) {
-        case Speaks::Http:
-            if (context.inspector != nullptr) {
-                co_await inspect(std::move(inside), std::move(opening.bytes), contact, Wrapping::Plain, context);
-                co_return;
-            }
-            co_await relay_http(std::move(inside), std::move(opening.bytes), contact, context);
-            co_return;
-        case Speaks::Tls:
-            verdict = opening.hello.state == HelloReading::State::Complete ? context.decision.tls(contact, opening.hello.hello)
-                      : opening.hello.state == HelloReading::State::Invalid
-                          ? context.decision.other_protocol(contact, "TLS begins with " + opening.hello.problem)
-                          : context.decision.other_protocol(contact, "TLS begins with a ClientHello that never ended");
-            break;
-        case Speaks::Other:
-            verdict = context.decision.other_protocol(contact, "the connection begins with neither TLS nor HTTP");
-            break;
-        case Speaks::Nothing:
-            if (opening.bytes.empty() && !opening.timed_out) {
-                co_return; // tried another address, or only whether somebody is there
-            }
-            verdict = context.decision.other_protocol(contact, "the program sent nothing that shows what it speaks");
-            break;
+    const bool replayed = context.answers != nullptr;
+    const bool any_protocol = context.decision.any_protocol(contact);
+    if (inspected || replayed || !any_protocol) {
+        // Where nothing but HTTP is answered, who waits for the server to begin is not kept waiting.
+        opening = co_await read_opening(inside, std::move(opening.bytes), replayed && any_protocol ? refused_time : first_bytes_time);
+        if (opening.speaks == Speaks::Nothing && opening.bytes.empty() && !opening.timed_out) {
+            co_return; // tried another address, or only whether somebody is there
         }
-        if (!verdict.allowed) {
+        if (opening.speaks == Speaks::Http) {
+            co_await serve_http(std::move(inside), std::move(opening.bytes), contact, context);
+            co_return;
+        }
+        verdict = judge(opening, contact, context.decision);
+        if (!verdict.allowed && (inspected || !replayed || !any_protocol)) { // a rule for any protocol is not what is missing there
             co_await refuse(std::move(verdict), opening.speaks);
+            co_return;
+        }
+        if (inspected && replayed) {
+            co_await replay(std::move(inside), std::move(opening.bytes), contact, Wrapping::Tls, context);
             co_return;
         }
         if (inspected) {
             co_await inspect(std::move(inside), std::move(opening.bytes), contact, Wrapping::Tls, context);
+            co_return;
+        }
+        if (replayed) {
+            verdict.violation = not_replayed(contact, opening.speaks);
+            co_await refuse(std::move(verdict), opening.speaks);
             co_return;
         }
     }

@@ -3,6 +3,7 @@
 // the other side takes (byte_relay.h).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -23,6 +24,9 @@
 
 namespace treadline::egress {
 
+class Answers;
+class Keeper;
+
 struct RelayContext {
     boost::asio::io_context& io;
     const Decision& decision;
@@ -31,8 +35,11 @@ struct RelayContext {
     Lookups& lookups;
     std::map<std::string, std::vector<std::string>> resolve; // names whose addresses the user gave (--resolve)
     std::function<void(Violation, const std::string& dialled)> on_violation;
-    const Inspector* inspector = nullptr; // of profiles that look into anything
+    const Inspector* inspector = nullptr; // of profiles that look into anything, and where exchanges are kept
     Budgets* budgets = nullptr;           // none while learning
+    Keeper* keeper = nullptr;             // of exchanges (--capture)
+    Answers* answers = nullptr;           // instead of everybody outside (--replay): nothing is dialled
+    int64_t replayed_run = 0;
 
     [[nodiscard]] Budgets::Account account_of(const Contact& contact) const {
         return budgets != nullptr ? budgets->of(contact.name.empty() ? contact.address : contact.name, contact.port) : Budgets::Account();

@@ -183,7 +183,8 @@ result<ok> check_value(const std::string& value) {
 
 class Finder {
 public:
-    Finder(const Policy& policy, const std::map<std::string, std::string>& environment) : policy_(policy), environment_(environment) {}
+    Finder(const Policy& policy, const std::map<std::string, std::string>& environment, Sources sources)
+        : policy_(policy), environment_(environment), sources_(sources) {}
 
     result<ok> add(const Credential& credential) {
         const auto endpoint = TRY(credential_endpoint(credential.host));
@@ -220,7 +221,7 @@ private:
         if (known != secrets_.all.end()) {
             return static_cast<size_t>(known - secrets_.all.begin());
         }
-        auto value = value_of(source, policy_, environment_);
+        auto value = sources_ == Sources::Asked ? value_of(source, policy_, environment_) : result<std::string>(placeholder_for(std::string(24, 'a')));
         const auto usable = value ? check_value(*value) : result<ok>(failure(value.error()));
         if (!usable) {
             return fail_code(usable.error().code, "the credential's source " + printable(name) + " " + usable.error().what);
@@ -248,6 +249,12 @@ private:
 
     // A file that the profile lets the command read holds the placeholder there.
     result<ok> show_file(const CredentialSource& source, const Secret& secret, const std::string& variable) {
+        if (sources_ == Sources::LeftAlone) {
+            const auto path = file_of(source, policy_, environment_);
+            if (!path || ::access(path->c_str(), F_OK) != 0) {
+                return ok{}; // not needed, and not there
+            }
+        }
         const std::string named = TRY(file_of(source, policy_, environment_));
         const std::string path = TRY(sys::realpath(named));
         if (!policy_.decide(Operation::Read, path).allowed) {
@@ -265,6 +272,7 @@ private:
 
     const Policy& policy_;
     const std::map<std::string, std::string>& environment_;
+    Sources sources_;
     Secrets secrets_;
 };
 
@@ -322,8 +330,8 @@ std::string placeholder_for(std::string_view real) {
 }
 
 result<std::shared_ptr<const Secrets>> look_up_secrets(const Policy& policy, const std::map<std::string, std::string>& environment,
-                                                       const std::vector<std::string>& command) {
-    Finder finder(policy, environment);
+                                                       const std::vector<std::string>& command, Sources sources) {
+    Finder finder(policy, environment, sources);
     for (const Credential& credential : policy.credentials()) {
         TRY(finder.add(credential));
     }

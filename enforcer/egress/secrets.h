@@ -2,6 +2,7 @@
 // stand for them inside. The real ones go to the gateway and nowhere else.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,10 +38,13 @@ struct Secrets {
     std::map<std::string, std::string> files;     // path of a file that holds a real value -> what it holds inside
 };
 
+// Whether sources are asked. Where nothing outside is reached (--replay), nobody is: what stands for a value then stands for nothing.
+enum class Sources : uint8_t { Asked, LeftAlone };
+
 // Fails with a sentence where a source is missing, cannot be used, or would still be seen inside (in another variable, in the
 // command's words). May run commands that the profile names.
 result<std::shared_ptr<const Secrets>> look_up_secrets(const Policy& policy, const std::map<std::string, std::string>& environment,
-                                                       const std::vector<std::string>& command);
+                                                       const std::vector<std::string>& command, Sources sources = Sources::Asked);
 
 // Random, of the same length or longer, letters for letters and digits for digits, with a prefix that is known to be public
 // ("sk-", "ghp_"); nothing else of it tells anything but its shape.

@@ -1,6 +1,7 @@
 // Stores that earlier versions wrote. fixtures/store-v1.db holds two runs of 0.1.0: a shell script with odd
 // names, every kind of access and a loss, and a `cat`. fixtures/store-v1-killed.db is one whose writers were
 // killed: all is in its WAL. fixtures/store-v2.db holds a shell script with odd names, sockets and a failed lookup, and a `cat`.
+// fixtures/store-v3.db holds a shell script behind the egress gateway.
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collector/captured_rows.h"
 #include "collector/trace_reader.h"
 #include "tests/collector/store_fixture.h"
 
@@ -144,7 +146,7 @@ TEST_CASE("a store of version 1 is brought up to date when a run is added, and l
         fill(writer, {"/a"});
         REQUIRE(writer.commit());
     }
-    CHECK(sql_number(store, "PRAGMA user_version") == 3);
+    CHECK(sql_number(store, "PRAGMA user_version") == 4);
     CHECK(sql_number(store, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'old%'") == 0);
     CHECK(read_run(store, 1) == first);
     CHECK(read_run(store, 2) == second);
@@ -248,7 +250,7 @@ TEST_CASE("a migration that is killed at any moment has happened or has not",
         REQUIRE(::waitpid(child, &status, 0) == child);
         const int64_t version = sql_number(store, "PRAGMA user_version");
         old += version == 1 ? 1 : 0;
-        CHECK((version == 1 || version == 3));
+        CHECK((version == 1 || version == 4));
         CHECK(read_run(store, 1) == first);
         CHECK(TraceWriter::open(store));
         CHECK(read_run(store, 1) == first);
@@ -279,10 +281,68 @@ TEST_CASE("a store of version 2 is read whole, and brought up to date with nothi
         fill(writer, {"/a"});
         REQUIRE(writer.commit());
     }
-    CHECK(sql_number(store, "PRAGMA user_version") == 3);
+    CHECK(sql_number(store, "PRAGMA user_version") == 4);
     CHECK(read_run(store, 1) == first);
     CHECK(read_run(store, 2) == second);
     CHECK(read_run(store, 3).files.size() == 1);
+}
+
+TEST_CASE("a store of version 3 is read whole, and brought up to date with nothing lost when exchanges are captured", "[collector][store][migration]") {
+    const TemporaryDirectory directory;
+    const std::string store = copy_of_fixture("store-v3.db", directory);
+    const std::string bytes = slurp(store);
+    const Trace first = read_run(store, 1);
+    CHECK(first.run.network == "gateway");
+    CHECK(first.run.exit_status == 4);
+    CHECK(first.run.complete);
+    CHECK(first.processes.size() == 4);
+    REQUIRE(first.exchanges.size() == 4);
+    CHECK(first.exchanges[0].result == ECONNREFUSED);
+    CHECK(std::any_of(first.exchanges.begin(), first.exchanges.end(), [](const Exchange& one) { return one.path == "/work.sh" && one.method == "GET"; }));
+    const auto none = read_captured(store, 1);
+    REQUIRE_FALSE(none);
+    CHECK_THAT(none.error().message(), ContainsSubstring("no exchanges were captured in run 1"));
+    CHECK(slurp(store) == bytes);
+    CHECK(store_captured(store, sample_run(), {CapturedExchange()}).value() == 2);
+    CHECK(sql_number(store, "PRAGMA user_version") == 4);
+    CHECK(read_run(store, 1) == first);
+    CHECK(read_captured(store, 2).value().exchanges.size() == 1);
+}
+
+TEST_CASE("what was captured is read as it was stored, by its run alone, and is a run of which nothing was traced", "[collector][store]") {
+    const TemporaryDirectory directory;
+    const std::string store = directory / "trace.db";
+    CapturedExchange one;
+    one.host = "api.test";
+    one.port = 443;
+    one.secure = true;
+    one.method = "POST";
+    one.target = "/a?x=\xff";
+    one.conditions = "range: bytes=0-1\n";
+    one.accept = "*/*";
+    one.body_digest = std::string(64, 'a');
+    one.status = 206;
+    one.reason = "caf\xe9";
+    one.fields = "X: y\n";
+    one.body = std::string("\0\r\n\xff", 4);
+    CapturedExchange two;
+    two.host = "other.test";
+    two.unusable = "its answer was broken off";
+    RunInfo about = sample_run();
+    about.exit_status = 7;
+    about.duration_ms = 1500;
+    const int64_t first = store_captured(store, about, {one, two}).value();
+    const int64_t second = store_captured(store, about, {two}).value();
+    const CapturedRun captured = read_captured(store, first).value();
+    CHECK(captured.exchanges == std::vector<CapturedExchange>{one, two});
+    CHECK(read_captured(store, second).value().exchanges == std::vector<CapturedExchange>{two});
+    CHECK(captured.run.probes == nothing_traced);
+    CHECK(captured.run.exit_status == 7);
+    CHECK(captured.run.duration_ms == 1500);
+    CHECK(captured.run.complete);
+    CHECK(captured.run.accesses == 0);
+    CHECK(read_run(store, first).files.empty());
+    CHECK_FALSE(read_captured(store, second + 1));
 }
 
 TEST_CASE("a store that was migrated has the tables of a new one", "[collector][store][migration]") {
@@ -294,7 +354,7 @@ TEST_CASE("a store that was migrated has the tables of a new one", "[collector][
                                "coalesce(p.dflt_value, '') || p.pk AS c FROM sqlite_schema m, pragma_table_info(m.name) p "
                                "WHERE m.type = 'table' ORDER BY m.name, p.cid)");
     };
-    for (const char* fixture : {"store-v1.db", "store-v2.db"}) {
+    for (const char* fixture : {"store-v1.db", "store-v2.db", "store-v3.db"}) {
         const std::string old = copy_of_fixture(fixture, directory);
         { REQUIRE(TraceWriter::open(old)); }
         CHECK(columns(old) == columns(fresh));

@@ -335,8 +335,8 @@ TEST_CASE("a file that is no store of this version is refused with what to do", 
     CHECK(refusal(store).find("there is no trace store") == 0);
 
     { auto writer = TraceWriter::open(store).value(); }
-    sql(store, "PRAGMA user_version = 4");
-    CHECK(refusal(store).find("was written by a newer Treadline (store version 4, this one knows 3)") !=
+    sql(store, "PRAGMA user_version = 5");
+    CHECK(refusal(store).find("was written by a newer Treadline (store version 5, this one knows 4)") !=
           std::string::npos);
     CHECK_FALSE(TraceWriter::open(store));
     sql(store, "PRAGMA user_version = 0");

@@ -98,9 +98,16 @@ EgressWorld::EgressWorld(Servers servers) {
 }
 
 EgressWorld::~EgressWorld() {
+    stop_servers();
+}
+
+void EgressWorld::stop_servers() {
     stop_.reset();
-    ::kill(servers_, SIGKILL);
-    ::waitpid(servers_, nullptr, 0);
+    if (servers_ > 0) {
+        ::kill(servers_, SIGKILL);
+        ::waitpid(servers_, nullptr, 0);
+        servers_ = -1;
+    }
 }
 
 std::string EgressWorld::filled(std::string text) const {
@@ -135,11 +142,15 @@ Gated EgressWorld::run(const std::vector<std::string>& connect, const std::strin
         replace_all(text, "/tmp", "$TMPDIR");
     }
     const std::string enforce = degraded ? REFUSING " namespaces treadline enforce --allow-degraded" : "treadline enforce";
-    std::string words;
-    for (const std::string& word : std::vector<std::string>{"--report", "json:" + report, "--resolve", "web.test=127.0.0.1", "--resolve", "other.test=127.0.0.1",
+    std::vector<std::string> arguments = {"--report", "json:" + report, "--resolve", "web.test=127.0.0.1", "--resolve", "other.test=127.0.0.1",
                                           "--resolve", "evil.test=127.0.0.1", "--resolve", "private.test=10.1.2.3", "--resolve",
-                                          "mixed.test=93.184.216.34,127.0.0.1", "--resolve", "own.test=" + (own_.empty() ? "127.0.0.1" : own_),
-                                          "--", "sh", "-c", filled(text)}) {
+                                          "mixed.test=93.184.216.34,127.0.0.1", "--resolve", "own.test=" + (own_.empty() ? "127.0.0.1" : own_)};
+    arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+    for (const std::string& word : {std::string("--"), std::string("sh"), std::string("-c"), filled(text)}) {
+        arguments.push_back(word);
+    }
+    std::string words;
+    for (const std::string& word : arguments) {
         words += " " + quoted(word);
     }
     const Finished done = loop.shell(enforce + words);

@@ -1,6 +1,7 @@
 // A project, servers outside that write down what reaches them, and commands held to a profile with `connect` rules.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -47,11 +48,13 @@ public:
 
     // What has reached the servers since the last time it was asked for.
     [[nodiscard]] std::vector<std::string> observed() const;
+    void stop_servers(); // for good
     [[nodiscard]] bool has_own_address() const { return !own_.empty(); }
 
     Loop loop;
     std::string more_network; // more of the profile's `network`, as lines
     bool degraded = false;    // where no namespaces can be made (refusing.cpp), with --allow-degraded
+    std::vector<std::string> more_arguments; // of `enforce`
 
 private:
     TemporaryDirectory directory_;

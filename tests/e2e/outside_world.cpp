@@ -95,7 +95,11 @@ Sent OutsideWorld::held(const std::string& network, const std::string& attack, c
     loop.write(".treadline/profile.yaml", std::string(rules) + "network: {" + network + "}\n");
     const std::string report = directory_ / "report.json";
     std::filesystem::remove(report);
-    std::vector<std::string> words = {std::string(TREADLINE_BIN) + "/treadline", "enforce", "--report", "json:" + report, "--", "python3", "attack.py"};
+    std::vector<std::string> words = {std::string(TREADLINE_BIN) + "/treadline", "enforce", "--report", "json:" + report};
+    words.insert(words.end(), more_arguments.begin(), more_arguments.end());
+    for (const char* word : {"--", "python3", "attack.py"}) {
+        words.emplace_back(word);
+    }
     if (degraded) {
         words.insert(words.begin() + 2, "--allow-degraded");
         words.insert(words.begin(), {REFUSING, "namespaces"});

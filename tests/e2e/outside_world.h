@@ -36,6 +36,7 @@ public:
 
     Loop loop;
     bool degraded = false; // where no namespaces can be made (refusing.cpp), with --allow-degraded
+    std::vector<std::string> more_arguments; // of `enforce`
 
 private:
     [[nodiscard]] Sent run(const std::vector<std::string>& argv) const;

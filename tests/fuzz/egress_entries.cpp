@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "enforcer/egress/answers.h"
 #include "enforcer/egress/client_hello.h"
 #include "enforcer/egress/dns_responder.h"
 #include "enforcer/egress/http2_relay.h"
@@ -13,6 +14,7 @@
 #include "enforcer/egress/observer.h"
 #include "enforcer/egress/proxy_request.h"
 #include "enforcer/egress/recorder.h"
+#include "enforcer/egress/redaction.h"
 #include "enforcer/egress/socks_request.h"
 #include "enforcer/egress/text_search.h"
 #include "profiles/profile_reader.h"
@@ -277,6 +279,40 @@ void http2(std::string_view bytes) {
         must(relay.open() <= egress::max_http2_streams, "no more streams than were offered");
     }
     must(violations <= 1 + bytes.size() / 9, "no more told than was said");
+}
+
+void kept_exchanges(std::string_view bytes) {
+    const auto exchanges = egress::exchanges_from(bytes);
+    if (!exchanges) {
+        return;
+    }
+    must(egress::to_bytes(*exchanges) == bytes || !bytes.empty(), "nothing is made up");
+    const auto again = egress::exchanges_from(egress::to_bytes(*exchanges));
+    must(again && *again == *exchanges, "the same when it is written again");
+    for (const egress::KeptExchange& one : *exchanges) {
+        must(egress::objection_to(one).empty(), "only what could have been kept");
+        must(egress::to_lines(one.fields).find('\r') == std::string::npos, "no field that would be two");
+    }
+    egress::Answers answers(*exchanges);
+    for (const egress::KeptExchange& one : *exchanges) {
+        const auto found = answers.answer_to(one);
+        must((found.answer != nullptr) == found.why.empty(), "an answer, or why there is none");
+        must(found.answer == nullptr || (found.answer->target == one.target && found.answer->host == one.host), "of the same request");
+    }
+}
+
+void redacted(std::string_view bytes) {
+    const std::string once = egress::redacted_target(bytes);
+    must(egress::redacted_target(once) == once, "redacting again changes nothing");
+    const egress::HttpFields fields = egress::redacted_fields({{"Location", std::string(bytes)}, {"Link", std::string(bytes)}, {"Refresh", std::string(bytes)}, {"Set-Cookie", std::string(bytes)}});
+    must(egress::redacted_fields(fields) == fields, "nor in fields");
+    if (bytes.size() > 64) {
+        return; // a table of all forms of long texts takes its time
+    }
+    egress::SentSecrets secrets;
+    secrets.add({{"Authorization", std::string(bytes)}, {"Cookie", std::string(bytes)}}, bytes);
+    secrets.prepare();
+    static_cast<void>(secrets.are_in(once));
 }
 
 void request_target(std::string_view bytes) {

@@ -18,6 +18,8 @@ void dns_question(std::string_view bytes);
 void http_head(std::string_view bytes);
 void observed(std::string_view bytes); // what a program says on a connection that is only recorded; in parts, see there
 void held_back(std::string_view bytes);      // an answer in pieces, of the sizes its first bytes say
+void kept_exchanges(std::string_view bytes); // what a gateway says it has kept of a run
+void redacted(std::string_view bytes);       // a request's target, or what a redirection leads to
 void request_target(std::string_view bytes); // of a request, against a rule for a path
 void socks(std::string_view bytes);          // a SOCKS5 greeting, and the same bytes as a request
 void proxy_head(std::string_view bytes);     // a request to an HTTP proxy

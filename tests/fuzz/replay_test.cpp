@@ -97,6 +97,11 @@ TEST_CASE("what programs send to the egress gateway may be anything", "[fuzz]") 
     replay("http2", fuzz::http2, 500);
     replay("socks", fuzz::socks, 500);
     replay("proxy_head", fuzz::proxy_head, 500);
+    replay("redacted", fuzz::redacted, 500);
+}
+
+TEST_CASE("what a gateway hands over of the exchanges it has kept may be anything", "[fuzz]") {
+    replay("kept_exchanges", fuzz::kept_exchanges, 500);
 }
 
 TEST_CASE("conversations with resolvers may consist of anything", "[fuzz]") {

@@ -27,7 +27,7 @@ _treadline() {
     diff) words+=" --json" ;;
     lint) words+=" -p --profile --json" ;;
     query) words+=" -p --profile --json read write create exec connect syscall env" ;;
-    enforce) words+=" -p --profile --strict --audit --allow-credentials --allow-degraded --network --resolve --report --" ;;
+    enforce) words+=" -p --profile --store --capture --replay --strict --audit --allow-credentials --allow-degraded --network --resolve --report --" ;;
     explain) words+=" -p --profile --last --all" ;;
     doctor) words+=" --json" ;;
     esac

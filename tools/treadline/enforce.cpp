@@ -1,5 +1,6 @@
 // `treadline enforce`: hold a command to the profile.
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -19,11 +20,13 @@
 #include "enforcer/sandbox.h"
 #include "enforcer/unseen.h"
 #include "profiles/profile_reader.h"
+#include "tools/treadline/captured_run.h"
 #include "tools/treadline/commands.h"
 #include "tools/treadline/known_denials.h"
 #include "tools/treadline/last_run.h"
 #include "tools/treadline/report_files.h"
 #include "tools/treadline/resolve_option.h"
+#include "tools/treadline/run_info.h"
 
 namespace treadline {
 namespace {
@@ -35,6 +38,8 @@ struct EnforceOptions : Options {
     bool audit = false;
     bool allow_credentials = false;
     bool allow_degraded = false;
+    bool capture = false;
+    int64_t replay = 0; // a run's number; 0 for none
     std::string network;
     std::vector<std::string> resolve;
     std::vector<std::string> reports;
@@ -80,7 +85,8 @@ private:
 };
 
 result<Plan> plan_for(const EnforceOptions& options, const std::shared_ptr<const Policy>& policy, const Command& command,
-                      const Machine& machine, const std::shared_ptr<const egress::Secrets>& secrets) {
+                      const Machine& machine, const std::shared_ptr<const egress::Secrets>& secrets,
+                      const std::shared_ptr<const egress::Replay>& replay) {
     if (options.audit) {
         return compile_audit(policy, machine, command, options.allow_credentials);
     }
@@ -89,6 +95,8 @@ result<Plan> plan_for(const EnforceOptions& options, const std::shared_ptr<const
     compile_options.network_host = options.network == "host";
     compile_options.resolve = TRY(given_addresses(options.resolve));
     compile_options.secrets = secrets;
+    compile_options.capture = options.capture;
+    compile_options.replay = replay;
     return compile(policy, machine, command, compile_options);
 }
 
@@ -119,6 +127,9 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     if (options.allow_credentials && !options.audit) {
         return fail("--allow-credentials goes with --audit; a rule that names a credential opens it in an enforced run");
     }
+    if ((options.capture || options.replay != 0) && (options.audit || !options.network.empty() || (options.capture && options.replay != 0))) {
+        return fail("--capture and --replay are the egress gateway's: they go with neither --audit nor --network, nor with each other");
+    }
     // The kernel makes the namespaces while the plan is being made.
     auto begun = options.audit ? std::nullopt : Beginning::make(options.network != "host");
     touch_heap();
@@ -146,13 +157,15 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     command.gid = context.user.gid;
     std::shared_ptr<const egress::Secrets> secrets;
     if (!policy->credentials().empty() && !options.audit) {
-        secrets = TRY(egress::look_up_secrets(*policy, command.environment, command.argv));
+        secrets = TRY(egress::look_up_secrets(*policy, command.environment, command.argv,
+                                              options.replay == 0 ? egress::Sources::Asked : egress::Sources::LeftAlone));
     }
-    auto plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume), secrets)));
+    const auto replay = options.replay == 0 ? nullptr : TRY(load_replay(context, options.replay));
+    auto plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume), secrets, replay)));
     ReportFiles files = TRY(ReportFiles::open(options.reports, context, *policy));
     auto started = Sandbox::start(plan, std::move(begun), std::move(lock));
     if (const Machine machine = started ? Machine{} : inspect_machine(); !started && !machine.user_namespaces) {
-        plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, machine, secrets))); // says why, or goes on without
+        plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, machine, secrets, replay))); // says why, or goes on without
         started = Sandbox::start(plan);
     }
     Sandbox sandbox = TRY(std::move(started));
@@ -162,6 +175,8 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
         screen.show("degraded: " + gap);
     }
 
+    RunInfo captured = options.capture ? describe_run(context, invocation.command, plan->landlock_abi, "gateway") : RunInfo();
+    const auto begun_at = std::chrono::steady_clock::now();
     TRY(sandbox.release());
     auto outcome = sandbox.wait([&](const Violation& violation) {
         Violation noted = violation;
@@ -177,6 +192,14 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
         note(violation);
         violation.opens = opened_besides(*policy, violation);
     }
+    int status = outcome->exit_status;
+    if (outcome->kept) {
+        captured.duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun_at).count();
+        captured.exit_status = status;
+        if (const auto stored = store_kept(context, captured, *outcome->kept); !stored) {
+            status = complain(stored.error(), exit_failed);
+        }
+    }
     RunReport report;
     report.command = invocation.command;
     report.profile = context.profile;
@@ -190,7 +213,6 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
         return !one.expected.empty() && one.layer != "environment"; // which is so at each run
     })));
 
-    int status = report.outcome.exit_status;
     for (const error& problem : files.write(report)) {
         status = complain(problem, exit_failed);
     }
@@ -211,6 +233,11 @@ void add_enforce(CLI::App& app, Invocation& invocation) {
     auto options = std::make_shared<EnforceOptions>();
     CLI::App* command = app.add_subcommand("enforce", "Run a command held to the profile");
     add_profile_option(command, *options);
+    add_store_option(command, *options);
+    command->add_flag("--capture", options->capture,
+                      "keep the HTTP exchanges that the gateway looks into (plain HTTP, and hosts under `inspect` or `credentials`), redacted, as "
+                      "a run of the store");
+    command->add_option("--replay", options->replay, "answer with the exchanges of this captured run, and reach nothing else")->type_name("RUN")->check(CLI::PositiveNumber);
     command->add_flag("--strict", options->strict,
                       "end in 77 if anything was denied; refuse a profile whose learning run was not complete");
     command->add_flag("--audit", options->audit,
@@ -229,7 +256,9 @@ void add_enforce(CLI::App& app, Invocation& invocation) {
     command->footer("Needs no privilege. Ends with the command's own status; 125 when Treadline itself failed, 126 when\n"
                     "the profile was refused or cannot be held here (nothing has run then), 124 when a limit of the\n"
                     "profile ended the run, 77 with --strict.\n"
-                    "Example:  treadline enforce --report json:denied.json -- npm test");
+                    "Example:  treadline enforce --report json:denied.json -- npm test\n"
+                    "          treadline enforce --capture -- npm ci     then, without a network:\n"
+                    "          treadline enforce --replay 4 -- npm ci");
     command->callback([options, &invocation] {
         if (invocation.command.empty()) {
             say("which command? put it behind --, as in: treadline enforce -- npm test");

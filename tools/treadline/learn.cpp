@@ -1,9 +1,7 @@
 // `treadline learn`: the launcher with an all-permissive plan, the collector watching, the profiler writing.
 #include <cerrno>
-#include <chrono>
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -14,6 +12,7 @@
 #include "tools/treadline/commands.h"
 #include "tools/treadline/learn_network.h"
 #include "tools/treadline/resolve_option.h"
+#include "tools/treadline/run_info.h"
 #include "tools/treadline/write_profile.h"
 
 namespace treadline {
@@ -44,26 +43,6 @@ result<LearningOptions> learning_options(const LearnOptions& options, const Mach
             "; hosts are what its lookups say, and what is spoken is guessed by the port");
     }
     return learning;
-}
-
-RunInfo describe_run(const Context& context, const std::vector<std::string>& command, const Machine& machine,
-                     const Plan& plan) {
-    RunInfo run;
-    run.started_unix_ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    run.command = command;
-    run.cwd = context.directory;
-    run.project = context.project;
-    run.home = context.variables.get("home");
-    run.user = context.user.name;
-    run.uid = context.user.uid;
-    utsname names{};
-    ::uname(&names);
-    run.hostname = names.nodename;
-    run.kernel = names.release;
-    run.landlock_abi = machine.landlock_abi;
-    run.network = plan.network == NetworkMode::Recorded ? "gateway" : "host";
-    return run;
 }
 
 // A command that runs for an hour is not to end in a profile that cannot be written.
@@ -102,7 +81,7 @@ result<int> learn(const LearnOptions& options, const std::vector<std::string>& c
     const LearningOptions learning = TRY(learning_options(options, machine));
     const Plan plan = TRY(compile_learning(context.variables, machine, to_run, learning));
     Sandbox sandbox = TRY(Sandbox::start(plan));
-    TRY(session.begin(sandbox.pidfd(), context.store, describe_run(context, command, machine, plan)));
+    TRY(session.begin(sandbox.pidfd(), context.store, describe_run(context, command, machine.landlock_abi, plan.network == NetworkMode::Recorded ? "gateway" : "host")));
     TRY(sandbox.release());
     const Outcome outcome = TRY(sandbox.wait([](const Violation& violation) {
         say(violation.reason); // a mask that was lost, the only thing a learning run is held to, or the gateway's end

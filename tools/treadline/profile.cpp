@@ -47,7 +47,7 @@ result<int> profile(const ProfileOptions& options) {
                         TraceReader::Files::AsRows));
     for (const int64_t run : wanted) {
         if (std::none_of(traces.begin(), traces.end(), [&](const Trace& trace) { return trace.run.id == run; })) {
-            return fail(fmt::format("there is no stored run {}; 'treadline runs' lists them", run));
+            return fail(fmt::format("there is no stored run {} of which anything was traced; 'treadline runs' lists them", run));
         }
     }
     // Runs asked for by number are used as they are.

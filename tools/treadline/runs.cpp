@@ -10,6 +10,7 @@
 
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "collector/captured_rows.h"
 #include "collector/trace_reader.h"
 #include "tools/treadline/commands.h"
 
@@ -132,6 +133,27 @@ std::string exchange_to_text(const Exchange& exchange, const std::string& exe) {
                        result_text(exchange.result), exchange.count, endpoint,
                        exchange.host.empty() || exchange.address.empty() ? "" : " at " + printable(exchange.address), exchange.bytes_up,
                        exchange.bytes_down, exchange.problem.empty() ? "" : "; ", exchange.problem, exe);
+}
+
+json to_json(const CapturedExchange& one) {
+    json entry = {{"host", printable(one.host)}, {"port", one.port},     {"tls", one.secure},     {"method", printable(one.method)},
+                  {"target", printable(one.target)}, {"status", one.status}, {"bytes", one.body.size()}};
+    if (!one.unusable.empty()) {
+        entry["unusable"] = printable(one.unusable);
+    }
+    return entry;
+}
+
+std::string to_text(const CapturedRun& captured) {
+    const auto count = std::count_if(captured.exchanges.begin(), captured.exchanges.end(), [](const CapturedExchange& one) { return !one.unusable.empty(); });
+    std::string out = fmt::format("run {}: {}\n{} in {}, captured\n\nexchanges ({}{})\n", captured.run.id, shell_quoted(captured.run.command), started(captured.run),
+                                  printable(captured.run.cwd), captured.exchanges.size(), count == 0 ? "" : fmt::format(", {} cannot be served back", count));
+    for (const CapturedExchange& one : captured.exchanges) {
+        out += fmt::format("  {:>3} {:>9} bytes  {} {}://{}:{}{}{}\n", one.status == 0 ? "-" : std::to_string(one.status), one.body.size(), printable(one.method),
+                           one.secure ? "https" : "http", printable(one.host), one.port, printable(one.target),
+                           one.unusable.empty() ? "" : "  (cannot be served back: " + printable(one.unusable) + ")");
+    }
+    return out;
 }
 
 json to_json(const Trace& trace) {
@@ -284,7 +306,8 @@ result<ok> list_runs(const Options& options) {
         out += fmt::format("{:>4}  {:<20}  {:>6}  {:>8}  {:>9}  {:>8}  {:<8}  {}\n", run.id, started(run),
                            run.exit_status ? std::to_string(*run.exit_status) : "-",
                            run.duration_ms ? fmt::format("{:.1f}", static_cast<double>(*run.duration_ms) / 1000.0) : "-",
-                           run.processes, run.accesses, run.complete ? "complete" : "partial", shell_quoted(run.command));
+                           run.processes, run.accesses, run.probes == nothing_traced ? "captured" : run.complete ? "complete" : "partial",
+                           shell_quoted(run.command));
     }
     return sys::write_all(STDOUT_FILENO, out);
 }
@@ -293,6 +316,14 @@ result<ok> show_run(const ShowOptions& options) {
     const Context context = TRY(make_context(options));
     const TraceReader reader = TRY(open_store(context));
     const Trace trace = TRY(reader.read(options.run));
+    if (trace.run.probes == nothing_traced) {
+        const CapturedRun captured = TRY(read_captured(context.store, options.run));
+        json whole = to_json(trace);
+        for (const CapturedExchange& one : captured.exchanges) {
+            whole["captured"].push_back(to_json(one));
+        }
+        return sys::write_all(STDOUT_FILENO, options.json ? whole.dump(2) + "\n" : to_text(captured));
+    }
     return sys::write_all(STDOUT_FILENO, options.json ? to_json(trace).dump(2) + "\n" : to_text(trace));
 }
 

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/syscalls.h"
 #include "base/text.h"
+#include "collector/captured_rows.h"
 #include "profiler/confidence.h"
 #include "profiler/proposal_limit.h"
 #include "profiler/proposal_text.h"
@@ -129,7 +130,7 @@ result<std::vector<Trace>> read_traces(const Context& context,
     std::vector<Trace> traces;
     const std::vector<RunInfo> runs = TRY(reader.runs());
     for (const RunInfo& run : runs) {
-        if (wanted(run)) {
+        if (run.probes != nothing_traced && wanted(run)) {
             Trace trace = TRY(reader.read(run.id, form));
             traces.push_back(std::move(trace));
         }
