@@ -9,6 +9,8 @@
 namespace treadline::egress {
 namespace {
 
+constexpr size_t most_for_nobody = 256 * 1024; // of a request, behind its answer
+
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
 }
@@ -93,6 +95,7 @@ struct Http2Relay::Exchange {
     HoldingBack answer;
     size_t owed_to_program = 0; // bytes that came, and for which no others may come yet
     size_t owed_to_server = 0;
+    size_t for_nobody = 0; // bytes of a request that has its answer
     bool request_ended = false;
     bool answered = false; // its head has gone in
     bool answer_ended = false;
@@ -134,12 +137,7 @@ public:
     void on_malformed(int32_t /*stream*/, std::string why) override {
         relay_.report_(relay_.rules_.refused("the HTTP/2 request cannot be read in one way only: " + why));
     }
-    void on_said(int32_t stream) override {
-        // Answered whole before the request was: the rest of it is of no use.
-        if (Exchange* exchange = relay_.of_program(stream); exchange != nullptr && !exchange->request_ended) {
-            relay_.program_->reset(stream, http2_code::no_error);
-        }
-    }
+    void on_said(int32_t /*stream*/) override {} // what still comes of the request is taken, see request_body()
     void on_taken(int32_t stream) override {
         if (Exchange* exchange = relay_.of_program(stream); exchange != nullptr) {
             relay_.credit(*exchange);
@@ -289,6 +287,11 @@ void Http2Relay::request(int32_t stream, Http2Fields fields, const std::string& 
 
 void Http2Relay::request_body(Exchange& exchange, std::string_view bytes) {
     if (exchange.at_server < 0) {
+        // Some clients lose an answer when its stream is reset behind it, so a little of what comes for nobody is taken.
+        exchange.for_nobody += bytes.size();
+        if (exchange.answer_ended && exchange.for_nobody > most_for_nobody) {
+            program_->reset(exchange.stream, http2_code::no_error);
+        }
         return;
     }
     std::string pass = exchange.request.pass(bytes);

@@ -296,6 +296,26 @@ TEST_CASE("windows are whole again after streams that were broken off or refused
     CHECK(wire.program->queued(stream) == 0);
 }
 
+TEST_CASE("a refused request's body is taken for a while, so that its answer is read, and not for ever", "[egress][http2]") {
+    Wire wire("  inspect: [{host: \"api.test:443\", methods: [GET]}]\n");
+    const int32_t little = wire.ask(Wire::request("/up", {}, "POST"), false);
+    check_refused(wire, little, "lets the command ask for");
+    CHECK_FALSE(wire.program_told.streams[little].closed);
+    wire.program->say(little, "x");
+    wire.program->end(little, {});
+    wire.run();
+    CHECK(wire.program_told.streams[little].closed);
+    const int32_t much = wire.ask(Wire::request("/up", {}, "POST"), false);
+    for (int i = 0; i < 40 && !wire.program_told.streams[much].closed; ++i) {
+        wire.program->say(much, std::string(16 * 1024, 'x'));
+        wire.run();
+    }
+    CHECK(wire.program_told.streams[much].closed);
+    CHECK(wire.program_told.streams[much].code == http2_code::no_error);
+    CHECK(wire.forwarded() == 0);
+    CHECK(wire.relay.open() == 0);
+}
+
 TEST_CASE("either side's reset reaches the other, and a server that goes breaks off what is open", "[egress][http2]") {
     Wire wire(inspected);
     const int32_t one = wire.ask(Wire::request("/1"));
