@@ -78,7 +78,7 @@ TEST_CASE("what is no usable store is refused in one sentence by every command, 
     }
     SECTION("of a newer version") {
         REQUIRE(loop.shell("sqlite3 ~/trace.db 'PRAGMA user_version = 99'").status == 0);
-        part = "was written by a newer Treadline (store version 99, this one knows 3); update Treadline";
+        part = "was written by a newer Treadline (store version 99, this one knows 4); update Treadline";
     }
     SECTION("no database") {
         REQUIRE(loop.shell("seq 10000 > ~/trace.db").status == 0);
