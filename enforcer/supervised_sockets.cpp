@@ -35,10 +35,22 @@ bool is_tcp(int socket) {
            option_of(socket, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
 }
 
-// The kernel's own to answer are UNIX sockets and netlink; nothing else is let make contact.
-std::optional<SupervisedSockets::Answer> answer_to_others(int socket) {
-    const int family = option_of(socket, SOL_SOCKET, SO_DOMAIN);
-    return family == AF_UNIX || family == AF_NETLINK ? std::nullopt : std::optional(SupervisedSockets::Answer{family < 0 ? ENOTSOCK : EACCES, std::nullopt, ""});
+// The kernel's own to answer are UNIX sockets, which are let be made only where Landlock refuses TCP whatever descriptor is
+// swapped for another. Netlink's are served on the copy; nothing else is let make contact.
+std::optional<SupervisedSockets::Answer> answer_to_others(int socket, const std::string& address, int (*call)(int, const sockaddr*, socklen_t)) {
+    using Answer = SupervisedSockets::Answer;
+    switch (option_of(socket, SOL_SOCKET, SO_DOMAIN)) {
+    case AF_UNIX:
+        return std::nullopt;
+    case AF_NETLINK: {
+        const bool done = call(socket, reinterpret_cast<const sockaddr*>(address.data()), static_cast<socklen_t>(address.size())) == 0;
+        return Answer{done ? 0 : errno, std::nullopt, ""};
+    }
+    case -1:
+        return Answer{ENOTSOCK, std::nullopt, ""};
+    default:
+        return Answer{EACCES, std::nullopt, ""};
+    }
 }
 
 // IPv4 in its mapped form.
@@ -209,7 +221,7 @@ SupervisedSockets::Answer SupervisedSockets::connect_loopback(int socket, const 
 
 std::optional<SupervisedSockets::Answer> SupervisedSockets::connect(int socket, const std::string& address) const {
     if (!is_tcp(socket)) {
-        return answer_to_others(socket);
+        return answer_to_others(socket, address, ::connect);
     }
     if (family_in(address) == AF_UNSPEC) { // ends a connection; there is nobody in it to be held to anything
         const sockaddr none{};
@@ -232,7 +244,7 @@ std::optional<SupervisedSockets::Answer> SupervisedSockets::connect(int socket, 
 
 std::optional<SupervisedSockets::Answer> SupervisedSockets::bind(int socket, const std::string& address) const {
     if (!is_tcp(socket)) {
-        return answer_to_others(socket);
+        return answer_to_others(socket, address, ::bind);
     }
     const auto asked = endpoint_in(address);
     if (!asked) {
@@ -269,9 +281,12 @@ std::optional<Violation> SupervisedSockets::why_not_listen(int socket) const {
 }
 
 SupervisedSockets::Answer SupervisedSockets::listen(int socket, int backlog) const {
-    if (!is_tcp(socket)) { // UNIX: nobody from elsewhere comes in there
-        const auto refusal = answer_to_others(socket);
-        return refusal ? *refusal : Answer{::listen(socket, backlog) == 0 ? 0 : errno, std::nullopt, ""};
+    if (!is_tcp(socket)) {
+        const int family = option_of(socket, SOL_SOCKET, SO_DOMAIN);
+        if (family != AF_UNIX) { // where nobody from elsewhere comes in
+            return {family < 0 ? ENOTSOCK : EACCES, std::nullopt, ""};
+        }
+        return {::listen(socket, backlog) == 0 ? 0 : errno, std::nullopt, ""};
     }
     if (auto violation = why_not_listen(socket)) {
         return refused(std::move(*violation));
