@@ -28,16 +28,10 @@ Violation renamed_mount_point(const std::string& path);
 // such a one before. A name at a time could be allowed, the tree as a whole is not.
 std::vector<Violation> moved_tree_denials(const Plan& plan, const InsideView& view, const std::string& from, const std::string& to);
 
-std::vector<Violation> address_denials(const Plan& plan, const InsideView& view, pid_t task,
-                                       const WatchedAddress& asked);
+// What a decision's refusal is told as.
+Violation violation_of(const Decision& decision, std::string layer, std::string operation, std::string object);
 
-// Of TCP to this machine's loopback. Nothing where the policy allows it, or a name that leads there.
-std::optional<Violation> loopback_denial(const Plan& plan, const std::string& host, uint16_t port);
-Violation connect_denial(const Plan& plan, const std::string& host, uint16_t port); // `host` is an address
-std::optional<Violation> listen_denial(const Plan& plan, uint16_t port);
-
-// Where it goes, as contact_log.h has it: "192.0.2.1:443", "2001:db8::1:443"; ":53" for any resolver; "" for no such address.
-std::string endpoint_of(const WatchedAddress& asked);
+bool exists_outside(const std::string& path);
 
 // A call that is not listed, or was refused for its arguments.
 Violation refused_call(const Plan& plan, const std::string& name, const seccomp_data& data);

@@ -14,6 +14,7 @@
 
 #include "base/addresses.h"
 #include "base/syscalls.h"
+#include "enforcer/address_denial.h"
 #include "enforcer/denial.h"
 #include "enforcer/missing_defs.h"
 #include "profiles/profile_reader.h"

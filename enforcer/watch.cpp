@@ -12,6 +12,7 @@
 
 #include "base/path.h"
 #include "base/syscalls.h"
+#include "enforcer/address_denial.h"
 #include "enforcer/denial.h"
 #include "enforcer/missing_defs.h"
 #include "enforcer/seccomp_filter.h"
