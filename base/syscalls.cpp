@@ -175,7 +175,7 @@ result<unique_fd> pidfd_open(pid_t pid) {
     return unique_fd(static_cast<int>(fd));
 }
 
-result<ok> send_fds(int socket, std::string_view bytes, std::span<const int> fds) {
+result<ok> send_fds(int socket, std::string_view bytes, std::span<const int> fds, int flags) {
     if (fds.size() > max_fds) {
         return fail_code(EINVAL, "cannot send that many descriptors");
     }
@@ -193,7 +193,7 @@ result<ok> send_fds(int socket, std::string_view bytes, std::span<const int> fds
         header->cmsg_len = CMSG_LEN(fds.size_bytes());
         std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
     }
-    if (retry([&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL); }) < 0) {
+    if (retry([&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL | flags); }) < 0) {
         return fail_errno("cannot send a message");
     }
     return ok{};

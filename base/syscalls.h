@@ -41,7 +41,7 @@ result<std::pair<unique_fd, unique_fd>> socketpair(int type);     // AF_UNIX
 result<unique_fd> pidfd_open(pid_t pid);                          // pidfd_open(2), Linux 5.3
 
 // A message with descriptors over an AF_UNIX socket (unix(7), SCM_RIGHTS). At most 8 descriptors.
-result<ok> send_fds(int socket, std::string_view bytes, std::span<const int> fds);
+result<ok> send_fds(int socket, std::string_view bytes, std::span<const int> fds, int flags = 0); // MSG_DONTWAIT
 struct Message {
     std::string bytes; // empty: the peer closed
     std::vector<unique_fd> fds;

@@ -29,7 +29,7 @@ struct Outcome {
     int exit_status = 0; // as a shell says it: 128+N for a signal; exit_limited where a limit ended the run
     std::vector<Violation> violations;
     std::optional<egress::Recording> recording; // of a learning run behind the gateway: what passed
-    std::optional<result<std::vector<egress::KeptExchange>>> kept; // with CompileOptions::capture: the exchanges, redacted
+    std::optional<result<egress::KeptRun>> kept; // with CompileOptions::capture: the exchanges, redacted
 };
 
 class FirstChild;

@@ -36,8 +36,8 @@ bool is_tcp(int socket) {
            option_of(socket, SOL_SOCKET, SO_PROTOCOL) == IPPROTO_TCP;
 }
 
-// The kernel's own to answer are UNIX sockets, which are let be made only where Landlock refuses TCP whatever descriptor is
-// swapped for another. Netlink's are served on the copy; nothing else is let make contact.
+// UNIX sockets are the kernel's own to answer, if whoever lets such a call go on holds what may be swapped for one meanwhile
+// (watch.cpp). Netlink's are served on the copy; nothing else is let make contact.
 std::optional<SupervisedSockets::Answer> answer_to_others(int socket, const std::string& address, int (*call)(int, const sockaddr*, socklen_t)) {
     using Answer = SupervisedSockets::Answer;
     switch (option_of(socket, SOL_SOCKET, SO_DOMAIN)) {

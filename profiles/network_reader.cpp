@@ -192,7 +192,7 @@ private:
         if (const auto endpoint = credential_endpoint(credential.host); !endpoint) {
             return complain(credential.at, endpoint.error().what);
         }
-        if (!is_header_name(credential.header)) {
+        if (!is_http_token(credential.header)) {
             return complain(credential.at, "'" + excerpt(credential.header) + "' is no name of an HTTP header");
         }
         const auto value = parse_credential_value(credential.value);
@@ -214,12 +214,6 @@ private:
             return complain(credential.at, "'variable' goes with a value that refers to one place");
         }
         return ok{};
-    }
-    static bool is_header_name(std::string_view name) { // RFC 9110, token
-        return std::all_of(name.begin(), name.end(), [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                   std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-        });
     }
 };
 

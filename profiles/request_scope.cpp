@@ -74,6 +74,12 @@ bool contains(const RequestScope& wide, const RequestScope& other) {
            });
 }
 
+bool is_http_token(std::string_view text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    });
+}
+
 std::string method_complaint(std::string_view entry) {
     const bool good = !entry.empty() && std::all_of(entry.begin(), entry.end(), [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
     return good && entry != "CONNECT" ? "" : "is no method of HTTP, as GET or POST";

@@ -15,6 +15,8 @@ bool is_in(const RequestScope& scope, std::string_view method, std::string_view 
 // Whether everything that `other` speaks of, `wide` does.
 bool contains(const RequestScope& wide, const RequestScope& other);
 
+bool is_http_token(std::string_view text); // RFC 9110, 5.6.2: what names fields and methods
+
 // What is wrong with an entry, as a phrase behind its quoted text; "" for nothing.
 std::string method_complaint(std::string_view entry);
 std::string request_path_complaint(std::string_view entry); // "/v1/models", "/v1/**"

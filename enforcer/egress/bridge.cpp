@@ -43,6 +43,25 @@ uint16_t loopback_port_of(int socket) {
     return mapped && four.s_addr == htonl(INADDR_LOOPBACK) ? ntohs(six.sin6_port) : 0;
 }
 
+// Of an IPv6 socket, at the mapped address.
+int connect_to_loopback(int socket, uint16_t port) {
+    int family = 0;
+    socklen_t length = sizeof family;
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0) {
+        return errno;
+    }
+    const sockaddr_in four = loopback_at(port);
+    if (family == AF_INET) {
+        return connect_briefly(socket, &four, sizeof four);
+    }
+    sockaddr_in6 six{};
+    six.sin6_family = AF_INET6;
+    six.sin6_port = four.sin_port;
+    six.sin6_addr.s6_addr[10] = six.sin6_addr.s6_addr[11] = 0xFF;
+    std::memcpy(six.sin6_addr.s6_addr + 12, &four.sin_addr, sizeof four.sin_addr);
+    return connect_briefly(socket, &six, sizeof six);
+}
+
 } // namespace
 
 int connect_briefly(int socket, const void* address, unsigned size) {
@@ -62,26 +81,6 @@ int connect_briefly(int socket, const void* address, unsigned size) {
     }
     ::fcntl(socket, F_SETFL, flags);
     return problem;
-}
-
-int connect_briefly(int socket, uint32_t v4_address, uint16_t port) {
-    int family = 0;
-    socklen_t length = sizeof family;
-    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &length) != 0) {
-        return errno;
-    }
-    if (family == AF_INET) {
-        sockaddr_in four = loopback_at(port);
-        four.sin_addr.s_addr = htonl(v4_address);
-        return connect_briefly(socket, &four, sizeof four);
-    }
-    sockaddr_in6 six{};
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(port);
-    const uint32_t ordered = htonl(v4_address);
-    six.sin6_addr.s6_addr[10] = six.sin6_addr.s6_addr[11] = 0xFF;
-    std::memcpy(six.sin6_addr.s6_addr + 12, &ordered, sizeof ordered);
-    return connect_briefly(socket, &six, sizeof six);
 }
 
 result<Bridge> Bridge::open() {
@@ -121,7 +120,7 @@ Bridge::Led Bridge::lead_in(int socket, const std::string& destination) {
     turn_away(); // so that there is room
     const int at_once = 0; // else nothing is sent before the program writes
     ::setsockopt(socket, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &at_once, sizeof at_once);
-    if (const int problem = connect_briefly(socket, INADDR_LOOPBACK, port_); problem != 0) {
+    if (const int problem = connect_to_loopback(socket, port_); problem != 0) {
         return {problem, ""};
     }
     const uint16_t from = loopback_port_of(socket);

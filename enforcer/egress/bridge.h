@@ -42,7 +42,6 @@ private:
 };
 
 // connect(2) that does not wait longer than a moment, whatever the socket says about waiting; returns errno or 0.
-int connect_briefly(int socket, uint32_t v4_address, uint16_t port);                  // host order; of an AF_INET6 socket the mapped address
 int connect_briefly(int socket, const void* address, unsigned size);
 
 } // namespace treadline::egress

@@ -18,10 +18,6 @@ bool is_one_of(const std::array<const char*, Size>& names, std::string_view name
     return std::any_of(names.begin(), names.end(), [&](const char* known) { return is_name(name, known); });
 }
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 std::string written(std::string first_line, const HttpFields& fields) {
     for (const auto& [name, value] : fields) {
         first_line += "\r\n" + name + ": " + value;
@@ -31,10 +27,6 @@ std::string written(std::string first_line, const HttpFields& fields) {
 
 } // namespace
 
-bool is_name(std::string_view sent, std::string_view name) {
-    return std::equal(sent.begin(), sent.end(), name.begin(), name.end(), [](char a, char b) { return lower(a) == lower(b); });
-}
-
 std::optional<Violation> ExchangeRules::judge(HttpRequest facts, RequestHead& head) {
     facts.secure = wrapping_ == Wrapping::Tls;
     const Verdict verdict = decision_.http(contact_, facts);
@@ -43,7 +35,7 @@ std::optional<Violation> ExchangeRules::judge(HttpRequest facts, RequestHead& he
     }
     head.method = facts.method;
     head.target = origin_form(facts.target, facts.secure ? "https://" : "http://");
-    if (const std::string what = redirection_in(head.fields, facts.upgrade); !what.empty()) {
+    if (const std::string what = redirection_in(head.fields, overrides(), facts.upgrade ? std::initializer_list<std::string_view>{"upgrade"} : std::initializer_list<std::string_view>{}); !what.empty()) {
         return refused("the request has " + what);
     }
     if (bound_ && facts.upgrade) {
@@ -66,33 +58,13 @@ std::optional<Violation> ExchangeRules::judge(HttpRequest facts, RequestHead& he
 }
 
 std::optional<Violation> ExchangeRules::judge_trailers(const HttpFields& fields) const {
-    if (const std::string what = redirection_in(fields, false); !what.empty()) {
+    if (const std::string what = redirection_in(fields, overrides()); !what.empty()) {
         return refused("the request has, behind its body, " + what);
     }
     if (const int number = placeholders().find(written("", fields)); number >= 0) {
         return refused(substitution_.misplaced(number, "in a field behind the request's body for '" + to_string(contact_) + "'"));
     }
     return std::nullopt;
-}
-
-// What would have a server, or one before it, take the request for another than the one that was judged.
-std::string ExchangeRules::redirection_in(const HttpFields& fields, bool upgrade) const {
-    for (const auto& [name, value] : fields) {
-        if (limits_requests_ && overrides_request(name)) {
-            return "a header '" + name + "' that names another method or path, where rules name these";
-        }
-        if (!is_name(name, "Connection")) {
-            continue;
-        }
-        for (const std::string_view part : split(value, ',')) {
-            const std::string_view option = trimmed(part);
-            if (!option.empty() && !is_name(option, "keep-alive") && !is_name(option, "close") && !is_name(option, "te") &&
-                !(upgrade && is_name(option, "upgrade"))) {
-                return "a Connection header that has '" + printable(option.substr(0, 100)) + "' taken out on the way";
-            }
-        }
-    }
-    return "";
 }
 
 std::optional<Violation> ExchangeRules::judge_answer(unsigned status, std::string_view reason, const HttpFields& fields) const {

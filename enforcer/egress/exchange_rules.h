@@ -6,18 +6,13 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "enforcer/egress/budget.h"
 #include "enforcer/egress/decision.h"
+#include "enforcer/egress/http_fields.h"
 #include "enforcer/egress/substitution.h"
 
 namespace treadline::egress {
-
-using HttpFields = std::vector<std::pair<std::string, std::string>>; // names as sent, in order
-
-// Names of HTTP fields are the same in upper and lower case.
-bool is_name(std::string_view sent, std::string_view name);
 
 class ExchangeRules {
 public:
@@ -55,7 +50,7 @@ public:
     [[nodiscard]] Violation refused(std::string reason) const { return refusal("request", to_string(contact_), std::move(reason)); }
 
 private:
-    [[nodiscard]] std::string redirection_in(const HttpFields& fields, bool upgrade) const;
+    [[nodiscard]] Overrides overrides() const { return limits_requests_ ? Overrides::Count : Overrides::Pass; }
 
     const Decision& decision_;
     const Substitution& substitution_;

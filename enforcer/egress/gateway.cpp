@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include <grp.h>
 #include <poll.h>
@@ -76,23 +75,9 @@ result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int
 }
 
 bool Gateway::hand_over(int connection, const std::string& destination) {
-    if (process_.socket() < 0) {
-        return false;
-    }
-    std::string word = "D" + destination; // never empty: that would be the end
-    iovec part{word.data(), word.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof connection)> control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* passed = CMSG_FIRSTHDR(&message);
-    passed->cmsg_level = SOL_SOCKET;
-    passed->cmsg_type = SCM_RIGHTS;
-    passed->cmsg_len = CMSG_LEN(sizeof connection);
-    std::memcpy(CMSG_DATA(passed), &connection, sizeof connection);
-    return ::sendmsg(process_.socket(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0; // nobody may keep the supervisor waiting
+    const std::array fds = {connection};
+    // The word is never empty: that would be the end. Nobody may keep the supervisor waiting.
+    return process_.socket() >= 0 && sys::send_fds(process_.socket(), "D" + destination, fds, MSG_DONTWAIT);
 }
 
 // False when there is nothing more for now.
@@ -164,16 +149,13 @@ std::vector<Report> Gateway::finish() {
     return reports;
 }
 
-result<std::vector<KeptExchange>> Gateway::take_kept() {
+result<KeptRun> Gateway::take_kept() {
     const off_t size = ::lseek(kept_.get(), 0, SEEK_END);
     if (size < 0 || static_cast<size_t>(size) > max_kept_memory || ::lseek(kept_.get(), 0, SEEK_SET) != 0) {
         return fail("what the egress gateway kept of the exchanges cannot be read");
     }
     const std::string bytes = TRY(sys::read_all(kept_.get()));
-    if (!bytes.ends_with(kept_is_whole)) {
-        return fail("the egress gateway ended before the command did, and what it captured is lost");
-    }
-    return exchanges_from(std::string_view(bytes).substr(0, bytes.size() - kept_is_whole.size()));
+    return kept_run_from(bytes);
 }
 
 Recording Gateway::take_recording() {

@@ -66,7 +66,7 @@ public:
     Recording take_recording();
 
     // After that: the exchanges that were kept, redacted (GatewayConfig::capture).
-    result<std::vector<KeptExchange>> take_kept();
+    result<KeptRun> take_kept();
 
 private:
     Gateway(HelperProcess process, std::optional<HelperProcess> maker, unique_fd kept)

@@ -33,6 +33,7 @@
 #include "base/syscalls.h"
 #include "enforcer/egress/answers.h"
 #include "enforcer/egress/confinement.h"
+#include "enforcer/egress/dns_datagrams.h"
 #include "enforcer/egress/keeper.h"
 #include "enforcer/egress/loopback_mirror.h"
 #include "enforcer/egress/loopback_relay.h"
@@ -49,8 +50,6 @@ namespace {
 constexpr auto token = asio::as_tuple(asio::use_awaitable);
 constexpr size_t max_connections = 10'000; // each has two descriptors
 constexpr size_t max_waiting = 1'000;      // reports the supervisor has not taken yet; the same ones are counted together
-constexpr size_t dns_in_turn = 64;         // answers, before connections get their turn
-constexpr size_t max_questions = 256;      // whose real lookup is waited for
 constexpr std::chrono::seconds refused_pause{1};
 constexpr size_t max_word = 256;            // of the supervisor's
 constexpr int last_words_ms = 2000;        // for the supervisor to take each message at the end
@@ -124,7 +123,15 @@ public:
         }
     }
 
-    // At the end, when nothing else is to be done; waits for the supervisor.
+    // At the end, when nothing else is to be done: these wait for the supervisor.
+    void drain() {
+        for (flush(); !waiting_.empty(); flush()) {
+            pollfd room{socket_.native_handle(), POLLOUT, 0};
+            if (::poll(&room, 1, last_words_ms) <= 0) {
+                return;
+            }
+        }
+    }
     void say_last(const std::vector<std::string>& messages) {
         for (const std::string& text : messages) {
             pollfd room{socket_.native_handle(), POLLOUT, 0};
@@ -167,91 +174,6 @@ private:
     std::deque<std::pair<std::string, Report>> waiting_;
     bool writing_ = false;
 };
-
-// One question: who asked, and the address it was asked at, which the answer has to come from.
-struct Datagram {
-    sockaddr_storage peer{};
-    iovec part{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(in6_pktinfo))> control{};
-    msghdr header{};
-
-    Datagram(char* bytes, size_t size) {
-        part = {bytes, size};
-        header.msg_name = &peer;
-        header.msg_namelen = sizeof peer;
-        header.msg_iov = &part;
-        header.msg_iovlen = 1;
-        header.msg_control = control.data();
-        header.msg_controllen = control.size();
-    }
-    void answer_from_where_it_was_asked() {
-        cmsghdr* told = CMSG_FIRSTHDR(&header);
-        if (told != nullptr && told->cmsg_level == IPPROTO_IP && told->cmsg_type == IP_PKTINFO) {
-            in_pktinfo info{};
-            std::memcpy(&info, CMSG_DATA(told), sizeof info);
-            info.ipi_spec_dst = info.ipi_addr;
-            info.ipi_ifindex = 0;
-            std::memcpy(CMSG_DATA(told), &info, sizeof info);
-        }
-    }
-};
-
-awaitable<void> serve_datagrams(asio::ip::udp::socket& socket, DnsResponder& dns) {
-    std::array<char, 4096> bytes{};
-    for (;;) {
-        const auto [problem] = co_await socket.async_wait(asio::ip::udp::socket::wait_read, token);
-        if (problem) {
-            co_return;
-        }
-        for (size_t turn = 0; turn < dns_in_turn; ++turn) {
-            Datagram datagram(bytes.data(), bytes.size());
-            const ssize_t size = ::recvmsg(socket.native_handle(), &datagram.header, MSG_DONTWAIT);
-            if (size < 0) {
-                break;
-            }
-            const auto answer = dns.answer({bytes.data(), static_cast<size_t>(size)});
-            if (answer) {
-                datagram.part = {const_cast<char*>(answer->data()), answer->size()};
-                datagram.answer_from_where_it_was_asked();
-                ::sendmsg(socket.native_handle(), &datagram.header, MSG_NOSIGNAL | MSG_DONTWAIT);
-            }
-        }
-    }
-}
-
-// While learning a question waits for a real lookup, and others do not wait for it.
-struct WaitingDatagram {
-    std::array<char, 4096> bytes{};
-    Datagram datagram{bytes.data(), bytes.size()};
-};
-
-awaitable<void> answer_later(asio::ip::udp::socket& socket, std::unique_ptr<WaitingDatagram> waiting, size_t size, RecordingContext& context) {
-    std::string question(waiting->bytes.data(), size);
-    const auto answer = co_await answer_recorded(std::move(question), context);
-    if (answer) {
-        waiting->datagram.part = {const_cast<char*>(answer->data()), answer->size()};
-        waiting->datagram.answer_from_where_it_was_asked();
-        ::sendmsg(socket.native_handle(), &waiting->datagram.header, MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-}
-
-awaitable<void> serve_datagrams_recorded(asio::ip::udp::socket& socket, RecordingContext& context) {
-    size_t open = 0;
-    for (;;) {
-        const auto [problem] = co_await socket.async_wait(asio::ip::udp::socket::wait_read, token);
-        if (problem) {
-            co_return;
-        }
-        auto waiting = std::make_unique<WaitingDatagram>();
-        const ssize_t size = ::recvmsg(socket.native_handle(), &waiting->datagram.header, MSG_DONTWAIT);
-        if (size < 0 || open >= max_questions) {
-            continue; // resolvers ask again
-        }
-        ++open;
-        asio::co_spawn(socket.get_executor(), answer_later(socket, std::move(waiting), static_cast<size_t>(size), context),
-                       [&open](std::exception_ptr) { --open; });
-    }
-}
 
 // Programs learn at once that they may not; whoever watches the run, within a moment.
 awaitable<void> report_refused(asio::io_context& io, RefusedDatagrams& refused, Reports& reports) {
@@ -444,14 +366,15 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
     };
     asio::co_spawn(io, reports.listen(handed_over), [&](std::exception_ptr) { io.stop(); });
     io.run();
-    reports.flush();
-    if (recording) {
-        reports.say_last(messages_of(recorder.recording(names)));
-    } else {
+    if (!recording) {
         reports.add(refused);
     }
+    reports.drain();
+    if (recording) {
+        reports.say_last(messages_of(recorder.recording(names)));
+    }
     if (config.capture) { // what cannot be written is missed by the supervisor
-        const auto written = sys::write_all(kept, to_bytes(keeper.take()) + std::string(kept_is_whole));
+        const auto written = sys::write_all(kept, to_bytes(keeper.take()));
         static_cast<void>(written);
     }
     ::_exit(0); // the supervisor is not kept waiting for lookups that last

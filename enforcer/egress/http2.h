@@ -12,8 +12,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include "enforcer/egress/http_fields.h"
 
 namespace treadline::egress {
 
@@ -32,7 +33,7 @@ inline constexpr uint32_t refused_stream = 7;
 inline constexpr uint32_t cancel = 8;
 } // namespace http2_code
 
-using Http2Fields = std::vector<std::pair<std::string, std::string>>;
+using Http2Fields = HttpFields; // pseudo-header fields first
 
 // What a session tells of while it reads and writes. Other sessions may be used from within; this one's give() and take() not.
 class Http2Events {
@@ -44,7 +45,6 @@ public:
     virtual void on_trailers(int32_t stream, Http2Fields fields, const std::string& objection) = 0; // on_end follows
     virtual void on_end(int32_t stream) = 0;                    // the other side says no more on it
     virtual void on_malformed(int32_t stream, std::string why) = 0; // what it said broke the rules; it is being reset
-    virtual void on_said(int32_t stream) = 0;                   // all that was queued has been taken, the end included
     virtual void on_taken(int32_t stream) = 0;                  // some of what was queued has been
     virtual void on_closed(int32_t stream, uint32_t code) = 0;  // for good, both ways
     virtual void on_going_away() = 0;                           // the other side takes no more streams

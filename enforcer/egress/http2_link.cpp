@@ -28,10 +28,6 @@ constexpr size_t few_links = 64; // get more room each: a gateway far from its s
 constexpr size_t wide_window = 1024 * 1024;
 size_t links = 0;
 
-Until after(seconds time) {
-    return std::chrono::steady_clock::now() + time;
-}
-
 size_t window() {
     return links < few_links ? wide_window : least_http2_window;
 }

@@ -289,17 +289,13 @@ private:
     }
 
     void on_sent(const nghttp2_frame& frame) {
-        const bool ends = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-        if (frame.hd.type != NGHTTP2_HEADERS && frame.hd.type != NGHTTP2_DATA) {
+        const auto at = saying_.find(frame.hd.stream_id);
+        if (frame.hd.type != NGHTTP2_HEADERS || at == saying_.end()) {
             return;
         }
-        if (const auto at = saying_.find(frame.hd.stream_id); at != saying_.end() && frame.hd.type == NGHTTP2_HEADERS) {
-            const bool request = frame.headers.cat == NGHTTP2_HCAT_REQUEST;
-            waiting_ -= request ? std::exchange(at->second.head_waits, 0) : ends ? std::exchange(at->second.trailers_wait, 0) : 0;
-        }
-        if (ends) {
-            events_.on_said(frame.hd.stream_id);
-        }
+        const bool ends = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        const bool request = frame.headers.cat == NGHTTP2_HCAT_REQUEST;
+        waiting_ -= request ? std::exchange(at->second.head_waits, 0) : ends ? std::exchange(at->second.trailers_wait, 0) : 0;
     }
 
     int on_begin_frame(const nghttp2_frame_hd& frame) {

@@ -11,10 +11,6 @@ namespace {
 
 constexpr size_t most_for_nobody = 256 * 1024; // of a request, behind its answer
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 // A request as the decision asks about it, and its fields without those for HTTP/2 itself.
 struct Reading {
     HttpRequest facts;
@@ -67,11 +63,10 @@ Reading read(Http2Fields fields) {
     return reading;
 }
 
-Http2Fields lower_case(const HttpFields& fields) {
+Http2Fields lower_names(const HttpFields& fields) {
     Http2Fields lowered;
     for (const auto& [name, value] : fields) {
-        lowered.emplace_back(name, value);
-        std::transform(name.begin(), name.end(), lowered.back().first.begin(), lower);
+        lowered.emplace_back(lower_case(name), value);
     }
     return lowered;
 }
@@ -137,7 +132,6 @@ public:
     void on_malformed(int32_t /*stream*/, std::string why) override {
         relay_.report_(relay_.rules_.refused("the HTTP/2 request cannot be read in one way only: " + why));
     }
-    void on_said(int32_t /*stream*/) override {} // what still comes of the request is taken, see request_body()
     void on_taken(int32_t stream) override {
         if (Exchange* exchange = relay_.of_program(stream); exchange != nullptr) {
             relay_.credit(*exchange);
@@ -195,7 +189,6 @@ public:
         }
     }
     void on_malformed(int32_t /*stream*/, std::string /*why*/) override {} // on_closed follows
-    void on_said(int32_t /*stream*/) override {}
     void on_taken(int32_t stream) override {
         if (Exchange* exchange = relay_.of_server(stream); exchange != nullptr) {
             relay_.credit(*exchange);
@@ -275,7 +268,7 @@ void Http2Relay::request(int32_t stream, Http2Fields fields, const std::string& 
         program_->answer(stream, {{":status", "100"}}, false);
     }
     Http2Fields head = {{":method", reading.head.method}, {":scheme", "https"}, {":authority", reading.facts.hosts[0]}, {":path", reading.head.target}};
-    Http2Fields rest = lower_case(reading.head.fields);
+    Http2Fields rest = lower_names(reading.head.fields);
     head.insert(head.end(), std::make_move_iterator(rest.begin()), std::make_move_iterator(rest.end()));
     exchange.at_server = server_->begin(head, ends);
     if (exchange.at_server < 0) {

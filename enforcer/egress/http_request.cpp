@@ -1,7 +1,6 @@
 #include "enforcer/egress/http_request.h"
 
 #include <algorithm>
-#include <array>
 
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -16,35 +15,7 @@ namespace {
 
 constexpr size_t max_method = 24;
 
-std::string text(boost::beast::string_view view) {
-    return {view.data(), view.size()};
-}
-
-// Of the request as it goes on: an upgrade has been withdrawn by then.
-std::string redirection_in(const http::request_header<>& head) {
-    for (const auto& field : head) {
-        if (overrides_request(text(field.name_string()))) {
-            return "a header '" + text(field.name_string()) + "' that names another method or path";
-        }
-        if (field.name() != http::field::connection) {
-            continue;
-        }
-        for (const auto& option : http::token_list(field.value())) {
-            constexpr std::array harmless = {"keep-alive", "close", "te", "upgrade", "http2-settings"};
-            if (std::none_of(harmless.begin(), harmless.end(), [&](const char* known) { return boost::beast::iequals(option, known); })) {
-                return "a Connection header that has '" + printable(text(option).substr(0, 100)) + "' taken out on the way";
-            }
-        }
-    }
-    return "";
-}
-
 } // namespace
-
-bool overrides_request(std::string_view header) {
-    constexpr std::array overriding = {"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"};
-    return std::any_of(overriding.begin(), overriding.end(), [&](const char* known) { return boost::beast::iequals(header, known); });
-}
 
 std::optional<bool> looks_like_http(std::string_view bytes) {
     const size_t space = bytes.substr(0, max_method).find(' ');
@@ -71,11 +42,9 @@ HttpRequest facts_of(const http::request_header<>& head) {
     const bool only_h2c = std::all_of(offers.first, offers.second, [](const auto& offer) { return boost::beast::iequals(offer.value(), "h2c"); });
     const bool asked = offers.first != offers.second || http::token_list(head[http::field::connection]).exists("upgrade");
     request.upgrade = asked && !(only_h2c && offers.first != offers.second);
-    request.redirected = redirection_in(head);
+    request.redirected = redirection_in(fields_of(head), Overrides::Count, {"upgrade", "http2-settings"}); // those are withdrawn
     if (request.upgrade && head.count(http::field::upgrade) == 1) {
-        request.upgrade_to = text(head[http::field::upgrade]);
-        std::transform(request.upgrade_to.begin(), request.upgrade_to.end(), request.upgrade_to.begin(),
-                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        request.upgrade_to = lower_case(text(head[http::field::upgrade]));
     }
     return request;
 }

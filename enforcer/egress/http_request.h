@@ -11,6 +11,7 @@
 #include <boost/beast/http/message.hpp>
 
 #include "enforcer/egress/decision.h"
+#include "enforcer/egress/http_fields.h"
 
 namespace treadline::egress {
 
@@ -19,8 +20,18 @@ inline constexpr unsigned max_http_head = 32 * 1024;
 // Whether a connection that begins with these bytes may be HTTP/1: a method and a space. Nothing while it cannot be known.
 std::optional<bool> looks_like_http(std::string_view bytes);
 
-// Whether a header names another method or path than the request's own, to servers that listen to it.
-bool overrides_request(std::string_view header);
+inline std::string text(boost::beast::string_view view) {
+    return {view.data(), view.size()};
+}
+
+template <class Head>
+HttpFields fields_of(const Head& head) {
+    HttpFields fields;
+    for (const auto& field : head) {
+        fields.emplace_back(text(field.name_string()), text(field.value()));
+    }
+    return fields;
+}
 
 HttpRequest facts_of(const boost::beast::http::request_header<>& head);
 

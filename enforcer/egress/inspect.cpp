@@ -32,23 +32,6 @@ constexpr seconds block_time{600};   // for each part of a body
 
 constexpr std::string_view bad_gateway = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-Until after(seconds time) {
-    return std::chrono::steady_clock::now() + time;
-}
-
-std::string text(boost::beast::string_view view) {
-    return {view.data(), view.size()};
-}
-
-template <class Head>
-HttpFields fields_of(const Head& head) {
-    HttpFields fields;
-    for (const auto& field : head) {
-        fields.emplace_back(text(field.name_string()), text(field.value()));
-    }
-    return fields;
-}
-
 std::string version_of(unsigned version) {
     return version == 10 ? "HTTP/1.0" : "HTTP/1.1";
 }
@@ -254,7 +237,7 @@ private:
             const std::string first = written(version_of(head.version()) + " " + std::to_string(head.result_int()) + " " + text(head.reason()), fields);
             const unsigned status = head.result_int();
             if (kept_ && status >= 200) {
-                kept_->answer(status, text(head.reason()), fields_of(head));
+                kept_->answer(status, text(head.reason()), fields);
             }
             const bool goes_on = answer.parser().keep_alive() && !answer.parser().need_eof();
             if (const bool done = co_await pass_on(answer, first); !done) {

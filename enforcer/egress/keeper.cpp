@@ -40,6 +40,7 @@ std::unique_ptr<Keeper::One> Keeper::begin(const Contact& contact, bool secure, 
     KeptExchange one = asked_for(contact, secure, method, target, fields);
     const size_t size = one.target.size() + one.conditions.size() + one.accept.size();
     if (kept_.size() >= max_kept_exchanges || bytes_ + size > max_kept_bytes) {
+        ++left_out_;
         return nullptr;
     }
     bytes_ += size;
@@ -101,26 +102,30 @@ void Keeper::One::done() {
     done_ = true;
 }
 
-std::vector<KeptExchange> Keeper::take() {
+KeptRun Keeper::take() {
     secrets_.prepare();
-    std::vector<KeptExchange> taken;
+    KeptRun taken;
     for (KeptExchange& one : kept_) {
         if (secrets_.are_in(one.target + "\n" + one.conditions + one.accept)) {
-            continue; // what was asked for cannot be told, either
+            ++left_out_; // what was asked for cannot be told, either
+            continue;
         }
         if (secrets_.are_in(one.reason + "\n" + to_lines(one.fields)) || secrets_.are_in(one.body)) {
             give_up(one, "its answer holds a secret: what the command sent as one, or a variable that is one");
         } else if (!secrets_.empty() && is_compressed(one)) {
             give_up(one, "its answer is compressed though it was asked for as it is, and could not be searched for the command's secrets");
         }
-        if (!objection_to(one).empty()) {
-            give_up(one, "its answer holds " + objection_to(one));
+        if (std::string objection = objection_to(one); !objection.empty()) {
+            give_up(one, "its answer holds " + std::move(objection));
         }
         if (objection_to(one).empty()) {
-            taken.push_back(std::move(one));
+            taken.exchanges.push_back(std::move(one));
+        } else {
+            ++left_out_; // it is the request's
         }
     }
     kept_.clear();
+    taken.left_out = left_out_;
     return taken;
 }
 

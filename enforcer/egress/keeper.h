@@ -47,15 +47,16 @@ public:
         std::optional<Sha256> digest_;
         bool done_ = false;
     };
-    // None where there is no room for one more.
+    // None where there is no room for one more, which is counted.
     std::unique_ptr<One> begin(const Contact& contact, bool secure, std::string_view method, std::string_view target, const HttpFields& fields);
 
     // All of it, in the order in which it was asked for. Once, at the end.
-    std::vector<KeptExchange> take();
+    KeptRun take();
 
 private:
     void give_up(KeptExchange& one, std::string why);
 
+    uint64_t left_out_ = 0;
     std::vector<KeptExchange> kept_;
     SentSecrets secrets_;
     size_t bytes_ = 0;

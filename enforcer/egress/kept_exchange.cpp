@@ -1,23 +1,20 @@
 #include "enforcer/egress/kept_exchange.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "base/addresses.h"
 #include "enforcer/egress/decision.h"
+#include "profiles/request_scope.h"
 
 namespace treadline::egress {
 namespace {
 
+constexpr std::string_view whole = "treadline: that is all, but for "; // a number follows
 constexpr size_t max_method = 24;
 constexpr size_t max_target = 32 * 1024; // as much as a request's head
 constexpr size_t max_lines = 128 * 1024; // as much as an answer's
-
-bool is_token(std::string_view text) { // RFC 9110, 5.6.2
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-    });
-}
 
 bool is_line(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) || c == '\t'; });
@@ -54,7 +51,8 @@ std::optional<std::string_view> take(std::string_view& bytes) {
 
 std::optional<unsigned> take_number(std::string_view& bytes, unsigned most) {
     const auto text = take(bytes);
-    if (!text || text->empty() || text->size() > 5 || !std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    const bool digits = text && std::all_of(text->begin(), text->end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!digits || text->empty() || text->size() > 5 || (text->size() > 1 && text->front() == '0')) { // as to_bytes() writes it
         return std::nullopt;
     }
     const auto number = static_cast<unsigned>(std::stoul(std::string(*text)));
@@ -88,18 +86,12 @@ std::optional<KeptExchange> take_exchange(std::string_view& bytes) {
 
 } // namespace
 
-std::string lower_case(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
-
 std::string objection_to(const KeptExchange& one) {
     const bool named = canonical_host(one.host) == one.host;
     if (!named && (!parse_address(one.host).valid || treadline::to_text(parse_address(one.host)) != one.host)) {
         return "a host that is none";
     }
-    if (one.port == 0 || !is_token(one.method) || one.method.size() > max_method || !is_target(one.target)) {
+    if (one.port == 0 || !is_http_token(one.method) || one.method.size() > max_method || !is_target(one.target)) {
         return "a request that is none";
     }
     const HttpFields conditions = fields_from(one.conditions);
@@ -120,7 +112,7 @@ std::string objection_to(const KeptExchange& one) {
     size_t size = 0;
     for (const auto& [name, value] : one.fields) {
         size += name.size() + value.size() + 4;
-        if (!is_token(name) || !is_line(value) || value.starts_with(' ') || value.ends_with(' ')) {
+        if (!is_http_token(name) || !is_line(value) || value.starts_with(' ') || value.ends_with(' ')) {
             return "a header that would be read as something else";
         }
         const std::string lower = lower_case(name);
@@ -145,7 +137,7 @@ HttpFields fields_from(std::string_view lines) {
         const size_t end = lines.find('\n');
         const std::string_view line = lines.substr(0, end);
         const size_t colon = line.find(": ");
-        if (end == std::string_view::npos || colon == std::string_view::npos || !is_token(line.substr(0, colon)) || !is_line(line.substr(colon + 2))) {
+        if (end == std::string_view::npos || colon == std::string_view::npos || !is_http_token(line.substr(0, colon)) || !is_line(line.substr(colon + 2))) {
             break;
         }
         fields.emplace_back(line.substr(0, colon), line.substr(colon + 2));
@@ -184,6 +176,22 @@ result<std::vector<KeptExchange>> exchanges_from(std::string_view bytes) {
         exchanges.push_back(std::move(*one));
     }
     return exchanges;
+}
+
+std::string to_bytes(const KeptRun& run) {
+    return to_bytes(run.exchanges) + std::string(whole) + std::to_string(run.left_out) + "\n";
+}
+
+result<KeptRun> kept_run_from(std::string_view bytes) {
+    const size_t end = bytes.rfind(whole);
+    const std::string_view number = end == std::string_view::npos ? "" : bytes.substr(end + whole.size());
+    KeptRun run;
+    const auto [rest, problem] = std::from_chars(number.data(), number.data() + number.size(), run.left_out);
+    if (problem != std::errc() || rest + 1 != number.data() + number.size() || *rest != '\n') {
+        return fail("the egress gateway ended before the command did, and what it captured is lost");
+    }
+    run.exchanges = TRY(exchanges_from(bytes.substr(0, end)));
+    return run;
 }
 
 } // namespace treadline::egress

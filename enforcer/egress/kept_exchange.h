@@ -6,14 +6,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "enforcer/egress/http_fields.h"
 
 namespace treadline::egress {
-
-using HttpFields = std::vector<std::pair<std::string, std::string>>; // name and value, in order
 
 struct KeptExchange {
     // The request, without what says who asks.
@@ -52,11 +50,15 @@ std::string objection_to(const KeptExchange& exchange);
 std::string to_lines(const HttpFields& fields); // "name: value\n" each
 HttpFields fields_from(std::string_view lines); // only what is such a line
 
-inline constexpr std::string_view kept_is_whole = "treadline: that is all\n"; // behind the bytes of all of them
 std::string to_bytes(const std::vector<KeptExchange>& exchanges);
 result<std::vector<KeptExchange>> exchanges_from(std::string_view bytes);
 
-// Names of fields are the same in upper and lower case.
-std::string lower_case(std::string_view text);
+// What is handed over when the run is over: an error where its end is missing.
+struct KeptRun {
+    std::vector<KeptExchange> exchanges;
+    uint64_t left_out = 0; // for want of room, or because what they asked for holds a secret
+};
+std::string to_bytes(const KeptRun& run);
+result<KeptRun> kept_run_from(std::string_view bytes);
 
 } // namespace treadline::egress

@@ -20,10 +20,6 @@ ProxyReading invalid(std::string problem) {
     return reading;
 }
 
-std::string text(boost::beast::string_view view) {
-    return {view.data(), view.size()};
-}
-
 std::string written(const http::request_header<>& head) {
     std::string all = text(head.method_string()) + " " + text(head.target()) + (head.version() == 10 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
     for (const auto& field : head) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -142,7 +143,7 @@ std::vector<std::string> RefusedDatagrams::news() {
         ask(refused_v4);
         ask(refused_v6);
     }
-    return std::move(news_);
+    return std::exchange(news_, {});
 }
 
 } // namespace treadline::egress

@@ -26,22 +26,6 @@ constexpr seconds handshake_time{10};
 constexpr seconds head_time{60};
 constexpr seconds block_time{600}; // for each part of a body
 
-Until after(seconds time) {
-    return std::chrono::steady_clock::now() + time;
-}
-
-std::string text(boost::beast::string_view view) {
-    return {view.data(), view.size()};
-}
-
-HttpFields fields_of(const http::request_header<>& head) {
-    HttpFields fields;
-    for (const auto& field : head) {
-        fields.emplace_back(text(field.name_string()), text(field.value()));
-    }
-    return fields;
-}
-
 std::string head_of(const KeptExchange& answer, bool keep_alive) {
     std::string head = "HTTP/1.1 " + std::to_string(answer.status) + " " + answer.reason + "\r\n";
     for (const auto& [name, value] : answer.fields) {

@@ -18,6 +18,9 @@
 namespace treadline::egress {
 
 using Until = std::chrono::steady_clock::time_point;
+inline Until after(std::chrono::seconds time) {
+    return std::chrono::steady_clock::now() + time;
+}
 
 class Stream {
 public:

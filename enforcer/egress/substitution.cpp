@@ -18,16 +18,10 @@ std::vector<TextSearch::Text> texts_of(const Secrets& secrets, std::string Secre
     return texts;
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
-
 // The name of a scheme ("Bearer") is the same in upper and lower case; what stands behind it is not.
 bool is_value(std::string_view sent, std::string_view wanted) {
     const size_t space = wanted.find(' ');
-    return sent.size() == wanted.size() && (space == std::string_view::npos || lower(sent.substr(0, space)) == lower(wanted.substr(0, space))) &&
+    return sent.size() == wanted.size() && (space == std::string_view::npos || is_name(sent.substr(0, space), wanted.substr(0, space))) &&
            sent.substr(space == std::string_view::npos ? 0 : space) == wanted.substr(space == std::string_view::npos ? 0 : space);
 }
 
@@ -57,7 +51,7 @@ std::optional<std::string> Substitution::put_in(const Contact& contact, Wrapping
         const std::string& name = field.first; // clang 14 lets lambdas capture no structured bindings
         std::string& value = field.second;
         const auto held = std::find_if(secrets_->credentials.begin(), secrets_->credentials.end(), [&](const HeldCredential& credential) {
-            return wrapping == Wrapping::Tls && is_bound_to(credential, contact) && credential.header == lower(name) && is_value(value, credential.inside);
+            return wrapping == Wrapping::Tls && is_bound_to(credential, contact) && is_name(name, credential.header) && is_value(value, credential.inside);
         });
         if (held != secrets_->credentials.end()) {
             if (!is_in(held->scope, head.method, head.target)) {

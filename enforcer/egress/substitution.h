@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "enforcer/egress/decision.h"
+#include "enforcer/egress/http_fields.h"
 #include "enforcer/egress/secrets.h"
 #include "enforcer/egress/text_search.h"
 
@@ -17,7 +18,7 @@ namespace treadline::egress {
 struct RequestHead {
     std::string method;
     std::string target;
-    std::vector<std::pair<std::string, std::string>> fields; // in order
+    HttpFields fields;
 };
 
 enum class Wrapping : uint8_t { Plain, Tls };

@@ -8,12 +8,7 @@ using namespace treadline::test;
 
 namespace {
 
-struct Attack {
-    std::string name;
-    std::string script;
-    std::string sign; // what is seen outside when it works; "" where it needs rights that the user has not
-    size_t violations = 1;
-};
+using Attack = NetworkAttack;
 
 const std::string web = "connect: [\"web.test:80\", \"web.test:443\", \"other.test:80\"], listen: [39419]";
 
@@ -35,18 +30,7 @@ std::string racing(const std::string& evil, const std::string& body) {
 void all_fail(const std::string& network, const std::vector<Attack>& attacks) {
     OutsideWorld world;
     world.degraded = true;
-    for (const Attack& attack : attacks) {
-        INFO("attack: " << attack.name);
-        if (!attack.sign.empty()) {
-            const Sent free = world.without(attack.script);
-            INFO("without Treadline: " << nlohmann::json(free.seen).dump() << free.err << free.out);
-            CHECK(free.saw(attack.sign));
-        }
-        const Sent held = world.held(network, attack.script);
-        INFO("held: " << nlohmann::json(held.seen).dump() << held.err << held.out << held.violations.dump(1));
-        CHECK(held.violations.size() == attack.violations);
-        CHECK(held.seen.empty());
-    }
+    all_fail(world, network, attacks);
 }
 
 } // namespace

@@ -16,27 +16,6 @@ struct Degraded : EgressWorld {
 
 } // namespace
 
-TEST_CASE("without namespaces curl, python, node and git reach what the profile names", "[e2e][egress][degraded]") {
-    const Degraded world;
-    const Finished made = world.outside("git init -q --bare %www/repo.git && git init -q seed && cd seed && git config user.email t@t.test && "
-                                        "git config user.name t && echo file > file && git add . && git commit -qm one && "
-                                        "git push -q %www/repo.git HEAD:refs/heads/main && git -C %www/repo.git symbolic-ref HEAD refs/heads/main && "
-                                        "git -C %www/repo.git update-server-info && rm -rf ../seed");
-    INFO(made.err);
-    REQUIRE(made.status == 0);
-    const Gated gated = world.run(web, "curl -sS http://web.test:%http/ && "
-                                       "curl -sS --cacert %ca https://web.test:%https/ && "
-                                       "SSL_CERT_FILE=%ca python3 -c 'import urllib.request as r; print(r.urlopen(\"https://web.test:%https/\").read())' && "
-                                       "NODE_EXTRA_CA_CERTS=%ca node -e 'fetch(\"https://web.test:%https/\").then(r => r.text()).then(t => console.log(\"node\", t))' && "
-                                       "GIT_SSL_CAINFO=%ca git clone -q https://web.test:%https/repo.git $TMPDIR/clone && cat $TMPDIR/clone/file");
-    INFO(gated.err);
-    INFO(gated.violations.dump(1));
-    CHECK(gated.status == 0);
-    CHECK(gated.out == "hello\nhello\nb'hello\\n'\nnode hello\n\nfile\n");
-    CHECK(gated.egress() == 0);
-    CHECK(contains(world.observed(), "tls web.test"));
-}
-
 TEST_CASE("without namespaces the gateway is asked by CONNECT, whole addresses, SOCKS5, and by lookups alone", "[e2e][egress][degraded]") {
     const Degraded world;
     const Gated gated = world.run(web, "P=${http_proxy#http://}; H=http://web.test:%http/; S=https://web.test:%https/; c() { curl -sS --cacert %ca \"$@\" || echo failed $?; }; "

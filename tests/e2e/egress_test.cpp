@@ -1,13 +1,16 @@
 // Real clients through the egress gateway, with no proxy variable and as an ordinary user, and what is stopped there. The
 // servers outside write down what reaches them.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "tests/e2e/egress_world.h"
 
 using namespace treadline::test;
 
-TEST_CASE("curl, python, node and git reach what the profile names, by HTTP and HTTPS", "[e2e][egress]") {
-    const EgressWorld world;
+TEST_CASE("curl, python, node and git reach what the profile names, by HTTP and HTTPS, with namespaces and without", "[e2e][egress][degraded]") {
+    EgressWorld world;
+    world.degraded = GENERATE(false, true);
+    CAPTURE(world.degraded);
     const Finished made = world.outside("git init -q --bare %www/repo.git && git init -q seed && cd seed && git config user.email t@t.test && "
                                         "git config user.name t && echo file > file && git add . && git commit -qm one && "
                                         "git push -q %www/repo.git HEAD:refs/heads/main && git -C %www/repo.git symbolic-ref HEAD refs/heads/main && "
@@ -235,18 +238,7 @@ TEST_CASE("10 000 connections that hold back what they have to say take the gate
 
 TEST_CASE("when the gateway dies, connections are reset, lookups fail at once, nothing else leads out, and the report says so", "[e2e][egress]") {
     const EgressWorld world;
-    // The gateway of this very run, found by the words that only its supervisor was started with.
-    const Finished helper = world.outside("cat > kill-gateway <<'E'\n"
-                                          "while [ ! -e first ]; do sleep 0.05; done\n"
-                                          "for p in /proc/[0-9]*; do\n"
-                                          "  [ \"$(cat $p/comm 2> /dev/null)\" = treadline-gate ] || continue\n"
-                                          "  parent=$(sed -n 's/^PPid:[[:space:]]*//p' $p/status)\n"
-                                          "  tr '\\0' ' ' < /proc/$parent/cmdline | grep -q \"$PWD/first\" && kill -9 ${p#/proc/}\n"
-                                          "done\n"
-                                          "touch second\n"
-                                          "E\n"
-                                          "(sh kill-gateway > /dev/null 2>&1 &)");
-    REQUIRE(helper.status == 0);
+    world.kill_gateway_later();
     const Gated gated = world.run({"web.test:%http", "web.test:%tcp/tcp", "127.0.0.1:%http", "127.0.0.1:%tcp", "host:%udp"},
                                   "python3 - " + world.loop.project() + "/first <<'P'\n"
                                   "import os, socket, sys, time\n"

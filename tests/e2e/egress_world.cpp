@@ -126,6 +126,20 @@ Finished EgressWorld::outside(const std::string& script) const {
     return loop.shell(filled(script));
 }
 
+void EgressWorld::kill_gateway_later() const {
+    const Finished begun = outside("cat > kill-gateway <<'E'\n"
+                                   "while [ ! -e first ]; do sleep 0.05; done\n"
+                                   "for p in /proc/[0-9]*; do\n"
+                                   "  [ \"$(cat $p/comm 2> /dev/null)\" = treadline-gate ] || continue\n"
+                                   "  parent=$(sed -n 's/^PPid:[[:space:]]*//p' $p/status)\n"
+                                   "  tr '\\0' ' ' < /proc/$parent/cmdline | grep -q \"$PWD/first\" && kill -9 ${p#/proc/}\n"
+                                   "done\n"
+                                   "touch second\n"
+                                   "E\n"
+                                   "(sh kill-gateway > /dev/null 2>&1 &)");
+    REQUIRE(begun.status == 0);
+}
+
 Gated EgressWorld::run(const std::vector<std::string>& connect, const std::string& script, const std::string& network, const std::string& files) const {
     std::string profile = rules;
     profile.insert(profile.find("private:"), filled(files));

@@ -49,6 +49,8 @@ public:
     // What has reached the servers since the last time it was asked for.
     [[nodiscard]] std::vector<std::string> observed() const;
     void stop_servers(); // for good
+    // Of the next run, one of whose words is PROJECT/first: as soon as it has made that file. Then there is one named second.
+    void kill_gateway_later() const;
     [[nodiscard]] bool has_own_address() const { return !own_.empty(); }
 
     Loop loop;

@@ -120,4 +120,24 @@ Sent OutsideWorld::held(const std::string& network, const std::string& attack, c
     return sent;
 }
 
+void all_fail(const OutsideWorld& world, const std::string& network, const std::vector<NetworkAttack>& attacks, bool shown) {
+    for (const NetworkAttack& attack : attacks) {
+        INFO("attack: " << attack.name);
+        if (!attack.sign.empty() && !shown) {
+            const Sent free = world.without(attack.script);
+            INFO("without Treadline: " << nlohmann::json(free.seen).dump() << free.err << free.out);
+            CHECK(free.saw(attack.sign));
+        }
+        const Sent held = world.held(network, attack.script);
+        INFO("held: " << nlohmann::json(held.seen).dump() << held.err << held.out << held.violations.dump(1));
+        CHECK(held.violations.size() == attack.violations);
+        if (attack.allowed.empty()) {
+            CHECK(held.seen.empty());
+        } else {
+            CHECK(held.saw(attack.allowed));
+            CHECK_FALSE(held.saw(attack.sign));
+        }
+    }
+}
+
 } // namespace treadline::test

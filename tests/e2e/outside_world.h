@@ -47,4 +47,15 @@ private:
     unique_fd answers_;
 };
 
+struct NetworkAttack {
+    std::string name;
+    std::string script;
+    std::string sign;       // what is seen outside when it works; "" where it needs rights that the user has not
+    size_t violations = 1;  // 0 where what is asked is answered from within, or refused as to anybody
+    std::string allowed = ""; // what may be seen all the same: the beginning, which is what a rule allows
+};
+
+// Each works without Treadline, unless that is `shown` elsewhere; held to the rules nothing of it is seen, and its violations tell of it.
+void all_fail(const OutsideWorld& world, const std::string& network, const std::vector<NetworkAttack>& attacks, bool shown = false);
+
 } // namespace treadline::test

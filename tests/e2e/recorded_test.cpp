@@ -278,17 +278,7 @@ TEST_CASE("two names at one address are two rules, also where another process us
 TEST_CASE("a learning run whose gateway is killed is partial, has no network from then on, and makes no rule of its addresses", "[e2e][egress][record]") {
     const Learning learning;
     const EgressWorld& world = learning.world;
-    // The gateway of this very run, found by its parent's words.
-    REQUIRE(world.outside("cat > kill-gateway <<'E'\n"
-                          "while [ ! -e first ]; do sleep 0.05; done\n"
-                          "for p in /proc/[0-9]*; do\n"
-                          "  [ \"$(cat $p/comm 2> /dev/null)\" = treadline-gate ] || continue\n"
-                          "  parent=$(sed -n 's/^PPid:[[:space:]]*//p' $p/status)\n"
-                          "  tr '\\0' ' ' < /proc/$parent/cmdline | grep -q \"$PWD/first\" && kill -9 ${p#/proc/}\n"
-                          "done\n"
-                          "touch second\n"
-                          "E\n"
-                          "(sh kill-gateway > /dev/null 2>&1 &)").status == 0);
+    world.kill_gateway_later();
     const Finished learned = learning.learn("curl -sS http://web.test:%http/; touch " + world.loop.project() + "/first; "
                                             "while [ ! -e second ]; do sleep 0.05; done; curl -sS -m 5 http://web.test:%http/; true");
     INFO(learned.err);

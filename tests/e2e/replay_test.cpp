@@ -260,16 +260,7 @@ TEST_CASE("a run serves back its own exchanges only, and no profile is learned f
 
 TEST_CASE("a capturing run whose gateway is killed says that what it captured is lost, and stores nothing", "[e2e][egress][replay]") {
     Capturing world;
-    REQUIRE(world.outside("cat > kill-gateway <<'E'\n" // of this very run, found by its parent's words
-                          "while [ ! -e first ]; do sleep 0.05; done\n"
-                          "for p in /proc/[0-9]*; do\n"
-                          "  [ \"$(cat $p/comm 2> /dev/null)\" = treadline-gate ] || continue\n"
-                          "  parent=$(sed -n 's/^PPid:[[:space:]]*//p' $p/status)\n"
-                          "  tr '\\0' ' ' < /proc/$parent/cmdline | grep -q \"$PWD/first\" && kill -9 ${p#/proc/}\n"
-                          "done\n"
-                          "touch second\n"
-                          "E\n"
-                          "(sh kill-gateway > /dev/null 2>&1 &)").status == 0);
+    world.kill_gateway_later();
     world.more_arguments = {"--capture"};
     const Gated gated = world.run(rules, "curl -sS http://web.test:%http/; touch " + world.loop.project() + "/first; while [ ! -e second ]; do sleep 0.05; done; true");
     INFO(gated.err);

@@ -80,17 +80,20 @@ result<std::shared_ptr<const egress::Replay>> load_replay(const Context& context
     return std::shared_ptr<const egress::Replay>(std::move(replay));
 }
 
-result<ok> store_kept(const Context& context, const RunInfo& run, const result<std::vector<egress::KeptExchange>>& kept) {
+result<ok> store_kept(const Context& context, const RunInfo& run, const result<egress::KeptRun>& kept) {
     if (!kept) {
         return failure(kept.error());
     }
     std::vector<CapturedExchange> rows;
-    for (const egress::KeptExchange& one : *kept) {
+    for (const egress::KeptExchange& one : kept->exchanges) {
         rows.push_back(row_of(one));
     }
+    if (kept->left_out > 0) {
+        say(fmt::format("{} exchange{} not captured: there is room for {} and for {} MiB, and none is kept whose address holds a secret", kept->left_out,
+                        kept->left_out == 1 ? " was" : "s were", egress::max_kept_exchanges, egress::max_kept_bytes >> 20));
+    }
     if (rows.empty()) {
-        say("nothing was captured: the command made no HTTP request that the gateway looks into (plain HTTP, and hosts under `inspect` or `credentials`), "
-            "or each had a secret in its address");
+        say("nothing was captured: what the gateway looks into is plain HTTP, and hosts under `inspect` or `credentials`");
         return ok{};
     }
     TRY(sys::make_directories(std::string(parent_path(context.store)), 0700));

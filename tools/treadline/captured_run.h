@@ -17,6 +17,6 @@ namespace treadline {
 result<std::shared_ptr<const egress::Replay>> load_replay(const Context& context, int64_t run);
 
 // Stores what was captured as a run of its own, and says so in a line.
-result<ok> store_kept(const Context& context, const RunInfo& run, const result<std::vector<egress::KeptExchange>>& kept);
+result<ok> store_kept(const Context& context, const RunInfo& run, const result<egress::KeptRun>& kept);
 
 } // namespace treadline

@@ -52,7 +52,6 @@ struct Told : egress::Http2Events {
     void on_trailers(int32_t stream, Http2Fields fields, const std::string& /*objection*/) override { streams[stream].trailers = std::move(fields); }
     void on_end(int32_t stream) override { streams[stream].ended = true; }
     void on_malformed(int32_t /*stream*/, std::string /*why*/) override {}
-    void on_said(int32_t /*stream*/) override {}
     void on_taken(int32_t /*stream*/) override {}
     void on_closed(int32_t stream, uint32_t code) override {
         streams[stream].closed = true;

@@ -109,7 +109,7 @@ TEST_CASE("an exchange is kept without what the command sent as a secret, in wha
     passes(keeper, "/gzip", {}, {{"Content-Encoding", "gzip"}}, "\x1f\x8b...");
     passes(keeper, "/a/" + secret, {}, {}, "");
     passes(keeper, "/q?token=parameter-value", {}, {}, "parameter-value");
-    const std::vector<KeptExchange> kept = keeper.take();
+    const std::vector<KeptExchange> kept = keeper.take().exchanges;
     std::string usable;
     for (const KeptExchange& one : kept) {
         usable += one.unusable.empty() ? one.target + " " : "";
@@ -128,7 +128,7 @@ TEST_CASE("what is known to be a secret is not kept, though the command never se
     Keeper keeper({"value-of-a-variable", "short"});
     passes(keeper, "/", {}, {}, "it has value-of-a-variable in it");
     passes(keeper, "/none", {}, {}, "short");
-    const auto kept = keeper.take();
+    const auto kept = keeper.take().exchanges;
     REQUIRE(kept.size() == 2);
     CHECK_FALSE(kept[0].unusable.empty());
     CHECK(kept[1].unusable.empty());
@@ -137,7 +137,7 @@ TEST_CASE("what is known to be a secret is not kept, though the command never se
 TEST_CASE("a compressed answer is kept where no secret was sent, and a short word is none", "[egress][replay]") {
     Keeper keeper;
     passes(keeper, "/gzip", {{"Cookie", "lang=en"}}, {{"Content-Encoding", "gzip"}}, "\x1f\x8b...");
-    const auto kept = keeper.take();
+    const auto kept = keeper.take().exchanges;
     REQUIRE(kept.size() == 1);
     CHECK(kept[0].unusable.empty());
 }
@@ -164,7 +164,7 @@ TEST_CASE("what was cut, broken off or too much is told and has no answer", "[eg
         }
         one->done();
     }
-    const auto kept = keeper.take();
+    const auto kept = keeper.take().exchanges;
     REQUIRE(kept.size() == 2 + max_kept_bytes / max_kept_body + 1);
     CHECK(kept[0].unusable.find("larger than 16 MiB") != std::string::npos);
     CHECK(kept[1].unusable.find("broken off") != std::string::npos);
@@ -176,13 +176,34 @@ TEST_CASE("what was cut, broken off or too much is told and has no answer", "[eg
         REQUIRE(many.begin(api, true, "GET", "/", {}) != nullptr);
     }
     CHECK(many.begin(api, true, "GET", "/", {}) == nullptr);
+    const KeptRun most = many.take();
+    CHECK(most.exchanges.size() == max_kept_exchanges);
+    CHECK(most.left_out == 1); // told, not forgotten
+}
+
+TEST_CASE("what a run kept is taken for whole only with its end, and says how much was left out", "[egress][replay]") {
+    Keeper keeper;
+    passes(keeper, "/treadline:%20that%20is%20all", {}, {}, "treadline: that is all, but for 9\n");
+    passes(keeper, "/?token=a-secret-that-was-sent", {}, {}, "");
+    passes(keeper, "/a-secret-that-was-sent", {}, {}, "");
+    const KeptRun run = keeper.take();
+    CHECK(run.exchanges.size() == 2);
+    CHECK(run.left_out == 1);
+    const std::string bytes = to_bytes(run);
+    const auto back = kept_run_from(bytes);
+    REQUIRE(back);
+    CHECK(back->exchanges == run.exchanges);
+    CHECK(back->left_out == 1);
+    for (size_t size = 0; size < bytes.size(); ++size) {
+        CHECK_FALSE(kept_run_from(std::string_view(bytes).substr(0, size)));
+    }
 }
 
 TEST_CASE("a request is answered by the same request only: host, port, TLS, method, address and body", "[egress][replay]") {
     Keeper keeper;
     passes(keeper, "/a?x=1", {}, {}, "got");
     passes(keeper, "/a?x=1", {}, {}, "posted", "body");
-    Answers answers(keeper.take());
+    Answers answers(keeper.take().exchanges);
     const auto asked = [](const Contact& contact, bool secure, const std::string& method, const std::string& target, const std::string& body = "") {
         KeptExchange one = asked_for(contact, secure, method, target, {{"Host", "x"}, {"Authorization", "Bearer other-than-then"}});
         one.body_digest = body.empty() ? "" : treadline::sha256_hex(body);
