@@ -251,6 +251,32 @@ std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, co
     return denials;
 }
 
+std::optional<Violation> denial_at(const Plan& plan, Operation operation, const char* name, const std::string& path) {
+    const Decision decision = decide(plan, operation, path);
+    if (decision.allowed) {
+        return std::nullopt;
+    }
+    Violation violation = violation_of(decision, "landlock", name, path);
+    if (operation == Operation::Write) {
+        expect_own_rights(plan, decision, path, Change::Write, violation);
+    }
+    return violation;
+}
+
+std::optional<Violation> denial_in(const Plan& plan, const char* name, const std::string& directory) {
+    const std::string any_name = join_path(directory, "#");
+    const Decision decision = decide(plan, Operation::Create, any_name);
+    if (decision.allowed) {
+        return std::nullopt;
+    }
+    Violation violation = violation_of(decision, "landlock", name, directory);
+    if (violation.section == "files" && !violation.rule.empty()) {
+        violation.rule = rule_for(plan, directory + "/", Mode::Create);
+    }
+    expect_own_rights(plan, decision, any_name, Change::Names, violation);
+    return violation;
+}
+
 Violation renamed_mount_point(const std::string& path) {
     Violation violation = violation_of({}, "mount", "rename", path);
     violation.reason = "a rule of its own, or a guard, holds it in its place";

@@ -21,6 +21,11 @@ namespace treadline {
 std::vector<Violation> path_denials(const Plan& plan, const InsideView& view, const WatchedPath& asked,
                                     const InsidePath& inside);
 
+// Of what Landlock refused at a path that is there, or of some name in a directory that was to be made or removed; nothing where
+// the policy allows it.
+std::optional<Violation> denial_at(const Plan& plan, Operation operation, const char* name, const std::string& path);
+std::optional<Violation> denial_in(const Plan& plan, const char* name, const std::string& directory);
+
 // A rename of, or over, what is a mount point inside: the kernel refuses it with EBUSY whatever rules say.
 Violation renamed_mount_point(const std::string& path);
 

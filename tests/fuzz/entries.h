@@ -24,6 +24,7 @@ void request_target(std::string_view bytes); // of a request, against a rule for
 void socks(std::string_view bytes);          // a SOCKS5 greeting, and the same bytes as a request
 void proxy_head(std::string_view bytes);     // a request to an HTTP proxy
 
+void landlock_records(std::string_view bytes); // of the kernel's audit log, a line each: type, a space, the text
 void http2(std::string_view bytes);          // all that a program says on a connection; the first byte is the size of the parts
 
 } // namespace treadline::fuzz

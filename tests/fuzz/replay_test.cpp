@@ -104,6 +104,10 @@ TEST_CASE("what a gateway hands over of the exchanges it has kept may be anythin
     replay("kept_exchanges", fuzz::kept_exchanges, 500);
 }
 
+TEST_CASE("records of the kernel's audit log may hold whatever a program is called", "[fuzz]") {
+    replay("landlock_records", fuzz::landlock_records, 500);
+}
+
 TEST_CASE("conversations with resolvers may consist of anything", "[fuzz]") {
     replay("traffic", fuzz::traffic, 500);
 }
