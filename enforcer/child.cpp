@@ -12,6 +12,7 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -127,8 +128,16 @@ void add_port_rules(const ChildPlan& plan, int ruleset) {
 }
 
 void restrict_with_landlock(const ChildPlan& plan, int ruleset) {
-    if (ruleset >= 0 && ::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {
+    if (ruleset >= 0 && ::syscall(SYS_landlock_restrict_self, ruleset, plan.landlock_flags) != 0) {
         die(plan, ChildStep::LandlockRestrict);
+    }
+}
+
+// Refused in every domain of Landlock's, and for want of a capability if it were not: tells the reader of the kernel's log which
+// domain is ours (landlock_events.h).
+void try_canary(const ChildPlan& plan) {
+    if (plan.landlock_flags != 0) {
+        ::mount(nullptr, "/", nullptr, MS_PRIVATE, nullptr);
     }
 }
 
@@ -177,6 +186,7 @@ void install_filter(const ChildPlan& plan) {
     }
     restrict_with_landlock(plan, ruleset); // it is complete: the supervisor has heard of init, too
     test_view(plan); // the host's root has been taken away by now
+    try_canary(plan);
     ::pthread_sigmask(SIG_SETMASK, &plan.signal_mask, nullptr);
     install_filter(plan);
     test_filter(plan);

@@ -141,6 +141,7 @@ struct ChildPlan {
     SharedVector<ChildLandlockRule> landlock_rules;
     SharedVector<uint16_t> bind_ports;
     uint64_t port_rights = landlock::bind_tcp;
+    unsigned landlock_flags = 0; // log_new_exec_on where the supervisor reads what Landlock logs (landlock_log.h)
 
     ChildSelfTest self_test;
 

@@ -149,6 +149,8 @@ result<ok> Supervisor::prepare() {
         child.landlock_attributes =
             landlock_attributes(plan_.landlock_abi, plan_.scope_signals_and_abstract_sockets, hold_connect);
         child.landlock_size = landlock_attributes_size(plan_.landlock_abi);
+        // Only where it is read: a hostile command could fill the system's log.
+        child.landlock_flags = records_ != nullptr ? landlock::log_new_exec_on : 0;
         child.landlock_rules.reserve(plan_.landlock_rules.size());
         for (const LandlockRule& rule : plan_.landlock_rules) {
             child.landlock_rules.push_back({memory.text(rule.path), rule.rights});
@@ -340,7 +342,7 @@ result<ok> check_inherited(const Plan& plan) {
 } // namespace
 
 result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun,
-                                                       std::optional<ProjectLock> lock) {
+                                                       std::optional<ProjectLock> lock, std::shared_ptr<LandlockLog> records) {
     const FirstChildPlan first = first_child_plan(*plan);
     if (begun && !(begun->begun() == first)) {
         begun.reset();
@@ -355,6 +357,9 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Pla
     auto outside = TRY(Outside::begin(*plan, std::move(*lock))); // makes what the plan needs meanwhile
     std::unique_ptr<Supervisor> self(new Supervisor(std::move(plan), std::move(*child), std::move(outside)));
     TRY(check_inherited(self->plan_));
+    if (self->plan_.landlock_abi >= 7) {
+        self->records_ = std::move(records);
+    }
     if (self->plan_.adopt_leftovers) {
         TRY(self->adopt_leftovers());
     }
@@ -376,6 +381,9 @@ result<std::unique_ptr<Supervisor>> Supervisor::launch(std::shared_ptr<const Pla
     }
     TRY(self->hand_over_filter()); // while the child is at its mounts
     TRY(self->await_ready());
+    if (self->records_ != nullptr) {
+        self->records_->follow(self->command_);
+    }
     TRY(self->watch_guards());
     TRY(self->start_gateway());
     TRY(self->outside_.cgroup().add(self->command_));
@@ -407,12 +415,13 @@ result<Sandbox> Sandbox::start(const Plan& plan) {
     return start(std::make_shared<const Plan>(plan));
 }
 
-result<Sandbox> Sandbox::start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun, std::optional<ProjectLock> lock) {
+result<Sandbox> Sandbox::start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun, std::optional<ProjectLock> lock,
+                               std::shared_ptr<LandlockLog> records) {
     std::optional<FirstChild> first;
     if (begun) {
         first.emplace(std::move(*begun->first_));
     }
-    return Sandbox(TRY(Supervisor::launch(std::move(plan), std::move(first), std::move(lock))));
+    return Sandbox(TRY(Supervisor::launch(std::move(plan), std::move(first), std::move(lock), std::move(records))));
 }
 
 int Sandbox::pidfd() const {

@@ -35,6 +35,8 @@ inline constexpr uint64_t connect_tcp = 1ULL << 1; // ABI 4
 inline constexpr uint64_t scope_abstract_unix_socket = 1ULL << 0; // ABI 6
 inline constexpr uint64_t scope_signal = 1ULL << 1;               // ABI 6
 
+inline constexpr unsigned log_new_exec_on = 1U << 1; // ABI 7, of landlock_restrict_self
+
 inline constexpr int rule_path_beneath = 1;
 inline constexpr int rule_net_port = 2; // ABI 4
 

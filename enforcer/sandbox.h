@@ -33,6 +33,7 @@ struct Outcome {
 };
 
 class FirstChild;
+class LandlockLog;
 class Supervisor;
 
 // A run whose plan is still to be made: an enforced one, by the calling user. The kernel makes its namespaces meanwhile. It
@@ -57,9 +58,9 @@ public:
 
     static result<Sandbox> start(const Plan& plan);
     // What was begun for another kind of plan is given up. The lock is from before the plan was made, so that it is still true;
-    // without one the project is locked from here on.
+    // without one the project is locked from here on. With `records`, what Landlock logs of the command is reported, too (ABI 7).
     static result<Sandbox> start(std::shared_ptr<const Plan> plan, std::optional<Beginning> begun = std::nullopt,
-                                 std::optional<ProjectLock> lock = std::nullopt);
+                                 std::optional<ProjectLock> lock = std::nullopt, std::shared_ptr<LandlockLog> records = nullptr);
     Sandbox(Sandbox&&) noexcept;
     Sandbox& operator=(Sandbox&&) noexcept;
     ~Sandbox(); // kills what still runs inside, removes what the plan had to create outside

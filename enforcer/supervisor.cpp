@@ -21,6 +21,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/denial.h"
+#include "enforcer/landlock_denial.h"
 #include "enforcer/seccomp_filter.h"
 #include "profiles/profile_writer.h"
 
@@ -138,12 +139,15 @@ result<ok> Supervisor::release() {
 }
 
 result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
-    for (;;) {
+    const auto tell = [&] {
         for (const Violation& violation : log_.take_new()) {
             if (on_violation) {
                 on_violation(violation);
             }
         }
+    };
+    for (;;) {
+        tell();
         if (exit_status_) {
             if (plan_.adopt_leftovers) {
                 end_leftovers();
@@ -156,6 +160,10 @@ result<Outcome> Supervisor::wait(const Sandbox::OnViolation& on_violation) {
                 record_egress(gateway_->finish());
             }
             outside_.remove_directories(removed_);
+            if (records_ != nullptr) {
+                record_landlock(records_->finish()); // the listener, a file of the command's, is closed
+            }
+            tell();
             Outcome outcome{*exit_status_, log_.all(), std::nullopt, std::nullopt};
             if (gateway_ != nullptr && plan_.network == NetworkMode::Recorded) {
                 outcome.recording = gateway_->take_recording();
@@ -179,7 +187,7 @@ int Supervisor::poll_timeout_ms() const {
 }
 
 result<ok> Supervisor::turn(int exec_pipe) {
-    enum : size_t { Signals, Socket, Child, Executed, Moves, Egress, Bridge, Count };
+    enum : size_t { Signals, Socket, Child, Executed, Moves, Egress, Bridge, Records, Count };
     std::array<pollfd, Count> fds{};
     fds[Signals] = {first_.gate().fd(), POLLIN, 0};
     fds[Socket] = {socket_.get(), POLLIN, 0};
@@ -188,6 +196,7 @@ result<ok> Supervisor::turn(int exec_pipe) {
     fds[Moves] = {guards_ ? guards_->moves() : -1, POLLIN, 0};
     fds[Egress] = {gateway_ != nullptr ? gateway_->reports() : -1, POLLIN, 0};
     fds[Bridge] = {bridge_ ? bridge_->knocks() : -1, POLLIN, 0};
+    fds[Records] = {records_ != nullptr ? records_->fd() : -1, POLLIN, 0};
     enum : size_t { Listener, Mounts, Rest, All };
     std::array<pollfd, All> first{}; // asked at every call of the command
     first[Listener] = {watch_ != nullptr ? watch_->listener() : -1, POLLIN, 0};
@@ -217,6 +226,9 @@ result<ok> Supervisor::turn(int exec_pipe) {
     }
     if (fds[Egress].revents != 0) {
         record_egress(gateway_->take());
+    }
+    if (fds[Records].revents != 0) {
+        record_landlock(records_->read());
     }
     if (fds[Bridge].revents != 0) {
         bridge_->turn_away(); // what the command is led to does not wait there
@@ -254,6 +266,14 @@ void Supervisor::record_egress(std::vector<egress::Report> reports) {
     for (egress::Report& report : reports) {
         add_process(report.violation, contacts.last(report.dialled));
         log_.record(std::move(report.violation));
+    }
+}
+
+void Supervisor::record_landlock(const std::vector<LandlockRefusal>& refusals) {
+    for (const LandlockRefusal& refusal : refusals) {
+        if (auto violation = landlock_denial(plan_, refusal)) {
+            log_.record(std::move(*violation));
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 #include "enforcer/egress/gateway.h"
 #include "enforcer/first_child.h"
 #include "enforcer/guard_watch.h"
+#include "enforcer/landlock_log.h"
 #include "enforcer/limit_watch.h"
 #include "enforcer/outside.h"
 #include "enforcer/plan.h"
@@ -31,7 +32,7 @@ class Supervisor {
 public:
     // In the kernel's order; returns with the command held. Defined in launch.cpp.
     static result<std::unique_ptr<Supervisor>> launch(std::shared_ptr<const Plan> plan, std::optional<FirstChild> begun,
-                                                      std::optional<ProjectLock> lock);
+                                                      std::optional<ProjectLock> lock, std::shared_ptr<LandlockLog> records);
     ~Supervisor();
 
     [[nodiscard]] int pidfd() const { return command_pidfd_.get(); }
@@ -62,6 +63,7 @@ private:
     void add_cgroup_refusals();
     void on_changed_mounts();
     void record_egress(std::vector<egress::Report> reports);
+    void record_landlock(const std::vector<LandlockRefusal>& refusals);
     result<ok> adopt_leftovers();
     void end_leftovers() const;
     void signal_command(int number) const;
@@ -82,6 +84,7 @@ private:
     std::optional<egress::RunAuthority> authority_; // where the gateway looks into TLS
     std::unique_ptr<egress::Gateway> gateway_;
     std::optional<egress::Bridge> bridge_; // to it, without a network namespace
+    std::shared_ptr<LandlockLog> records_; // where they can be read
     std::unique_ptr<Watch> watch_;
     ContactLog contacts_; // the watch's, once that has ended
     std::set<std::string> removed_; // what the watch counted as removed; see Watch::change_mount_point()

@@ -90,7 +90,7 @@ Held Arena::run_plan(const Plan& plan, const std::function<void(Sandbox&)>& mean
         const unique_fd err(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10));
         ::dup2(file.get(), STDOUT_FILENO);
         ::dup2(file.get(), STDERR_FILENO);
-        auto sandbox = Sandbox::start(plan);
+        auto sandbox = Sandbox::start(std::make_shared<const Plan>(plan), std::nullopt, std::nullopt, records);
         ::dup2(out.get(), STDOUT_FILENO);
         ::dup2(err.get(), STDERR_FILENO);
         if (!sandbox) {

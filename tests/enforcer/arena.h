@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "enforcer/landlock_log.h"
 #include "enforcer/plan.h"
 #include "enforcer/sandbox.h"
 #include "tests/support/support.h"
@@ -45,6 +46,7 @@ public:
     Held run_plan(const Plan& plan, const std::function<void(Sandbox&)>& meanwhile = {}) const;
 
     std::map<std::string, std::string> environment; // the caller's
+    std::shared_ptr<LandlockLog> records; // of Landlock's, if they are to be reported
     bool answer_refusals = false; // off, so that what is refused is refused by mounts, Landlock and the filter
 
 private:

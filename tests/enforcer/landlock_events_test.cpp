@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "enforcer/landlock_denial.h"
+#include "enforcer/unseen.h"
 #include "tests/enforcer/arena.h"
 
 using namespace treadline;
@@ -300,4 +301,21 @@ TEST_CASE("ports, signals and sockets of others are violations, too", "[enforcer
     CHECK(judged("", signal)->object == "process 12 (init)");
     CHECK(judged("", signal)->operation == "signal");
     CHECK(judged("", refused({"scope.abstract_unix_socket"}, std::string("\0bus", 4)))->object == "@bus");
+}
+
+TEST_CASE("what only Landlock's records could tell is named where they were not read",
+          "[enforcer][audit-records]") {
+    Plan plan;
+    plan.landlock_abi = 7;
+    plan.network = NetworkMode::Gateway;
+    CHECK(unseen_denials(plan, "").empty());
+    const auto gaps = unseen_denials(plan, "auditing is off");
+    REQUIRE(gaps.size() == 2);
+    CHECK(gaps[0].find("ioctl on a device") != std::string::npos);
+    CHECK(gaps[1].ends_with("auditing is off"));
+    plan.landlock_abi = 6; // which logs nothing
+    CHECK(unseen_denials(plan, "").size() == 1);
+    plan.network = NetworkMode::None;
+    plan.landlock_abi = 7;
+    CHECK(unseen_denials(plan, "")[0].find("ioctl") == std::string::npos);
 }

@@ -15,6 +15,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/egress/secrets.h"
+#include "enforcer/landlock_log.h"
 #include "enforcer/opened_besides.h"
 #include "enforcer/report.h"
 #include "enforcer/sandbox.h"
@@ -120,7 +121,9 @@ int strict_status(const RunReport& report, int status) {
     return exit_denied;
 }
 
-result<int> enforce(const EnforceOptions& options, const Invocation& invocation) {
+using LandlockRecords = result<std::shared_ptr<LandlockLog>>;
+
+result<int> enforce(const EnforceOptions& options, const Invocation& invocation, const LandlockRecords& records) {
     if (!options.network.empty() && options.network != "host") {
         return fail("--network knows only 'host'; without it the command gets what the profile allows");
     }
@@ -163,10 +166,10 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     const auto replay = options.replay == 0 ? nullptr : TRY(load_replay(context, options.replay));
     auto plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, inspect_machine(UserNamespaces::Assume), secrets, replay)));
     ReportFiles files = TRY(ReportFiles::open(options.reports, context, *policy));
-    auto started = Sandbox::start(plan, std::move(begun), std::move(lock));
+    auto started = Sandbox::start(plan, std::move(begun), std::move(lock), records.value_or(nullptr));
     if (const Machine machine = started ? Machine{} : inspect_machine(); !started && !machine.user_namespaces) {
         plan = std::make_shared<const Plan>(TRY(plan_for(options, policy, command, machine, secrets, replay))); // says why, or goes on without
-        started = Sandbox::start(plan);
+        started = Sandbox::start(plan, std::nullopt, std::nullopt, records.value_or(nullptr));
     }
     Sandbox sandbox = TRY(std::move(started));
     new std::shared_ptr(plan); // for good: giving back its thousands of pieces would be the longest step of the end
@@ -206,7 +209,7 @@ result<int> enforce(const EnforceOptions& options, const Invocation& invocation)
     report.project = context.project;
     report.outcome = std::move(*outcome);
     report.degraded = plan->degraded;
-    report.unseen = unseen_denials(*plan);
+    report.unseen = unseen_denials(*plan, records ? (*records)->gap() : records.error().what);
     report.audit = options.audit;
     const auto& all = report.outcome.violations;
     screen.close(static_cast<size_t>(std::count_if(all.begin(), all.end(), [](const Violation& one) {
@@ -265,11 +268,12 @@ void add_enforce(CLI::App& app, Invocation& invocation) {
             invocation.status = exit_failed;
             return;
         }
+        const LandlockRecords records = LandlockLog::open(); // which root may, and the invoking user not
         if (const auto dropped = become_invoking_user(); !dropped) {
             invocation.status = complain(dropped.error(), exit_refused);
             return;
         }
-        const auto status = enforce(*options, invocation);
+        const auto status = enforce(*options, invocation, records);
         invocation.status = status ? *status : complain(status.error(), exit_refused);
     });
 }
