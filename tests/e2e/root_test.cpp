@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "tests/e2e/loop.h"
+#include "tests/support/auditing.h"
 
 using namespace treadline::test;
 
@@ -133,6 +134,72 @@ TEST_CASE("root itself learns, and is confined without root's rights", "[e2e][ro
     const Finished stolen = loop.treadline({"enforce", "--", "sh", "-c", "cat /etc/shadow || cat /root/.bashrc || cat ~/.ssh/id_ed25519"});
     CHECK(stolen.status != 0);
     CHECK(stolen.out.empty());
+}
+
+namespace {
+
+constexpr const char* signalling_profile = "treadline: 1\nname: p\ninclude: [base, shell]\nsyscalls: [\"@base\", \"@process\"]\n";
+
+bool logs_landlock() { // Landlock ABI 7
+    return nlohmann::json::parse(run({TREADLINE_BIN "/treadline", "doctor", "--json"}).out).at("landlock_abi") >= 7;
+}
+
+} // namespace
+
+TEST_CASE("with auditing on root is told what Landlock alone refused, once, and what it allowed is no violation", "[e2e][root]") {
+    const Auditing on(true);
+    REQUIRE_CAPABILITY(on.works() && logs_landlock(), "root outside of any container, auditing, and Landlock ABI 7");
+    const Loop loop;
+    loop.write(".treadline/profile.yaml", signalling_profile);
+    const nlohmann::json told = loop.violations({"sh", "-c", "kill 1; sleep 10 & kill $!"}); // the first is Treadline's own
+    INFO(told.dump(2));
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].at("layer") == "landlock");
+    CHECK(told[0].at("operation") == "signal");
+    CHECK(told[0].at("process").at("exe") == "/usr/bin/dash");
+    CHECK(told[0].at("rule").is_null());
+    const Finished explained = loop.treadline({"explain", "--last"});
+    CHECK(explained.out.find("signal process ") != std::string::npos);
+    CHECK(explained.out.find("only Landlock refused") == std::string::npos);
+    CHECK(loop.treadline({"enforce", "--strict", "--", "sh", "-c", "sleep 10 & kill $!"}).status == 0);
+    CHECK(loop.treadline({"enforce", "--strict", "--", "sh", "-c", "kill 1 || true"}).status == 77);
+    CHECK(loop.treadline({"enforce", "--", "sh", "-c", "ls -l /proc/self/fd"}).out.find("socket:") == std::string::npos);
+    const auto facts = nlohmann::json::parse(loop.treadline({"doctor", "--json"}).out);
+    CHECK(facts.at("landlock_records") == true);
+    CHECK(facts.at("landlock_records_problem") == "");
+}
+
+TEST_CASE("with auditing off the report says what is not seen, and what to do", "[e2e][root]") {
+    const Auditing off(false);
+    REQUIRE_CAPABILITY(off.works() && logs_landlock(), "root outside of any container, auditing, and Landlock ABI 7");
+    const Loop loop;
+    loop.write(".treadline/profile.yaml", signalling_profile);
+    CHECK(loop.violations({"sh", "-c", "kill 1; true"}).empty());
+    const Finished explained = loop.treadline({"explain", "--last"});
+    INFO(explained.out);
+    CHECK(explained.out.find("only Landlock refused") != std::string::npos);
+    CHECK(explained.out.find("auditctl -e 1") != std::string::npos);
+    CHECK(loop.treadline({"doctor"}).out.find("auditctl -e 1") != std::string::npos);
+}
+
+TEST_CASE("under sudo Landlock's records are read for the invoking user, who alone may not", "[e2e][root]") {
+    const std::string user = test_user("TREADLINE_TEST_USER");
+    REQUIRE_CAPABILITY(::geteuid() == 0 && !user.empty(), "root and a test user; tests/run makes them");
+    const Auditing on(true);
+    REQUIRE_CAPABILITY(on.works() && logs_landlock(), "root outside of any container, auditing, and Landlock ABI 7");
+    const std::string uid = run({"id", "-u", user}).out;
+    REQUIRE(as_user(user, "rm -rf ~/sudo-log ~/.local/state/treadline; mkdir -p ~/sudo-log/.treadline; cat > ~/sudo-log/.treadline/profile.yaml <<'E'\n" +
+                              std::string(signalling_profile) + "E\n").status == 0);
+    const std::string home = run({"sh", "-c", "getent passwd " + user + " | cut -d: -f6"}).out;
+    const std::string directory = home.substr(0, home.size() - 1) + "/sudo-log";
+    const Finished enforced = run({TREADLINE_BIN "/treadline", "enforce", "--", "sh", "-c", "id -u; kill 1"},
+                                  {directory, {{"SUDO_UID", uid.substr(0, uid.size() - 1)}, {"SUDO_USER", user}}, 60});
+    INFO(enforced.err);
+    CHECK(enforced.out == uid);
+    CHECK(enforced.err.find("denied signal process") != std::string::npos);
+    const Finished alone = as_user(user, "cd ~/sudo-log && treadline enforce -- sh -c 'kill 1'; treadline explain --last");
+    CHECK(alone.err.find("denied signal process") == std::string::npos);
+    CHECK(alone.out.find("only root") != std::string::npos);
 }
 
 TEST_CASE("the collector refuses to watch another user's process", "[e2e][root]") {

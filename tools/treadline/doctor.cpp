@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "collector/session.h"
 #include "enforcer/egress/capture.h"
+#include "enforcer/landlock_log.h"
 #include "enforcer/machine_gaps.h"
 #include "enforcer/plan.h"
 #include "tools/treadline/commands.h"
@@ -49,6 +50,12 @@ std::string landlock_text(int abi) {
         text += "; below 6: abstract sockets are held by the network namespace alone (Linux 6.12)";
     }
     return text;
+}
+
+// Why Landlock's own records of what it refused are not to be had; "" if they are.
+std::string why_no_records(int abi) {
+    const auto log = abi >= 7 ? LandlockLog::open() : result<std::shared_ptr<LandlockLog>>(fail("they need Landlock ABI 7 (Linux 6.15)"));
+    return log ? "" : log.error().message();
 }
 
 const char* name_of(Standing standing) {
@@ -101,6 +108,7 @@ result<ok> doctor(const Options& options) {
     const ProbesHere probes = can_trace ? probes_here(collector) : ProbesHere{};
     const auto gateway = egress::check_capture();
     const bool bridged = can_bridge(machine);
+    const std::string no_records = why_no_records(machine.landlock_abi);
     const std::vector<MachineGap> gaps = machine_gaps(machine);
     const Standing standing = standing_of(gaps);
     if (options.json) {
@@ -117,6 +125,8 @@ result<ok> doctor(const Options& options) {
                                       {"enforce", name_of(standing)},
                                       {"gaps", sentences(gaps)},
                                       {"landlock_abi", machine.landlock_abi},
+                                      {"landlock_records", no_records.empty()},
+                                      {"landlock_records_problem", no_records},
                                       {"user_namespaces", machine.user_namespaces},
                                       {"user_namespaces_problem", machine.user_namespaces_why},
                                       {"seccomp_notify", machine.seccomp_notify},
@@ -142,6 +152,8 @@ result<ok> doctor(const Options& options) {
     }
     out += "\nwhat enforcing rests on\n";
     out += fmt::format("  {}landlock         {}\n", mark(machine.landlock_abi > 0), landlock_text(machine.landlock_abi));
+    out += fmt::format("  {}audit records    {}\n", no_records.empty() ? "ok  " : "--  ",
+                       no_records.empty() ? "what Landlock alone refuses is reported, too" : "what Landlock alone refuses is not reported: " + no_records);
     out += fmt::format("  {}user namespaces  {}\n", mark(machine.user_namespaces),
                        machine.user_namespaces ? "an ordinary user may make them" : machine.user_namespaces_why);
     out += fmt::format("  {}seccomp          {}\n", mark(machine.seccomp_notify),
