@@ -13,20 +13,6 @@
 #define O_NOFOLLOW 0400000
 #endif
 
-/* One access that is named by a path argument. */
-struct named {
-	u64 image;
-	u64 address; /* of the path; 0: the descriptor itself is the object */
-	s32 fd;
-	s32 result; /* 0 or errno */
-	u32 call_flags;
-	u16 op;
-	u16 flags;	/* TL_PATH_* */
-	u32 kernel_text; /* `address` lies in the kernel's memory */
-	u32 pad;
-	u64 start; /* where a struct start lies that was found for it before; 0: to be found now */
-};
-
 /* Whether a link in the last component is followed. */
 static __always_inline bool follows(const struct named *n)
 {

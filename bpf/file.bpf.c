@@ -14,25 +14,17 @@
 #define FMODE_WRITE 0x2
 #define FMODE_CREATED 0x100000 /* Linux 4.19 */
 
-struct open_how { /* openat2(2) */
-	u64 flags;
-	u64 mode;
-	u64 resolve;
-};
-
 /*
- * Reads what the program asked for into s->text and finds where that starts. False if there is nothing to be
- * read (again): no loss, where the object itself is known.
+ * Reads what the program asked for into s->text. False if there is nothing to be read (again): no loss, where the object
+ * itself is known.
  */
 static __always_inline bool read_asked(struct scratch *s, struct named *n)
 {
 	s->text_size = 0;
-	if (!n->address || !read_text(s, n->address, n->kernel_text))
-		return false;
-	return know_start(s, 0, n->fd, n->image, true, n->start);
+	return n->address && read_text(s, n->address, n->kernel_text);
 }
 
-int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
+__noinline int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
 {
 	struct access *key;
 	struct start *start;
@@ -52,7 +44,7 @@ int report_object(u32 slot, struct named *n, u64 object, u32 mode, u32 deleted)
 	key->object = object;
 	if (seen_before(key))
 		return 0;
-	has_text = read_asked(s, n);
+	has_text = read_asked(s, n) && know_start(s, 0, n->fd, n->image, true, n->start);
 	record = begin_record(s, struct tl_path, TL_PATH, n->image);
 	record->result = n->result;
 	record->op = n->op;
@@ -82,7 +74,7 @@ static __always_inline int report_place(struct scratch *s, struct named *n, u64 
 			     BPF_CORE_READ((struct dentry *)dentry, d_inode, i_mode), is_deleted(dentry));
 }
 
-int report_named(u32 slot, struct named *n)
+__noinline int report_named(u32 slot, struct named *n)
 {
 	struct access *key;
 	struct start *start;
@@ -105,7 +97,7 @@ int report_named(u32 slot, struct named *n)
 		/* An empty path names nothing, and what is asked of an open file is no access by name. */
 		if ((n->address && n->result) || n->op == TL_STAT)
 			return 0;
-		base_of(n->fd, &start->mnt, &start->dentry);
+		base_of((u64)bpf_get_current_task_btf(), n->fd, &start->mnt, &start->dentry);
 		if (!start->dentry && n->result == 0)
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
 		return report_place(s, n, start->mnt, start->dentry);
@@ -166,7 +158,7 @@ static __always_inline bool restarts(s64 result)
 	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
 }
 
-int path_finished(struct tl_finished_call *call)
+__noinline int path_finished(struct tl_finished_call *call)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const volatile struct tl_call *rule;
@@ -201,7 +193,7 @@ int path_finished(struct tl_finished_call *call)
 	return 0;
 }
 
-int exec_failed(struct tl_finished_call *call)
+__noinline int exec_failed(struct tl_finished_call *call)
 {
 	const volatile struct tl_call *rule;
 	struct named n = {};
@@ -224,14 +216,34 @@ int exec_failed(struct tl_finished_call *call)
 	return 0;
 }
 
+#ifndef TREADLINE_NO_CAST
+#define LOADED_NAME_MAX 40 /* what the dentry itself has room for */
+#else
+#define LOADED_NAME_MAX 0
+#endif
+
+/* Without a call, which costs more; some bytes too many. They lie in one object of the kernel, with the name. */
+static __always_inline void load_name(char *name, u64 from, u32 size)
+{
+#pragma unroll
+	for (u32 i = 0; i < LOADED_NAME_MAX; i += 8)
+		if (i <= size)
+			*(u64 *)(name + i) = (u64)field_of(struct hlist_head, from + i, first);
+}
+
 /* The file's own name, behind the fixed part. Where it cannot be read, sending the record counts the loss. */
-static __always_inline int append_name(struct scratch *s, struct tl_path *record)
+static __always_inline void append_name(struct scratch *s, struct tl_path *record)
 {
 	char *name = (char *)(record + 1);
 	long size = s->file.name_size;
 
 	bound(size, NAME_MAX);
-	if (bpf_probe_read_kernel(name, size + 1, (void *)s->file.name) || name[size] != 0) {
+	name[size] = 1;
+	if (size < LOADED_NAME_MAX)
+		load_name(name, s->file.name, size);
+	else
+		bpf_probe_read_kernel(name, size + 1, (void *)s->file.name);
+	if (size < 1 || name[size] != 0 || name[size - 1] == 0) {
 		/* It has been renamed to a shorter or longer name since. */
 		size = bpf_probe_read_kernel_str(name, NAME_MAX + 1, (void *)s->file.name) - 1;
 		if (size < 1)
@@ -239,27 +251,25 @@ static __always_inline int append_name(struct scratch *s, struct tl_path *record
 	}
 	record->name_size = size;
 	s->cursor = sizeof(*record) + (u32)size;
-	return 0;
 }
 
-int report_opened(u32 slot, struct named *n, u64 opened)
+/*
+ * What most distinct accesses are. So it makes no calls that it can do without: where returns are guarded (see decision 0004)
+ * each takes as long as ten of its instructions.
+ */
+static __always_inline int report_open_file(struct scratch *s, u64 task, struct named *n, u64 opened)
 {
-	struct access *key;
-	struct start *start;
-	struct scratch *s = scratch_at(slot);
-	struct file_view *file;
+	struct access *key = &s->access;
+	struct start *start = &s->start;
+	struct file_view *file = &s->file;
 	struct tl_path *record;
 	u64 directory, *naming, *named;
+	u32 slot = s->slot;
 	bool has_text;
 
-	if (!s || !n)
-		return 0;
-	key = &s->access;
 	__builtin_memset(key, 0, sizeof(*key));
-	start = &s->start;
 	__builtin_memset(start, 0, sizeof(*start));
-	look_at_file(slot, opened);
-	file = &s->file;
+	look_at_file(s, opened);
 	if (!file->has_path)
 		return 0;
 	if (file->flags & O_PATH) { /* gives no access to what is in it */
@@ -276,10 +286,10 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 		      (file->deleted ? TL_OPENED_DELETED : 0);
 	if (!(file->mode & FMODE_CREATED) && n->call_flags & O_CREAT)
 		key->detail |= TL_OPENED_WOULD_CREATE;
-	if (walk_path(slot, file->mnt, file->dentry, false) < 0)
+	if (!hash_path(s, task, file->mnt, file->dentry))
 		return 0;
 	key->object = s->walk.hash;
-	if (seen_before(key))
+	if (seen_before_at(key, true))
 		return 0;
 	directory = 0;
 	naming = naming_of(file->parent, file->dentry);
@@ -296,8 +306,10 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 			return 0;
 		key->object = hash_below(directory, file->name_hash);
 	}
-	has_text = read_asked(s, n);
-	record = begin_record(s, struct tl_path, TL_PATH, n->image);
+	has_text = read_asked(s, n) && (n->start ? know_start(s, 0, n->fd, n->image, true, n->start)
+						 : look_for_start(s, task, 0, n->fd, n->image, true));
+	record = begin_record_of(s, struct tl_path, TL_PATH, n->image, rough_time(), field_of(struct task_struct, task, tgid),
+				 field_of(struct task_struct, task, pid));
 	record->op = TL_OPEN;
 	record->flags = TL_PATH_RESOLVED | (key->detail & TL_OPENED_DELETED ? TL_PATH_DELETED : 0);
 	record->call_flags = n->call_flags;
@@ -315,52 +327,59 @@ int report_opened(u32 slot, struct named *n, u64 opened)
 		record->flags |= TL_PATH_TEXT | start->flags;
 		record->text_size = append_text(s);
 	}
-	if (send_record(s->slot, false)) {
+	if (send_now(s, false)) {
 		if (directory && naming)
 			*naming = key->object;
-		remember(s);
+		remember_access(s);
 	}
 	return 0;
 }
 
-int open_finished(struct tl_finished_call *call)
+__noinline int report_opened(u32 slot, struct named *n, u64 opened)
+{
+	struct scratch *s = scratch_at(slot);
+
+	return s && n ? report_open_file(s, (u64)bpf_get_current_task_btf(), n, opened) : 0;
+}
+
+__noinline int open_finished(u32 slot)
 {
 	const volatile struct tl_call *rule;
-	struct open_how how = {};
-	struct named n = {};
-	struct scratch *s;
+	const struct tl_finished_call *call;
+	struct scratch *s = scratch_at(slot);
+	struct named *n;
 	u64 file;
 
-	if (!call || restarts(call->result))
+	if (!s || restarts(s->call.result))
 		return 0;
-	s = get_scratch();
-	if (!s)
-		return 0;
+	call = &s->call;
+	n = &s->named;
+	__builtin_memset(n, 0, sizeof(*n));
 	rule = &calls[call->number & (TL_CALLS - 1)];
-	n.image = call->image;
-	n.op = TL_OPEN;
-	n.fd = rule->fd < 0 ? AT_FDCWD : (s32)argument(call, rule->fd);
-	n.address = rule->path < 0 ? 0 : argument(call, rule->path);
+	n->image = call->image;
+	n->op = TL_OPEN;
+	n->fd = rule->fd < 0 ? AT_FDCWD : (s32)argument(call, rule->fd);
+	n->address = rule->path < 0 ? 0 : argument(call, rule->path);
 	if (rule->flags & TL_CALL_OPEN_HOW) {
-		if (bpf_probe_read_user(&how, sizeof(how), (void *)argument(call, rule->call_flags)))
+		if (bpf_probe_read_user(&s->how, sizeof(s->how), (void *)argument(call, rule->call_flags)))
 			count_loss(TL_LOSS_USER_MEMORY);
-		n.call_flags = how.flags;
+		else
+			n->call_flags = s->how[0];
 	} else if (rule->flags & TL_CALL_CREAT) {
-		n.call_flags = 01101; /* O_CREAT | O_WRONLY | O_TRUNC */
+		n->call_flags = 01101; /* O_CREAT | O_WRONLY | O_TRUNC */
 	} else {
-		n.call_flags = argument(call, rule->call_flags);
+		n->call_flags = argument(call, rule->call_flags);
 	}
 	if (call->result >= 0) {
-		file = file_of(call->result);
+		file = file_at(call->task, call->result);
 		if (file)
-			report_opened(s->slot, &n, file);
+			report_open_file(s, call->task, n, file);
 		else
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
-	} else if (n.address) {
-		n.result = -call->result;
-		n.flags = TL_PATH_FOLLOW;
-		report_named(s->slot, &n);
+	} else if (n->address) {
+		n->result = -call->result;
+		n->flags = TL_PATH_FOLLOW;
+		report_named(s->slot, n);
 	}
-	put_scratch(s);
 	return 0;
 }

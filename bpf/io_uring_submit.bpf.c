@@ -52,7 +52,7 @@ static __noinline int note_path(struct scratch *s, u64 req, u32 index, struct na
 	if (s->text_size) {
 		find_start(s, 0, n->fd, n->image, follows(n));
 	} else { /* AT_EMPTY_PATH */
-		base_of(n->fd, &start->mnt, &start->dentry);
+		base_of((u64)bpf_get_current_task_btf(), n->fd, &start->mnt, &start->dentry);
 		start->whole = 1;
 		if (start->dentry && !has_no_path(start->dentry))
 			start->base = name_path(s, start->mnt, start->dentry, n->image);

@@ -75,12 +75,29 @@ struct access {
 	s32 result;
 };
 
+/* One access that is named by a path argument. */
+struct named {
+	u64 image;
+	u64 address; /* of the path; 0: the descriptor itself is the object */
+	s32 fd;
+	s32 result; /* 0 or errno */
+	u32 call_flags;
+	u16 op;
+	u16 flags;	/* TL_PATH_* */
+	u32 kernel_text; /* `address` lies in the kernel's memory */
+	u32 pad;
+	u64 start; /* where a struct start lies that was found for it before; 0: to be found now */
+};
+
 struct scratch {
 	u32 busy;
 	u32 slot;
 	struct walk walk;
 	struct file_view file;
-	/* These two for want of stack. */
+	/* These for want of stack. */
+	struct tl_finished_call call;
+	struct named named;
+	u64 how[3]; /* openat2(2): flags, mode, resolve */
 	struct start start;
 	struct access access;
 	u64 hash;
@@ -167,12 +184,12 @@ extern __u64 last_image;
 extern __u64 run_root_mnt, run_root_dentry;
 extern __u32 run_mounts; /* its mount namespace, by inode number */
 
-/* What calls are noted with that are passed over: see syscalls.bpf.c. */
+/* What calls are noted with: see syscalls.bpf.c. */
 extern __u64 note_key, note_changes;
 
 /*
- * Whenever a task of the tree comes into being or executes: numbers of tasks are used again, and what was noted about
- * a call holds for one image. Each value is stored once.
+ * Whenever a task of the tree comes into being, executes or ends: stacks and numbers of tasks are used again, by tasks outside
+ * of the tree as well, and what was noted about a call holds for one image. Each value is stored once.
  */
 #define forget_notes() (note_key = tl_mix(hash_seed, __sync_fetch_and_add(&note_changes, 1) + 1))
 

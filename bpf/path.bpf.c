@@ -8,59 +8,20 @@
 /* A path of 4095 bytes can have 2047 names, and each may cross a mount. */
 #define WALK_STEPS 4096
 
-/*
- * A field of an object of the kernel that is known by its address: a load, for which Linux 6.2 has a cast.
- * This file is compiled a second time for kernels without it, to call a helper that costs ten times as much.
- * In this file alone: the linker of libbpf 1.1 takes no kernel function from two.
- */
 #ifndef TREADLINE_NO_CAST
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym;
 #define SHORT_WALK 16 /* steps: of most paths */
-#define object_at(type, address) ((type *)bpf_rdonly_cast((void *)(u64)(address), bpf_core_type_id_kernel(type)))
-#define field(object, name) (object)->name
-/* Of a pointer that was loaded so, which else may not be calculated with: the difference of two pointers is a number. */
-#define number_of(pointer)                                                                                   \
-	({                                                                                                   \
-		u64 number_ = (u64)(pointer) -                                                               \
-			      (u64)bpf_rdonly_cast(NULL, bpf_core_type_id_kernel(struct task_struct));       \
-		barrier_var(number_); /* or what is added to it is added to the pointer first */             \
-		number_;                                                                                     \
-	})
 #else
 #define SHORT_WALK 0 /* helper calls take stack, of which there is none left on these kernels */
-#define object_at(type, address) ((type *)(u64)(address))
-#define field(object, name)                                                                                  \
-	({                                                                                                   \
-		typeof(object) at_ = (object); /* outside: what is in there is looked for in the kernel's types */ \
-		BPF_CORE_READ(at_, name);                                                                    \
-	})
-#define number_of(pointer) ((u64)(pointer))
 #endif
-#define field_of(type, address, name) field(object_at(type, address), name)
 
-u64 own_view(void)
+__noinline u64 own_view(void)
 {
-	struct task_struct *task = object_at(struct task_struct, bpf_get_current_task_btf());
-	u64 fs = (u64)field(task, fs), views = (u64)field(task, nsproxy);
-	u32 mounts = field_of(struct mnt_namespace, field_of(struct nsproxy, views, mnt_ns), ns.inum);
-	u64 view = mounts == run_mounts ? 0 : mounts;
-
-	if (run_root_dentry && (u64)field_of(struct fs_struct, fs, root.dentry) != run_root_dentry)
-		view |= OTHER_ROOT;
-	return view;
+	return view_of((u64)bpf_get_current_task_btf());
 }
 
-u64 file_of(int fd)
+__noinline u64 file_of(int fd)
 {
-	u64 files = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), files);
-	u64 table = files ? (u64)field_of(struct files_struct, files, fdt) : 0;
-	u64 entries;
-
-	if (!table || fd < 0 || (u32)fd >= field_of(struct fdtable, table, max_fds))
-		return 0;
-	entries = (u64)field_of(struct fdtable, table, fd);
-	/* An array of pointers; this type is one. */
-	return number_of(field_of(struct hlist_head, entries + (u64)fd * sizeof(u64), first));
+	return file_at((u64)bpf_get_current_task_btf(), fd);
 }
 
 /*
@@ -135,36 +96,62 @@ static long walk_step(u32 i, void *slot)
 	return 0;
 }
 
-long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
+static __always_inline void begin_walk(struct walk *w, u64 task, u64 mnt, u64 dentry)
+{
+	u64 fs = (u64)field_of(struct task_struct, task, fs);
+
+	w->dentry = dentry;
+	w->mnt = mnt;
+	w->mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
+	w->root_dentry = (u64)field_of(struct fs_struct, fs, root.dentry);
+	w->root_mnt = (u64)field_of(struct fs_struct, fs, root.mnt); /* a copy, in a mount namespace of its own */
+	if (run_root_dentry && w->root_dentry != run_root_dentry) {
+		w->root_dentry = run_root_dentry;
+		w->root_mnt = run_root_mnt;
+	}
+	w->factor = 1;
+}
+
+/* In registers, and without calls. Whether that came to the root, with the hash left in the scratch. */
+static __always_inline bool walk_shortly(struct scratch *s, struct walk *w)
+{
+	u64 name;
+
+	for (u32 i = 0; i < SHORT_WALK; i++) {
+		if (step_up(s, w, &name) == STEP_ROOT) {
+			s->walk.hash = w->hash + hash_seed * w->factor;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* As walk_path without copy, for a task that is known. Without a call, where that can be. */
+static __always_inline bool hash_path(struct scratch *s, u64 task, u64 mnt, u64 dentry)
+{
+	if (SHORT_WALK) {
+		struct walk w = {};
+
+		begin_walk(&w, task, mnt, dentry);
+		if (walk_shortly(s, &w))
+			return true;
+	}
+	return walk_path(s->slot, mnt, dentry, false) >= 0;
+}
+
+__noinline long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 {
 	struct scratch *s = scratch_at(slot);
 	struct walk w = {.state = WALK_ON};
-	u64 fs, name;
 	u32 before;
 
 	if (!s)
 		return -1;
 	before = s->cursor;
-	w.dentry = dentry;
-	w.mnt = mnt;
-	w.mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
-	fs = (u64)field_of(struct task_struct, bpf_get_current_task_btf(), fs);
-	w.root_dentry = (u64)field_of(struct fs_struct, fs, root.dentry);
-	w.root_mnt = (u64)field_of(struct fs_struct, fs, root.mnt); /* a copy, in a mount namespace of its own */
-	if (run_root_dentry && w.root_dentry != run_root_dentry) {
-		w.root_dentry = run_root_dentry;
-		w.root_mnt = run_root_mnt;
-	}
-	w.factor = 1;
+	begin_walk(&w, (u64)bpf_get_current_task_btf(), mnt, dentry);
 	w.copy = copy;
-	if (!copy) { /* in registers, and without calls */
-		for (u32 i = 0; i < SHORT_WALK; i++) {
-			if (step_up(s, &w, &name) == STEP_ROOT) {
-				s->walk.hash = w.hash + hash_seed * w.factor;
-				return 0;
-			}
-		}
-	}
+	if (!copy && walk_shortly(s, &w))
+		return 0;
 	s->walk = w;
 	bpf_loop(WALK_STEPS, walk_step, &slot, 0);
 	if (s->walk.state != WALK_DONE) {
@@ -175,7 +162,7 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 	return s->cursor - before;
 }
 
-u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
+__noinline u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
 {
 	struct scratch *s = scratch_at(slot);
 	struct tl_name *record;
@@ -200,17 +187,14 @@ u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object)
 	return object;
 }
 
-int look_at_file(u32 slot, u64 opened)
+/* Fills in the scratch's `file`. */
+static __always_inline void look_at_file(struct scratch *s, u64 opened)
 {
-	struct scratch *s = scratch_at(slot);
-	struct file_view *file;
+	struct file_view *file = &s->file;
 	struct file *opened_file;
 	u64 inode, super, mnt, dentry, parent, hash_and_length;
 	struct dentry *object;
 
-	if (!s)
-		return 0;
-	file = &s->file;
 	opened_file = object_at(struct file, opened);
 	file->mnt = mnt = (u64)field(opened_file, f_path.mnt);
 	file->dentry = dentry = number_of(field(opened_file, f_path.dentry));
@@ -229,5 +213,4 @@ int look_at_file(u32 slot, u64 opened)
 	hash_and_length = field(object, d_name.hash_len);
 	file->name_size = hash_and_length >> 32;
 	file->name_hash = hash_of_name(dentry, hash_and_length);
-	return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef TREADLINE_PATH_BPF_H
 #define TREADLINE_PATH_BPF_H
 
+#include "fields.bpf.h"
 #include "record.bpf.h"
 
 #define SB_NOUSER (1UL << 31) /* pipes, sockets, memfd: file systems without paths */
@@ -28,6 +29,31 @@ u64 own_view(void);
 /* The file of a descriptor, or 0. */
 u64 file_of(int fd);
 
+/* The same of a task that is known by a number. */
+static __always_inline u64 view_of(u64 task)
+{
+	u64 fs = (u64)field_of(struct task_struct, task, fs), views = (u64)field_of(struct task_struct, task, nsproxy);
+	u32 mounts = field_of(struct mnt_namespace, field_of(struct nsproxy, views, mnt_ns), ns.inum);
+	u64 view = mounts == run_mounts ? 0 : mounts;
+
+	if (run_root_dentry && (u64)field_of(struct fs_struct, fs, root.dentry) != run_root_dentry)
+		view |= OTHER_ROOT;
+	return view;
+}
+
+static __always_inline u64 file_at(u64 task, int fd)
+{
+	u64 files = (u64)field_of(struct task_struct, task, files);
+	u64 table = files ? (u64)field_of(struct files_struct, files, fdt) : 0;
+	u64 entries;
+
+	if (!table || fd < 0 || (u32)fd >= field_of(struct fdtable, table, max_fds))
+		return 0;
+	entries = (u64)field_of(struct fdtable, table, fd);
+	/* An array of pointers; this type is one. */
+	return number_of(field_of(struct hlist_head, entries + (u64)fd * sizeof(u64), first));
+}
+
 /*
  * The hash that stands for a path is made of what its names add, each times PARENT for every name below it, and of the
  * run's seed for the root: so the hash of a directory tells those of what is in it, and the other way round.
@@ -52,9 +78,6 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy);
  * is begun.
  */
 u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object);
-/* Fills in the scratch's `file`. */
-int look_at_file(u32 slot, u64 file);
-
 /* Of a pointer that a hook was handed: the verifier no longer knows what it points to. */
 static __always_inline u64 as_number(struct scratch *s, u64 pointer)
 {
@@ -84,31 +107,31 @@ static __always_inline u64 name_path(struct scratch *s, u64 mnt, u64 dentry, u64
 
 static __always_inline bool has_no_path(u64 dentry)
 {
-	return BPF_CORE_READ((struct dentry *)dentry, d_sb, s_flags) & SB_NOUSER;
+	return field_of(struct super_block, field_of(struct dentry, dentry, d_sb), s_flags) & SB_NOUSER;
 }
 
 /* Unlinked, or never linked (O_TMPFILE). */
 static __always_inline bool is_deleted(u64 dentry)
 {
-	struct dentry *d = (struct dentry *)dentry;
-	return BPF_CORE_READ(d, d_hash.pprev) == NULL && BPF_CORE_READ(d, d_parent) != d;
+	return !field_of(struct dentry, dentry, d_hash.pprev) && (u64)field_of(struct dentry, dentry, d_parent) != dentry;
 }
 
-static __always_inline void base_of(int fd, u64 *mnt, u64 *dentry)
+/* What `fd` (or AT_FDCWD) is to that task, which is the current one. */
+static __always_inline void base_of(u64 task, int fd, u64 *mnt, u64 *dentry)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file;
+	u64 fs, file;
 
 	*mnt = *dentry = 0;
 	if (fd == AT_FDCWD) {
-		*mnt = (u64)BPF_CORE_READ(task, fs, pwd.mnt);
-		*dentry = (u64)BPF_CORE_READ(task, fs, pwd.dentry);
+		fs = (u64)field_of(struct task_struct, task, fs);
+		*mnt = number_of(field_of(struct fs_struct, fs, pwd.mnt));
+		*dentry = number_of(field_of(struct fs_struct, fs, pwd.dentry));
 		return;
 	}
-	file = (struct file *)file_of(fd);
+	file = file_of(fd);
 	if (file) {
-		*mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
-		*dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
+		*mnt = number_of(field_of(struct file, file, f_path.mnt));
+		*dentry = number_of(field_of(struct file, file, f_path.dentry));
 	}
 }
 

@@ -311,8 +311,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (!state || !state->image)
 		return 0;
 	leaves = task->signal->live.counter == 0 && !(state->flags & TL_TASK_CANARY) && (u32)own_view();
-	if (own)
+	if (own) {
 		note_current_call(own, task); /* exit(2) or exit_group(2) */
+		forget_notes();
+	}
 	s = get_scratch();
 	if (!s)
 		return 0;

@@ -2,6 +2,8 @@
 /* The way of a finished record into the ring buffer. */
 #include "record.bpf.h"
 
+__u64 clock_tick = 0, clock_ns = 0;
+
 /*
  * Bytes. Above this the command is slowed down. The collector is never woken because of them: it looks often enough by
  * itself, and waking it takes an interrupt, which in a virtual machine costs several times what the record does.
@@ -33,31 +35,51 @@ static __always_inline u32 next_sequence(void)
 	return next ? __sync_fetch_and_add(next, 1) : 0;
 }
 
-int send_record(u32 slot, u32 urgent)
-{
-	struct scratch *s = scratch_at(slot);
-	struct tl_header *header;
-	u64 filled;
-	u32 size;
+/* How many records a processor sends between two looks at how full the buffer is, while that is far from being so. */
+#define UNLOOKED 8
 
-	if (!s)
-		return false;
-	size = s->cursor;
-	header = (struct tl_header *)s->record;
+/* Whether it was more than a quarter full when somebody last looked: then each record looks. */
+static u32 filling;
+
+static __always_inline void keep_pace(u32 sequence)
+{
+	u64 filled;
+	u32 now;
+
+	if (!filling && sequence % UNLOOKED)
+		return;
+	filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	now = filled > RING_SLOW / 2;
+	if (filling != now) /* written by all processors: not more often than needed */
+		filling = now;
+	if (filled > RING_SLOW)
+		slow_down(filled);
+}
+
+static __always_inline bool send_now(struct scratch *s, bool urgent)
+{
+	struct tl_header *header = (struct tl_header *)s->record;
+	u32 size = s->cursor;
+
 	if (size > RECORD_MAX || size < sizeof(*header)) {
 		count_loss(TL_LOSS_PATH_TOO_DEEP);
 		return false;
 	}
 	bound(size, RECORD_MAX);
-	filled = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-	if (filled > RING_SLOW)
-		slow_down(filled);
 	header->size = size;
 	header->cpu = bpf_get_smp_processor_id();
 	header->sequence = next_sequence();
+	keep_pace(header->sequence);
 	if (bpf_ringbuf_output(&events, s->record, size, urgent ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP)) {
 		count_loss(TL_LOSS_RING_FULL);
 		return false;
 	}
 	return true;
+}
+
+__noinline int send_record(u32 slot, u32 urgent)
+{
+	struct scratch *s = scratch_at(slot);
+
+	return s && send_now(s, urgent);
 }

@@ -5,18 +5,36 @@
 
 #include "maps.bpf.h"
 
+extern __u64 clock_tick, clock_ns; /* the kernel's timer, and the clock as it was last read in rough_time() */
+
+/* To some milliseconds, and without waiting for the processor's clock. */
+static __always_inline u64 rough_time(void)
+{
+	u64 tick = bpf_jiffies64();
+
+	if (clock_tick != tick) {
+		clock_ns = bpf_ktime_get_ns();
+		clock_tick = tick;
+	}
+	return clock_ns;
+}
+
 /* Clears the fixed part and stamps its header. */
 #define begin_record(s, type, kind, image) begin_record_at(s, type, kind, image, bpf_ktime_get_ns())
-#define begin_record_at(s, type, kind_number, image_number, now)                                             \
+#define begin_record_at(s, type, kind, image, now)                                                           \
+	({                                                                                                   \
+		u64 ids_ = bpf_get_current_pid_tgid();                                                       \
+		begin_record_of(s, type, kind, image, now, ids_ >> 32, (u32)ids_);                           \
+	})
+#define begin_record_of(s, type, kind_number, image_number, now, process, thread)                            \
 	({                                                                                                   \
 		type *record_ = (type *)(s)->record;                                                         \
 		__builtin_memset(record_, 0, sizeof(type));                                                  \
-		u64 ids_ = bpf_get_current_pid_tgid();                                                       \
 		record_->header.kind = (kind_number);                                                        \
 		record_->header.time_ns = (now);                                                             \
 		record_->header.image = (image_number);                                                      \
-		record_->header.pid = ids_ >> 32;                                                            \
-		record_->header.tid = (u32)ids_;                                                             \
+		record_->header.pid = (process);                                                             \
+		record_->header.tid = (thread);                                                              \
 		(s)->cursor = sizeof(type);                                                                  \
 		record_;                                                                                     \
 	})

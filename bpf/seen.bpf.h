@@ -23,8 +23,8 @@ static __always_inline u32 line_of(u64 image, u64 access)
 	return (first | (access >> 32 & (IMAGE_LINES - 1))) & (TL_SEEN_LINES - 1);
 }
 
-/* Whether this access was reported before; then it is only counted. */
-static __always_inline bool seen_before(const struct access *a)
+/* Whether this access was reported before; then it is only counted. `roughly`: when, as rough_time() says it. */
+static __always_inline bool seen_before_at(const struct access *a, bool roughly)
 {
 	u64 access = hash_of(a);
 	u32 index = line_of(a->image, access), way = TL_SEEN_WAYS;
@@ -44,11 +44,13 @@ static __always_inline bool seen_before(const struct access *a)
 		return false;
 	bound(way, TL_SEEN_WAYS - 1);
 	__sync_fetch_and_add(&counts->ways[way].repeats, 1);
-	counts->ways[way].last_ns = bpf_ktime_get_ns();
+	counts->ways[way].last_ns = roughly ? rough_time() : bpf_ktime_get_ns();
 	if (line->accesses[way] == access)
 		line->accesses[way] = access | TL_SEEN_COUNTED;
 	return true;
 }
+
+static __always_inline bool seen_before(const struct access *a) { return seen_before_at(a, false); }
 
 /* Which place of a line a new access takes: an empty one, else one that was not repeated, else any. */
 static __always_inline u32 way_for(const struct tl_seen_line *line, u64 access)
@@ -66,32 +68,44 @@ static __always_inline u32 way_for(const struct tl_seen_line *line, u64 access)
 	return way == TL_SEEN_WAYS ? any : way;
 }
 
-/* Takes the record's memory. Two processors that take one place at once lose one access there: reported
- * again. */
-static __noinline int remember(struct scratch *s)
+/* Sends the count of an access that makes room. Takes the record's memory. */
+static __noinline int send_repeats(struct scratch *s, u32 index, u32 way, u64 access)
 {
-	u64 access = hash_of(&s->access), old;
-	u32 index = line_of(s->access.image, access), way;
-	struct tl_seen_line *line = bpf_map_lookup_elem(&seen, &index);
-	struct tl_repeat_counts *counts;
+	struct tl_repeat_counts *counts = bpf_map_lookup_elem(&repeat_counts, &index);
 	struct tl_repeats *record;
 
-	if (!line)
+	if (!counts)
 		return 0;
+	bound(way, TL_SEEN_WAYS - 1);
+	record = begin_record(s, struct tl_repeats, TL_REPEATS, s->access.image);
+	record->access = access;
+	record->count = counts->ways[way];
+	counts->ways[way].repeats = 0;
+	return send_record(s->slot, false);
+}
+
+/*
+ * May take the record's memory. Two processors that take one place at once lose one access there: reported
+ * again.
+ */
+static __always_inline void remember_access(struct scratch *s)
+{
+	u64 access = hash_of(&s->access);
+	u32 index = line_of(s->access.image, access), way;
+	struct tl_seen_line *line = bpf_map_lookup_elem(&seen, &index);
+
+	if (!line)
+		return;
 	way = way_for(line, access);
 	bound(way, TL_SEEN_WAYS - 1);
-	old = line->accesses[way];
-	if (old & TL_SEEN_COUNTED) {
-		counts = bpf_map_lookup_elem(&repeat_counts, &index);
-		if (!counts)
-			return 0;
-		record = begin_record(s, struct tl_repeats, TL_REPEATS, s->access.image);
-		record->access = old & ~TL_SEEN_COUNTED;
-		record->count = counts->ways[way];
-		counts->ways[way].repeats = 0;
-		send_record(s->slot, false);
-	}
+	if (line->accesses[way] & TL_SEEN_COUNTED)
+		send_repeats(s, index, way, line->accesses[way] & ~TL_SEEN_COUNTED);
 	line->accesses[way] = access;
+}
+
+static __noinline int remember(struct scratch *s)
+{
+	remember_access(s);
 	return 0;
 }
 

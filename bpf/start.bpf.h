@@ -10,18 +10,17 @@
  * link that is the whole text is followed. False if what it starts from is unknown or has no path. Names
  * paths: to be called before a record is begun.
  */
-static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image, bool follow)
+static __always_inline bool look_for_start(struct scratch *s, u64 task, u32 from, int fd, u64 image, bool follow)
 {
 	struct start *start = &s->start;
-	struct task_struct *task;
-	u64 view = own_view();
+	u64 view = view_of(task), fs;
 	bool absolute;
 
 	start->mounts = view;
 	bound(from, 2);
 	absolute = s->text[from] == '/';
 	if (!absolute) {
-		base_of(fd, &start->mnt, &start->dentry);
+		base_of(task, fd, &start->mnt, &start->dentry);
 		if (!start->dentry)
 			return false;
 	} else if (s->text[from + 1] == 'p' || s->text[from + 1] == 'd') {
@@ -37,12 +36,17 @@ static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image
 			return false;
 	}
 	if (view & OTHER_ROOT) {
-		task = bpf_get_current_task_btf();
-		start->root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),
-					(u64)BPF_CORE_READ(task, fs, root.dentry), image);
+		fs = (u64)field_of(struct task_struct, task, fs);
+		start->root = name_path(s, number_of(field_of(struct fs_struct, fs, root.mnt)),
+					number_of(field_of(struct fs_struct, fs, root.dentry)), image);
 	}
 	start->found = 1;
 	return true;
+}
+
+static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image, bool follow)
+{
+	return look_for_start(s, (u64)bpf_get_current_task_btf(), from, fd, image, follow);
 }
 
 /* As find_start, unless it was found before: `known` is where it lies, as a number. */

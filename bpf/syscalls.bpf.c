@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Ends of system calls: the set each process image makes, and the way to the families. */
+#define FIELDS_BY_LOADS
 #include "record.bpf.h"
 #include "calls.bpf.h"
 #include "registers.bpf.h"
-#include "path.bpf.c" /* one unit: the linker of libbpf 1.1 takes no kernel function from two */
+/* One unit: the linker of libbpf 1.1 takes no kernel function from two, and what an open takes makes few calls. */
+#include "path.bpf.c"
+#include "record.bpf.c"
+#include "file.bpf.c"
 
 __u32 watched_uid = 0;
 const volatile __u64 hash_seed = 0;
@@ -20,40 +24,61 @@ __u64 note_changes = 0;
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /*
- * What most calls are: no access, and made before by this thread. Such a call is kept here, as a number that no other
+ * What most calls are: made before by this thread, and no access. Such a call is kept here, as a number that no other
  * call, thread or image ever has (see forget_notes), and passed over without looking up the thread's state, which
  * costs more than all the rest. A thread's calls lie together: more lines of memory would cost more than they save.
+ * That it is the current task's and image's is kept, too: where returns are guarded, to ask a helper would cost as much as
+ * all that is done here. Threads that share a place only take it from one another.
  */
-#define NOTING_THREADS 512 /* 9 bits */
-#define NOTED_CALLS 64	   /* of a thread */
-struct note {
-	u64 about;
-	u64 task; /* whose it is: where returns are guarded, to ask a helper would cost as much as all that is done here */
+#define NOTING_THREADS 1024 /* 10 bits */
+#define NOTED_CALLS 62	    /* of a thread: so that its notes fill eight lines of the cache */
+struct notes {
+	u64 task;
+	u64 image;
+	u64 calls[NOTED_CALLS];
 };
-static struct note notes[NOTING_THREADS * NOTED_CALLS];
+static struct notes notes[NOTING_THREADS];
 
 /* Tells threads that live from one another. */
 #ifndef TREADLINE_NO_CAST
 #define thread_of(regs) number_of(regs) /* they lie on its stack */
-#define current_of(note) object_at(struct task_struct, (note)->task)
+#define task_of(owner) object_at(struct task_struct, owner)
 #define owner(task) number_of(task)
 #else
 #define thread_of(regs) ((u64)bpf_get_current_task_btf()->pid << 32)
-#define current_of(note) bpf_get_current_task_btf()
+#define task_of(owner) bpf_get_current_task_btf()
 #define owner(task) 0
 #endif
 
-static __always_inline u64 key_of_note(u64 thread, u64 number, u64 task)
+static __always_inline struct notes *notes_of(u64 thread)
 {
-	return note_key ^ (thread + number) ^ task;
+	u32 index = thread * 0x9e3779b97f4a7c15ULL >> 54;
+
+	bound(index, NOTING_THREADS - 1);
+	return &notes[index];
 }
 
-static __always_inline struct note *note_about(u64 thread, u64 number)
+/* What a call is noted by: all at once, as another thread may be about to take the place. */
+static __always_inline u64 key_of_note(u64 thread, u64 number, u64 task, u64 image)
 {
-	u32 index = (thread * 0x9e3779b97f4a7c15ULL >> 55) * NOTED_CALLS + ((number ^ number >> 6) & (NOTED_CALLS - 1));
+	return note_key ^ (thread + number) ^ task ^ image * 0x9e3779b97f4a7c15ULL;
+}
 
-	bound(index, NOTING_THREADS * NOTED_CALLS - 1);
-	return &notes[index];
+static __always_inline u64 *note_about(struct notes *mine, u64 number)
+{
+	u32 index = (number ^ number >> 6) & 63;
+
+	if (index >= NOTED_CALLS)
+		index -= NOTED_CALLS;
+	bound(index, 63);
+	return index < NOTED_CALLS ? &mine->calls[index] : &mine->calls[0];
+}
+
+static __always_inline void note(struct notes *mine, u64 thread, u64 number, u64 task, u64 image)
+{
+	mine->task = task;
+	mine->image = image;
+	*note_about(mine, number) = key_of_note(thread, number, task, image);
 }
 
 /* newfstatat(2) and its like of a descriptor: no access by name. */
@@ -85,7 +110,23 @@ static __always_inline bool is_no_access(u64 number, struct pt_regs *regs)
 	}
 }
 
-static __always_inline int call_returned(struct pt_regs *regs, long result, struct note *note, u64 thread)
+static __always_inline int open_returned(struct pt_regs *regs, u64 number, long result, u64 task, u64 image)
+{
+	struct scratch *s = get_scratch();
+
+	if (!s)
+		return 0;
+	copy_arguments(&s->call, regs);
+	s->call.result = result;
+	s->call.image = image;
+	s->call.task = task;
+	s->call.number = number;
+	open_finished(s->slot);
+	put_scratch(s);
+	return 0;
+}
+
+static __always_inline int call_returned(struct pt_regs *regs, long result, struct notes *mine, u64 thread)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tl_task *state = bpf_task_storage_get(&tasks, task, NULL, 0);
@@ -113,8 +154,7 @@ static __always_inline int call_returned(struct pt_regs *regs, long result, stru
 		return 0;
 	note_call(state, number);
 	if (is_no_access(number, regs)) {
-		note->task = owner(task);
-		note->about = key_of_note(thread, number, note->task);
+		note(mine, thread, number, owner(task), state->image);
 		return 0;
 	}
 	if (family == TL_FAMILY_IO_URING) {
@@ -130,14 +170,17 @@ static __always_inline int call_returned(struct pt_regs *regs, long result, stru
 			count_loss(TL_LOSS_OTHER_USER);
 		return 0;
 	}
+	if (family == TL_FAMILY_OPEN) {
+		if (task->cred->euid.val == watched_uid)
+			note(mine, thread, number, owner(task), state->image);
+		return open_returned(regs, number, result, (u64)task, state->image);
+	}
 	call = &state->call;
 	copy_arguments(call, regs);
 	call->result = result;
 	call->image = state->image;
 	call->number = number;
-	if (family == TL_FAMILY_OPEN)
-		open_finished(call);
-	else if (family == TL_FAMILY_PATH)
+	if (family == TL_FAMILY_PATH)
 		path_finished(call);
 	else if (family == TL_FAMILY_SOCKET)
 		socket_finished(call);
@@ -153,6 +196,19 @@ static __always_inline int call_returned(struct pt_regs *regs, long result, stru
 	return 0;
 }
 
+/* Whether all that call_returned looks at before it hands the call on is known. */
+static __always_inline bool opens_again(u64 number, u64 task)
+{
+#ifndef TREADLINE_NO_CAST
+	u64 rights = (u64)field_of(struct task_struct, task, cred);
+
+	return calls[number & (TL_CALLS - 1)].family == TL_FAMILY_OPEN && !security_hooks &&
+	       field_of(struct cred, rights, euid.val) == watched_uid;
+#else
+	return false;
+#endif
+}
+
 /*
  * Calls are noted when they return, which costs half of looking at both ends. Those that do not return are
  * noted by on_rename and on_exit; those that somebody is in when the run ends, by still_living.
@@ -161,12 +217,16 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long result)
 {
 	u64 number = call_number(regs), thread = thread_of(regs);
-	struct note *note = note_about(thread, number);
+	struct notes *mine = notes_of(thread);
+	u64 task = mine->task, image = mine->image;
 
-	if (number < TL_CALLS && note->about == key_of_note(thread, number, note->task) &&
-	    !is_compat(current_of(note)) && is_no_access(number, regs))
-		return 0;
-	return call_returned(regs, result, note, thread);
+	if (number < TL_CALLS && *note_about(mine, number) == key_of_note(thread, number, task, image) && !is_compat(task_of(task))) {
+		if (is_no_access(number, regs))
+			return 0;
+		if (opens_again(number, task))
+			return result == -EFAULT ? 0 : open_returned(regs, number, result, task, image);
+	}
+	return call_returned(regs, result, mine, thread);
 }
 
 static __always_inline void send_calls(struct scratch *s, struct tl_task *state, struct task_struct *task)

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/bpf/traced.h"
@@ -80,6 +82,38 @@ TEST_CASE("a storm of vfork and exec loses nobody", "[bpf][process]") {
         std::count_if(run.trace.processes.begin(), run.trace.processes.end(), [](const ProcessImage& image) {
             return image.exe == "/usr/bin/true" && image.exit_status == 0;
         }) == 300);
+}
+
+// The kernel gives the memory and stack of a task that has ended to the next one, whoever starts that.
+TEST_CASE("a process beside the tree is not taken for one of it that has ended", "[bpf][process]") {
+    const TemporaryDirectory directory;
+    const std::string inside = directory.write("inside", "x");
+    const std::string beside = directory.write("beside", "x");
+    struct Others {
+        pid_t pid = ::fork();
+        ~Others() {
+            ::kill(pid, SIGKILL);
+            ::waitpid(pid, nullptr, 0);
+        }
+    } const others;
+    if (others.pid == 0) {
+        for (int turns = 0; turns < 100'000; ++turns) {
+            const pid_t one = ::fork();
+            if (one == 0) {
+                for (int opens = 0; opens < 20; ++opens) {
+                    ::close(::open(beside.c_str(), O_RDONLY | O_CLOEXEC));
+                }
+                ::_exit(0);
+            }
+            ::waitpid(one, nullptr, 0);
+        }
+        ::_exit(0);
+    }
+    const Traced run = traced({"/bin/sh", "-c", "for i in $(seq 300); do cat " + inside + "; done >/dev/null"});
+    CHECK(run.status == 0);
+    CHECK(run.summary.complete);
+    CHECK(kinds(run.trace, inside) == std::vector<std::string>(300, "read"));
+    CHECK(kinds(run.trace, beside).empty());
 }
 
 TEST_CASE("what leaves its session and parent is still followed", "[bpf][process]") {
