@@ -15,7 +15,8 @@ constexpr uint64_t making = landlock::make_char | landlock::make_dir | landlock:
                             landlock::make_fifo | landlock::make_block | landlock::make_sym | landlock::remove_dir |
                             landlock::remove_file | landlock::refer;
 constexpr uint64_t changing = landlock::write_file | landlock::truncate | making;
-constexpr uint64_t of_files = landlock::execute | landlock::write_file | landlock::read_file | landlock::truncate | landlock::ioctl_dev;
+constexpr uint64_t of_files = landlock::execute | landlock::write_file | landlock::read_file | landlock::truncate | landlock::ioctl_dev |
+                              landlock::resolve_unix;
 constexpr size_t most_rules = 20'000;
 
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/path.h"
+#include "base/syscalls.h"
 #include "enforcer/landlock_ruleset.h"
 
 namespace treadline {
@@ -75,6 +76,28 @@ void grant_names(Rights& rights, const HeldRule& rule, const Policy& policy) {
     }
 }
 
+// Those of servers outside: what the command binds itself is of the same domain, and needs no right.
+void grant_sockets(Rights& rights, const Policy& policy) {
+    for (const PolicyEntry& entry : policy.unix_sockets()) {
+        std::vector<std::string> paths = {entry.pattern.path};
+        if (entry.pattern.extent == Extent::Glob) {
+            paths = expand_glob(entry.pattern.path).value_or(std::vector<std::string>{});
+        }
+        for (const std::string& path : paths) {
+            if (!path.starts_with('/')) { // an abstract name
+                continue;
+            }
+            auto real = sys::realpath(path);
+            if (!real) { // one that is bound later has only its directory's rights
+                real = sys::realpath(std::string(parent_path(path)));
+            }
+            if (real) {
+                rights.grant(*real, landlock::resolve_unix, "unix: " + entry.text);
+            }
+        }
+    }
+}
+
 } // namespace
 
 std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& policy, int abi, PrivateDirectories directories) {
@@ -112,6 +135,7 @@ std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& po
         }
         rights.grant(entry.pattern.path, modes, LandlockObject::Directory, "private: " + entry.text);
     }
+    grant_sockets(rights, policy);
     return rights.needed();
 }
 

@@ -19,6 +19,9 @@ uint64_t landlock_handled_fs(int abi) {
     if (abi >= 5) {
         rights |= landlock::ioctl_dev;
     }
+    if (abi >= 9) {
+        rights |= landlock::resolve_unix;
+    }
     return rights;
 }
 
@@ -46,7 +49,7 @@ uint64_t landlock_rights(Modes modes, LandlockObject object, int abi) {
 }
 
 std::string describe_landlock_rights(uint64_t rights) {
-    static constexpr std::array<std::pair<uint64_t, const char*>, 16> names = {{
+    static constexpr std::array<std::pair<uint64_t, const char*>, 17> names = {{
         {landlock::execute, "execute"},
         {landlock::write_file, "write_file"},
         {landlock::read_file, "read_file"},
@@ -63,6 +66,7 @@ std::string describe_landlock_rights(uint64_t rights) {
         {landlock::refer, "refer"},
         {landlock::truncate, "truncate"},
         {landlock::ioctl_dev, "ioctl_dev"},
+        {landlock::resolve_unix, "resolve_unix"},
     }};
     std::string text;
     for (const auto& [right, name] : names) {
@@ -79,6 +83,9 @@ landlock::RulesetAttributes landlock_attributes(int abi, bool scopes, bool hold_
     attributes.handled_access_fs = landlock_handled_fs(abi);
     if (abi >= 4) {
         attributes.handled_access_net = landlock::bind_tcp | (hold_connect ? landlock::connect_tcp : 0);
+    }
+    if (abi >= 10 && hold_connect) {
+        attributes.handled_access_net |= landlock::bind_udp | landlock::connect_send_udp; // no rule allows any
     }
     if (abi >= 6 && scopes) {
         attributes.scoped = landlock::scope_abstract_unix_socket | landlock::scope_signal;

@@ -31,8 +31,8 @@ uint64_t landlock_rights(Modes modes, LandlockObject object, int abi);
 // "read_file+read_dir", for `explain`; "none" for 0.
 std::string describe_landlock_rights(uint64_t rights);
 
-// TCP connect is left alone: without a network of the host's there is nothing to connect to, and with it the
-// person has asked for all of it.
+// TCP connect and datagrams are left alone: without a network of the host's there is nothing to connect to, and with it
+// the person has asked for all of it. `hold_connect`: where the command has the host's network and is to have nothing of it.
 landlock::RulesetAttributes landlock_attributes(int abi, bool scopes, bool hold_connect = false);
 // A kernel refuses a structure with non-zero bytes it does not know; this is the size it does know.
 size_t landlock_attributes_size(int abi);

@@ -10,7 +10,7 @@
 namespace treadline {
 
 // linux/landlock.h, by ABI version (landlock(7)): 1 = 5.13, 2 = 5.19, 3 = 6.2, 4 = 6.7, 5 = 6.10, 6 = 6.12, 7
-// = 6.15.
+// = 6.15, 8 = 7.0, 9 = 7.1, 10 = 7.2.
 namespace landlock {
 inline constexpr uint64_t execute = 1ULL << 0;
 inline constexpr uint64_t write_file = 1ULL << 1;
@@ -28,9 +28,13 @@ inline constexpr uint64_t make_sym = 1ULL << 12;
 inline constexpr uint64_t refer = 1ULL << 13;     // ABI 2
 inline constexpr uint64_t truncate = 1ULL << 14;  // ABI 3
 inline constexpr uint64_t ioctl_dev = 1ULL << 15; // ABI 5
+// ABI 9: connect and send by a path to a UNIX socket that was bound outside of the domain.
+inline constexpr uint64_t resolve_unix = 1ULL << 16;
 
 inline constexpr uint64_t bind_tcp = 1ULL << 0;    // ABI 4
 inline constexpr uint64_t connect_tcp = 1ULL << 1; // ABI 4
+inline constexpr uint64_t bind_udp = 1ULL << 2; // ABI 10
+inline constexpr uint64_t connect_send_udp = 1ULL << 3; // ABI 10
 
 inline constexpr uint64_t scope_abstract_unix_socket = 1ULL << 0; // ABI 6
 inline constexpr uint64_t scope_signal = 1ULL << 1;               // ABI 6

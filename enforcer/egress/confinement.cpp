@@ -37,7 +37,8 @@ constexpr std::array socket_making = {"socket", "sendmsg", "sendto", "close", "e
 uint64_t handled_files(int abi) {
     uint64_t rights = (landlock::refer - 1) | (abi >= 2 ? landlock::refer : 0);
     rights |= abi >= 3 ? landlock::truncate : 0;
-    return rights | (abi >= 5 ? landlock::ioctl_dev : 0);
+    rights |= abi >= 5 ? landlock::ioctl_dev : 0;
+    return rights | (abi >= 9 ? landlock::resolve_unix : 0);
 }
 
 result<ok> hold_files(MayListen listen, MayReach reach) {

@@ -100,6 +100,16 @@ long unix_connect(const std::string& name) {
     return fd < 0 ? -1 : ::connect(fd, reinterpret_cast<sockaddr*>(&address), size);
 }
 
+// To a server of its own.
+long unix_own(const std::string& name) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, name.c_str(), sizeof address.sun_path - 1);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    const bool listens = fd >= 0 && ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && ::listen(fd, 4) == 0;
+    return listens ? unix_connect(name) : -1;
+}
+
 long bind_port(const std::string& port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -301,6 +311,7 @@ const Attempts& basic_attempts() {
         {"sendmsg", [](const Words& w) { return send_to(w, "sendmsg"); }},
         {"sendmmsg", [](const Words& w) { return send_to(w, "sendmmsg"); }},
         {"unix-connect", [](const Words& w) { return unix_connect(w[0]); }},
+        {"unix-own", [](const Words& w) { return unix_own(w[0]); }},
         {"bind", [](const Words& w) { return bind_port(w[0]); }},
         {"socket",
          [](const Words& w) {

@@ -17,10 +17,12 @@ TEST_CASE("each Landlock version handles exactly the rights its kernel knows", "
     CHECK(landlock_handled_fs(4) == 0x7fff);
     CHECK(landlock_handled_fs(5) == 0xffff);
     CHECK(landlock_handled_fs(7) == 0xffff);
+    CHECK(landlock_handled_fs(8) == 0xffff);
+    CHECK(landlock_handled_fs(9) == 0x1ffff);
 }
 
 TEST_CASE("a right the kernel does not know is never asked for", "[enforcer][landlock]") {
-    for (int abi = 0; abi <= 7; ++abi) {
+    for (int abi = 0; abi <= 10; ++abi) {
         const uint64_t rights = landlock_rights(rwc | Mode::Execute, LandlockObject::Directory, abi);
         CHECK((rights & ~landlock_handled_fs(abi)) == 0);
     }
@@ -65,4 +67,12 @@ TEST_CASE("the ruleset grows with the version: ports from 4, scopes from 6", "[e
     CHECK(landlock_attributes_size(3) == 8);
     CHECK(landlock_attributes_size(4) == 16);
     CHECK(landlock_attributes_size(6) == 24);
+    CHECK(landlock_attributes_size(10) == 24);
+}
+
+TEST_CASE("datagrams are held from 10 on, where the command has the host's network and is to have nothing of it", "[enforcer][landlock]") {
+    const uint64_t tcp = landlock::bind_tcp | landlock::connect_tcp;
+    CHECK(landlock_attributes(9, true, true).handled_access_net == tcp);
+    CHECK(landlock_attributes(10, true, true).handled_access_net == (tcp | landlock::bind_udp | landlock::connect_send_udp));
+    CHECK(landlock_attributes(10, true, false).handled_access_net == landlock::bind_tcp);
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include <catch2/catch_test_macros.hpp>
 #include <fcntl.h>
@@ -267,6 +268,26 @@ TEST_CASE("without namespaces `connect` is the gateway's all the same, where som
     REQUIRE_FALSE(beside.has_value());
     CHECK(beside.error().what.find("remove the `unix` rules") != std::string::npos);
     CHECK(plan_of(arena, rules + "unix: [\"/run/user/agent\"]\n", flat, {true, false}).has_value());
+}
+
+TEST_CASE("from Landlock ABI 9 on each `unix` rule is a right at its socket, or at the directory it will lie in", "[enforcer][plan]") {
+    const Arena arena;
+    const std::string socket = arena.write("run/agent", "");
+    const std::string rules = "unix: [\"${home}/run/agent\", \"${project}/later\", \"@abstract\"]\n";
+    const auto rights_at = [&](int abi) {
+        Machine machine = full_machine();
+        machine.landlock_abi = abi;
+        std::map<std::string, uint64_t> found;
+        const Plan plan = plan_of(arena, rules, machine).value();
+        for (const LandlockRule& rule : plan.landlock_rules) {
+            if ((rule.rights & landlock::resolve_unix) != 0) {
+                found[rule.path] = rule.rights & landlock::resolve_unix;
+            }
+        }
+        return found;
+    };
+    CHECK(rights_at(8).empty());
+    CHECK(rights_at(9) == std::map<std::string, uint64_t>{{socket, landlock::resolve_unix}, {arena.project(), landlock::resolve_unix}});
 }
 
 TEST_CASE("a port cannot be both a service of the host's and published", "[enforcer][plan]") {
