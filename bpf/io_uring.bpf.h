@@ -167,8 +167,8 @@ struct search {
 	u64 ring; /* whose queue of results was full; 0: any ring, and requests that tell no result */
 	u64 user_data;
 	s32 result;
-	u32 count;
-	u64 found[2]; /* no more, for want of stack */
+	u32 pad;
+	u64 found; /* no more, for want of stack; 0: none */
 };
 
 /* Finds requests that have ended: the texts of those by name are given back as soon as they have been used.
@@ -183,25 +183,22 @@ static long find_ended(void *map, u64 *key, struct request *r, struct search *se
 			  : BPF_CORE_READ(req, cqe.user_data) != search->user_data ||
 				BPF_CORE_READ(req, cqe.res) != search->result)
 		return 0;
-	search->found[search->count & 1] = *key;
-	search->count++;
-	return search->count == 2;
+	search->found = *key;
+	return 1;
 }
 
 static __always_inline void report_ended(struct search *search)
 {
 	u64 req;
 
-	for (u32 round = 0; round < 16; round++) {
-		search->count = 0;
+	for (u32 round = 0; round < 32; round++) {
+		search->found = 0;
 		bpf_for_each_map_elem(&requests, find_ended, search, 0);
-		for (u32 i = 0; i < 2 && i < search->count; i++) {
-			req = search->found[i];
-			report_request(req, BPF_CORE_READ((struct io_kiocb *)req, cqe.res));
-			forget_request(req);
-		}
-		if (search->count < 2)
+		req = search->found;
+		if (!req)
 			return;
+		report_request(req, BPF_CORE_READ((struct io_kiocb *)req, cqe.res));
+		forget_request(req);
 	}
 }
 

@@ -15,6 +15,17 @@ static const struct request no_request;
 /* Requests of operations that are not known here, by operation. */
 __u64 io_uring_unseen[256] = {};
 
+/* Where the request holds its copy of `path`: a pointer, around which there is a struct since Linux 7.0. */
+#define copy_of(type, req, path)                                                                             \
+	({                                                                                                   \
+		u64 at_ = (req);                                                                             \
+		if (bpf_core_field_exists(((struct type##___delayed *)0)->path.__incomplete_filename))       \
+			at_ += bpf_core_field_offset(struct type##___delayed, path.__incomplete_filename);   \
+		else                                                                                         \
+			at_ += bpf_core_field_offset(struct type, path);                                     \
+		at_;                                                                                         \
+	})
+
 /* What s->text and s->start hold. */
 static __noinline int keep_noted(struct scratch *s, u64 req, u32 index)
 {
@@ -35,15 +46,20 @@ static __noinline int keep_noted(struct scratch *s, u64 req, u32 index)
 	return 0;
 }
 
-/* One path of the request; `n` says what it is. */
+/* One path of the request; `n` says what it is, and where its copy is held. */
 static __noinline int note_path(struct scratch *s, u64 req, u32 index, struct named *n)
 {
 	struct request *r;
 	struct noted *noted;
 	struct dentry *dentry;
 	struct start *start = &s->start;
+	struct filename *copy;
 
 	__builtin_memset(start, 0, sizeof(*start));
+	/* Into where it is to be in the end: Linux 6.12 has no stack to spare here. */
+	bpf_probe_read_kernel(&n->address, sizeof(n->address), (void *)n->address);
+	copy = (struct filename *)n->address;
+	bpf_core_read(&n->address, sizeof(n->address), &copy->name);
 	if (!n->address || !read_text(s, n->address, true)) {
 		if (n->op != TL_STAT) /* may be asked of a descriptor, without any path */
 			count_loss(TL_LOSS_USER_MEMORY);
@@ -80,7 +96,7 @@ static __noinline int note_open(struct scratch *s, u64 req, struct named *n)
 	n->call_flags = r->call_flags =
 	    BPF_CORE_READ(open, how.flags) & ~(u64)O_LARGEFILE; /* the kernel's own */
 	n->fd = BPF_CORE_READ(open, dfd);
-	n->address = (u64)BPF_CORE_READ(open, filename, name);
+	n->address = copy_of(io_open, req, filename);
 	return note_path(s, req, 0, n);
 }
 
@@ -89,10 +105,10 @@ static __noinline int note_second(struct scratch *s, u64 req, u32 opcode, struct
 {
 	if (opcode == IORING_OP_RENAMEAT) {
 		n->fd = BPF_CORE_READ((struct io_rename *)req, new_dfd);
-		n->address = (u64)BPF_CORE_READ((struct io_rename *)req, newpath, name);
+		n->address = copy_of(io_rename, req, newpath);
 	} else {
 		n->fd = BPF_CORE_READ((struct io_link *)req, new_dfd);
-		n->address = (u64)BPF_CORE_READ((struct io_link *)req, newpath, name);
+		n->address = copy_of(io_link, req, newpath);
 	}
 	return note_path(s, req, 1, n);
 }
@@ -108,33 +124,33 @@ static __noinline int note_paths(struct scratch *s, u64 req, u32 opcode, struct 
 	case IORING_OP_UNLINKAT:
 		n->fd = BPF_CORE_READ((struct io_unlink *)req, dfd);
 		n->call_flags = BPF_CORE_READ((struct io_unlink *)req, flags);
-		n->address = (u64)BPF_CORE_READ((struct io_unlink *)req, filename, name);
+		n->address = copy_of(io_unlink, req, filename);
 		break;
 	case IORING_OP_MKDIRAT:
 		n->fd = BPF_CORE_READ((struct io_mkdir *)req, dfd);
-		n->address = (u64)BPF_CORE_READ((struct io_mkdir *)req, filename, name);
+		n->address = copy_of(io_mkdir, req, filename);
 		break;
 	case IORING_OP_STATX:
 		n->fd = BPF_CORE_READ((struct io_statx *)req, dfd);
 		n->call_flags = BPF_CORE_READ((struct io_statx *)req, flags);
-		n->address = (u64)BPF_CORE_READ((struct io_statx *)req, filename, name);
+		n->address = copy_of(io_statx, req, filename);
 		break;
 	case IORING_OP_SYMLINKAT: /* the old path is what the link will hold */
 		n->fd = BPF_CORE_READ((struct io_link *)req, new_dfd);
-		n->address = (u64)BPF_CORE_READ((struct io_link *)req, newpath, name);
+		n->address = copy_of(io_link, req, newpath);
 		break;
 	case IORING_OP_RENAMEAT:
 		n->fd = BPF_CORE_READ((struct io_rename *)req, old_dfd);
 		n->call_flags = BPF_CORE_READ((struct io_rename *)req, flags);
-		n->address = (u64)BPF_CORE_READ((struct io_rename *)req, oldpath, name);
+		n->address = copy_of(io_rename, req, oldpath);
 		break;
 	case IORING_OP_LINKAT:
 		n->fd = BPF_CORE_READ((struct io_link *)req, old_dfd);
 		n->call_flags = BPF_CORE_READ((struct io_link *)req, flags);
-		n->address = (u64)BPF_CORE_READ((struct io_link *)req, oldpath, name);
+		n->address = copy_of(io_link, req, oldpath);
 		break;
 	default: /* extended attributes */
-		n->address = (u64)BPF_CORE_READ((struct io_xattr *)req, filename, name);
+		n->address = copy_of(io_xattr, req, filename);
 	}
 	r->call_flags = n->call_flags;
 	return note_path(s, req, 0, n);

@@ -15,6 +15,11 @@ struct filename {
 	const char *name;
 };
 
+/* What holds a path's copy since Linux 7.0, until the request is carried out. */
+struct delayed_filename {
+	struct filename *__incomplete_filename;
+};
+
 struct io_cqe {
 	u64 user_data;
 	s32 res;
@@ -67,6 +72,9 @@ struct io_open {
 	struct filename *filename;
 	struct open_how how;
 };
+struct io_open___delayed {
+	struct delayed_filename filename;
+};
 struct io_rename {
 	int old_dfd;
 	int new_dfd;
@@ -74,14 +82,24 @@ struct io_rename {
 	struct filename *newpath;
 	int flags;
 };
+struct io_rename___delayed {
+	struct delayed_filename oldpath;
+	struct delayed_filename newpath;
+};
 struct io_unlink {
 	int dfd;
 	int flags;
 	struct filename *filename;
 };
+struct io_unlink___delayed {
+	struct delayed_filename filename;
+};
 struct io_mkdir {
 	int dfd;
 	struct filename *filename;
+};
+struct io_mkdir___delayed {
+	struct delayed_filename filename;
 };
 struct io_link {
 	int old_dfd;
@@ -90,13 +108,23 @@ struct io_link {
 	struct filename *newpath;
 	int flags;
 };
+struct io_link___delayed {
+	struct delayed_filename oldpath;
+	struct delayed_filename newpath;
+};
 struct io_statx {
 	int dfd;
 	unsigned int flags;
 	struct filename *filename;
 };
+struct io_statx___delayed {
+	struct delayed_filename filename;
+};
 struct io_xattr {
 	struct filename *filename;
+};
+struct io_xattr___delayed {
+	struct delayed_filename filename;
 };
 struct io_connect {
 	void *addr;

@@ -49,7 +49,11 @@ static __noinline int report_other(struct other *o)
 	return 0;
 }
 
-/* Runs in the sender; of those that the kernel sends by itself, `code` is above 0 or there is no info. */
+/*
+ * Runs in the sender. Of those that the kernel sends by itself, the code is above 0 or `info` is this number; it is 0 where
+ * a task only gives its own name, as kill(2) does since Linux 7.0 or so: then no code can be read, which leaves 0.
+ */
+#define SEND_SIG_PRIV 1
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_struct *task)
 {
@@ -60,7 +64,7 @@ int BPF_PROG(on_signal, int signal, struct kernel_siginfo *info, struct task_str
 		return 0;
 	if (bpf_task_storage_get(&tasks, task, NULL, 0)) /* one of its own */
 		return 0;
-	if ((u64)info <= 1 || BPF_CORE_READ(info, si_code) > 0)
+	if ((u64)info == SEND_SIG_PRIV || BPF_CORE_READ(info, si_code) > 0)
 		return 0;
 	o.image = state->image;
 	o.task = (u64)task;
