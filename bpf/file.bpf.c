@@ -306,8 +306,7 @@ static __always_inline int report_open_file(struct scratch *s, u64 task, struct 
 			return 0;
 		key->object = hash_below(directory, file->name_hash);
 	}
-	has_text = read_asked(s, n) && (n->start ? know_start(s, 0, n->fd, n->image, true, n->start)
-						 : look_for_start(s, task, 0, n->fd, n->image, true));
+	has_text = read_asked(s, n) && know_start(s, 0, n->fd, n->image, true, n->start);
 	record = begin_record_of(s, struct tl_path, TL_PATH, n->image, rough_time(), field_of(struct task_struct, task, tgid),
 				 field_of(struct task_struct, task, pid));
 	record->op = TL_OPEN;

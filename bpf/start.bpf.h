@@ -10,9 +10,10 @@
  * link that is the whole text is followed. False if what it starts from is unknown or has no path. Names
  * paths: to be called before a record is begun.
  */
-static __always_inline bool look_for_start(struct scratch *s, u64 task, u32 from, int fd, u64 image, bool follow)
+static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image, bool follow)
 {
 	struct start *start = &s->start;
+	u64 task = (u64)bpf_get_current_task_btf();
 	u64 view = view_of(task), fs;
 	bool absolute;
 
@@ -42,11 +43,6 @@ static __always_inline bool look_for_start(struct scratch *s, u64 task, u32 from
 	}
 	start->found = 1;
 	return true;
-}
-
-static __noinline bool find_start(struct scratch *s, u32 from, int fd, u64 image, bool follow)
-{
-	return look_for_start(s, (u64)bpf_get_current_task_btf(), from, fd, image, follow);
 }
 
 /* As find_start, unless it was found before: `known` is where it lies, as a number. */

@@ -106,7 +106,7 @@ TEST_CASE("repeats are counted, not reported again", "[bpf][open]") {
     const auto access = file(run.trace, there, AccessKind::Read);
     REQUIRE(access);
     CHECK(access->count == 1000);
-    CHECK(access->last_ns > access->first_ns);
+    CHECK(access->last_ns >= access->first_ns); // both to a tick of the kernel's timer
 }
 
 TEST_CASE("a refused open is recorded with its errno and not as a success", "[bpf][open]") {
