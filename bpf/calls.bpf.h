@@ -45,7 +45,7 @@ static __always_inline bool is_empty(u64 address)
 
 /* Verified by themselves, so that sys_exit stays small. */
 int path_finished(struct tl_finished_call *call);
-int open_finished(u32 slot); /* the call is in that scratch */
+int open_finished(u32 slot); /* of the call and task in that scratch */
 int socket_finished(struct tl_finished_call *call);
 int exec_failed(struct tl_finished_call *call);
 int traffic_finished(struct tl_finished_call *call);

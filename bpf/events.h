@@ -294,7 +294,6 @@ struct tl_finished_call {
 	__u64 args[6];
 	__s64 result; /* negative errno */
 	__u64 image;
-	__u64 task;   /* the current one */
 	__u32 number; /* below TL_CALLS */
 	__u32 pad;    /* 0 */
 };

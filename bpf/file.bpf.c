@@ -370,9 +370,9 @@ __noinline int open_finished(u32 slot)
 		n->call_flags = argument(call, rule->call_flags);
 	}
 	if (call->result >= 0) {
-		file = file_at(call->task, call->result);
+		file = file_at(s->task, call->result);
 		if (file)
-			report_open_file(s, call->task, n, file);
+			report_open_file(s, s->task, n, file);
 		else
 			count_loss(TL_LOSS_NO_DESCRIPTOR);
 	} else if (n->address) {

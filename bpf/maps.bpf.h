@@ -95,7 +95,8 @@ struct scratch {
 	struct walk walk;
 	struct file_view file;
 	/* These for want of stack. */
-	struct tl_finished_call call;
+	struct tl_finished_call call; /* an open */
+	u64 task;		      /* whose it is: the current one, as a number */
 	struct named named;
 	u64 how[3]; /* openat2(2): flags, mode, resolve */
 	struct start start;

@@ -78,6 +78,7 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy);
  * is begun.
  */
 u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object);
+
 /* Of a pointer that a hook was handed: the verifier no longer knows what it points to. */
 static __always_inline u64 as_number(struct scratch *s, u64 pointer)
 {

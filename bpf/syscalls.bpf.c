@@ -4,7 +4,10 @@
 #include "record.bpf.h"
 #include "calls.bpf.h"
 #include "registers.bpf.h"
-/* One unit: the linker of libbpf 1.1 takes no kernel function from two, and what an open takes makes few calls. */
+/*
+ * One unit: the linker of libbpf 1.1 takes no kernel function from two, and what an open takes makes few calls. What is called
+ * all the same is kept apart (__noinline), to be verified once and to have a stack of its own.
+ */
 #include "path.bpf.c"
 #include "record.bpf.c"
 #include "file.bpf.c"
@@ -31,7 +34,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
  * all that is done here. Threads that share a place only take it from one another.
  */
 #define NOTING_THREADS 1024 /* 10 bits */
-#define NOTED_CALLS 62	    /* of a thread: so that its notes fill eight lines of the cache */
+#define NOTED_CALLS 64	    /* of a thread */
 struct notes {
 	u64 task;
 	u64 image;
@@ -66,12 +69,10 @@ static __always_inline u64 key_of_note(u64 thread, u64 number, u64 task, u64 ima
 
 static __always_inline u64 *note_about(struct notes *mine, u64 number)
 {
-	u32 index = (number ^ number >> 6) & 63;
+	u32 index = number ^ number >> 6;
 
-	if (index >= NOTED_CALLS)
-		index -= NOTED_CALLS;
-	bound(index, 63);
-	return index < NOTED_CALLS ? &mine->calls[index] : &mine->calls[0];
+	bound(index, NOTED_CALLS - 1);
+	return &mine->calls[index];
 }
 
 static __always_inline void note(struct notes *mine, u64 thread, u64 number, u64 task, u64 image)
@@ -119,7 +120,7 @@ static __always_inline int open_returned(struct pt_regs *regs, u64 number, long 
 	copy_arguments(&s->call, regs);
 	s->call.result = result;
 	s->call.image = image;
-	s->call.task = task;
+	s->task = task;
 	s->call.number = number;
 	open_finished(s->slot);
 	put_scratch(s);

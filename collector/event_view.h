@@ -42,7 +42,7 @@ static_assert(sizeof(tl_getenv) == 48 && offsetof(tl_getenv, name_size) == 40);
 static_assert(sizeof(tl_answer) == 56 && offsetof(tl_answer, socket) == 40 &&
               offsetof(tl_answer, bytes_size) == 52);
 static_assert(sizeof(tl_repeats) == 64 && offsetof(tl_repeats, access) == 40);
-static_assert(sizeof(tl_pending) == 16 && sizeof(tl_task) == 336 && sizeof(tl_seen_line) == 64 &&
+static_assert(sizeof(tl_pending) == 16 && sizeof(tl_task) == 328 && sizeof(tl_seen_line) == 64 &&
               sizeof(tl_repeat_counts) == 128 && sizeof(tl_call) == 16);
 
 struct NameEvent {

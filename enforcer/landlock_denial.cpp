@@ -89,12 +89,16 @@ std::optional<Violation> other_refusal(const Plan& plan, const LandlockRefusal& 
         violation.expected = "the call fails as between two file systems, and programs copy instead";
         return violation;
     }
-    if (blocks(refusal, "net.bind_tcp")) {
+    if (blocks(refusal, "fs.resolve_unix")) {
+        auto violation = denial_at(plan, Operation::UnixConnect, "connect", refusal.path);
+        return violation ? violation : unexplained(refusal, "connect", refusal.path, allowed_here);
+    }
+    if (blocks(refusal, "net.bind_")) { // tcp, and from ABI 10 on udp
         auto violation = listen_denial(plan, refusal.port);
         return violation ? violation
                          : unexplained(refusal, "listen", std::to_string(refusal.port), allowed_here);
     }
-    if (blocks(refusal, "net.connect_tcp")) {
+    if (blocks(refusal, "net.connect_")) {
         Violation violation =
             connect_denial(plan, refusal.host.empty() ? "0.0.0.0" : refusal.host, refusal.port);
         violation.layer = "landlock";

@@ -87,10 +87,7 @@ void grant_sockets(Rights& rights, const Policy& policy) {
             if (!path.starts_with('/')) { // an abstract name
                 continue;
             }
-            auto real = sys::realpath(path);
-            if (!real) { // one that is bound later has only its directory's rights
-                real = sys::realpath(std::string(parent_path(path)));
-            }
+            const auto real = sys::realpath(is_bound_later(entry) ? std::string(parent_path(path)) : path);
             if (real) {
                 rights.grant(*real, landlock::resolve_unix, "unix: " + entry.text);
             }
@@ -99,6 +96,11 @@ void grant_sockets(Rights& rights, const Policy& policy) {
 }
 
 } // namespace
+
+bool is_bound_later(const PolicyEntry& socket) {
+    const Pattern& at = socket.pattern;
+    return at.path.starts_with('/') && at.extent == Extent::Exact && !sys::realpath(at.path);
+}
 
 std::vector<LandlockRule> landlock_rules(const HeldRules& held, const Policy& policy, int abi, PrivateDirectories directories) {
     Rights rights(abi);

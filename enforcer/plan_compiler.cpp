@@ -320,13 +320,11 @@ void explain_rules(Plan& plan, const Policy& policy, const HeldRules& held, cons
              plan.landlock_abi >= 4 || plan.flat ? "" : "any port can be bound inside (Landlock before ABI 4)"});
     }
     for (const PolicyEntry& entry : policy.unix_sockets()) {
-        const bool abstract = entry.text.starts_with('@');
-        const bool by_landlock = plan.landlock_abi >= 9 && !abstract; // Linux 7.1
-        const bool later = !abstract && entry.pattern.extent == Extent::Exact && !sys::realpath(entry.pattern.path);
+        const bool by_landlock = plan.landlock_abi >= 9 && !entry.text.starts_with('@'); // Linux 7.1
         plan.enforcement.push_back({"unix: " + entry.text, by_landlock ? "landlock, " + beside : beside,
-                                    by_landlock && later           ? "it is not there yet, so sockets beside it are held by the supervisor's answers alone"
-                                    : plan.flat && !by_landlock ? "a program can race them"
-                                                                : ""});
+                                    by_landlock && is_bound_later(entry) ? "it is not there yet, so sockets beside it are held by the supervisor's answers alone"
+                                    : plan.flat && !by_landlock          ? "a program can race them"
+                                                                         : ""});
     }
     const std::string calls = std::to_string(policy.syscalls().size());
     plan.enforcement.push_back({"syscalls: " + calls + " calls", "seccomp", ""});
@@ -420,8 +418,10 @@ result<ok> plan_flat(Plan& plan, const HeldRules& held, const MountView& view, G
         }
     }
     if (plan.network != NetworkMode::Host) {
-        if (!policy.unix_sockets().empty() && plan.landlock_abi < 9) {
-            TRY(gaps.add("`unix` (" + policy.unix_sockets().front().text +
+        const auto raced = std::find_if(policy.unix_sockets().begin(), policy.unix_sockets().end(),
+                                        [&](const PolicyEntry& entry) { return plan.landlock_abi < 9 || is_bound_later(entry); });
+        if (raced != policy.unix_sockets().end()) {
+            TRY(gaps.add("`unix` (" + raced->text +
                          ") is held by the supervisor's answers alone, which a program can race, and so reach this machine's other services by UNIX sockets"));
         }
         if (!plan.bind_ports.empty()) {

@@ -295,6 +295,13 @@ TEST_CASE("ports, signals and sockets of others are violations, too", "[enforcer
     port.host = "::1";
     CHECK(judged("", port)->object == "[::1]:4444");
     CHECK(judged("", port)->layer == "landlock");
+    port.blockers = {"net.connect_send_udp"};
+    CHECK(judged("", port)->object == "[::1]:4444");
+    const auto server = judged("", refused({"fs.resolve_unix"}, "/run/agent"));
+    CHECK(server->operation == "connect");
+    CHECK(server->section == "unix");
+    CHECK(server->rule.find("/run/agent") != std::string::npos);
+    CHECK(judged("unix: [/run/agent]\n", refused({"fs.resolve_unix"}, "/run/agent"))->rule.empty());
     LandlockRefusal signal = refused({"scope.signal"}, "");
     signal.process = 12;
     signal.program = "init";

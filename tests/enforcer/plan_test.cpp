@@ -286,6 +286,17 @@ TEST_CASE("from Landlock ABI 9 on each `unix` rule is a right at its socket, or 
         }
         return found;
     };
+    const auto is_raced = [&](const std::string& one, int abi) { // without namespaces
+        Machine machine = full_machine();
+        machine.user_namespaces = false;
+        machine.landlock_abi = abi;
+        const Plan plan = plan_of(arena, "unix: [\"" + one + "\"]\n", machine, {true, false}).value();
+        return std::any_of(plan.degraded.begin(), plan.degraded.end(),
+                           [&](const std::string& gap) { return gap.find("`unix` (" + one + ")") != std::string::npos; });
+    };
+    CHECK(is_raced("${home}/run/agent", 8));
+    CHECK_FALSE(is_raced("${home}/run/agent", 9));
+    CHECK(is_raced("${project}/later", 9));
     CHECK(rights_at(8).empty());
     CHECK(rights_at(9) == std::map<std::string, uint64_t>{{socket, landlock::resolve_unix}, {arena.project(), landlock::resolve_unix}});
 }
