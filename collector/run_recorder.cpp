@@ -82,7 +82,7 @@ result<ok> RunRecorder::on_record(std::string_view bytes) {
         if (!directory) {
             return ok{};
         }
-        name_object(path->fixed.object, static_cast<uint32_t>(TRY(writer_.path_id(*directory, path->name))));
+        objects_.name(path->fixed.object, static_cast<uint32_t>(TRY(writer_.path_id(*directory, path->name))));
     }
     if (const auto* repeats = std::get_if<RepeatsEvent>(&*event); repeats != nullptr) {
         return on(*repeats); // the check may have taken the command's place
@@ -98,27 +98,16 @@ result<ok> RunRecorder::on_record(std::string_view bytes) {
 
 result<ok> RunRecorder::on(const NameEvent& event) {
     path_from_names(event.names, object_text_);
-    name_object(event.fixed.object, static_cast<uint32_t>(TRY(writer_.path_id(object_text_))));
+    objects_.name(event.fixed.object, static_cast<uint32_t>(TRY(writer_.path_id(object_text_))));
     return ok{};
-}
-
-void RunRecorder::name_object(uint64_t hash, uint32_t path) {
-    const auto same_hash = [&](uint32_t number) { return objects_[number - 1].hash == hash; };
-    if (const uint32_t known = object_index_.find(mixed(hash), same_hash); known != 0) {
-        objects_[known - 1].path = path;
-        return;
-    }
-    objects_.push_back({hash, path});
-    object_index_.insert(mixed(hash), static_cast<uint32_t>(objects_.size()));
 }
 
 std::optional<uint32_t> RunRecorder::path_of(uint64_t object) {
     if (object == 0) {
         return 0;
     }
-    const auto same_hash = [&](uint32_t number) { return objects_[number - 1].hash == object; };
-    if (const uint32_t known = object_index_.find(mixed(object), same_hash); known != 0) {
-        return objects_[known - 1].path;
+    if (const uint32_t path = objects_.path(object); path != 0) {
+        return path;
     }
     ++lost_["name of a path"];
     return std::nullopt;

@@ -15,10 +15,10 @@
 #include "base/result.h"
 #include "collector/accesses.h"
 #include "collector/event_view.h"
-#include "collector/hash_index.h"
 #include "collector/host_names.h"
 #include "collector/made_links.h"
 #include "collector/mount_views.h"
+#include "collector/named_objects.h"
 #include "collector/origins.h"
 #include "collector/path_resolver.h"
 #include "collector/process_tree.h"
@@ -54,10 +54,6 @@ public:
     [[nodiscard]] const std::vector<uint64_t>& arrived() const { return arrived_; }
 
 private:
-    struct Object { // a hash that stands for a path
-        uint64_t hash = 0;
-        uint32_t path = 0;
-    };
     result<ok> on(const NameEvent& event);
     result<ok> on(const OtherTaskEvent& event);
     result<ok> on(const ForkEvent& event);
@@ -71,7 +67,6 @@ private:
     result<ok> on(const RepeatsEvent& event) { return add_repeats(event.fixed.access, event.fixed.count); }
     result<ok> on(const AnswerEvent& event);
 
-    void name_object(uint64_t hash, uint32_t path);
     // The path a hash stands for, as a number of the writer's; 0 for 0. A hash whose name never came is
     // counted as a loss: then none.
     std::optional<uint32_t> path_of(uint64_t object);
@@ -98,8 +93,7 @@ private:
 
     TraceWriter& writer_;
     ProcessTree tree_;
-    std::vector<Object> objects_;
-    HashIndex object_index_; // by hash
+    NamedObjects objects_;
     // Texts of the record at hand: their memory is used again for the next one.
     std::string object_text_;
     std::string base_text_;

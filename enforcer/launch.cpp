@@ -301,7 +301,6 @@ result<ok> Supervisor::start_gateway() {
     config.policy = recorded ? nullptr : plan_.policy;
     config.resolve = plan_.resolve;
     config.search = plan_.search_domains;
-    config.task = command_;
     config.bridged = bridged;
     config.secrets = plan_.secrets;
     config.authority = authority_ ? &*authority_ : nullptr;

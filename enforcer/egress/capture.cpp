@@ -19,6 +19,7 @@
 #include "base/syscalls.h"
 #include "base/text.h"
 #include "enforcer/egress/inside_sockets.h"
+#include "enforcer/egress/loopback_services.h"
 #include "enforcer/egress/name_table.h"
 #include "enforcer/egress/refused_datagrams.h"
 #include "enforcer/egress/rtnetlink.h"
@@ -176,6 +177,9 @@ result<std::vector<unique_fd>> set_up(const CaptureWants& wants) {
     if (wants.refused_datagrams) {
         fds.push_back(TRY(open_firewall_socket()));
     }
+    if (wants.services) {
+        fds.push_back(TRY(LoopbackServices::open()).take_socket());
+    }
     fds.push_back(TRY(open_socket(AF_INET, SOCK_STREAM, listener_v4, listener_port)));
     fds.push_back(TRY(open_socket(AF_INET, SOCK_DGRAM, "0.0.0.0", dns_port)));
     if (v6) {
@@ -191,7 +195,7 @@ result<std::vector<unique_fd>> set_up(const CaptureWants& wants) {
 }
 
 result<Captured> captured_from(std::vector<unique_fd> fds, const CaptureWants& wants) {
-    const size_t listeners = fds.size() - (wants.dial_in ? 1 : 0) - (wants.refused_datagrams ? 1 : 0);
+    const size_t listeners = fds.size() - (wants.dial_in ? 1 : 0) - (wants.services ? 1 : 0) - (wants.refused_datagrams ? 1 : 0);
     const size_t in_family = 2 + wants.host_services.size();
     const bool v6 = listeners == 2 * in_family;
     if (!v6 && listeners != in_family) {
@@ -201,6 +205,9 @@ result<Captured> captured_from(std::vector<unique_fd> fds, const CaptureWants& w
     Captured captured;
     if (wants.refused_datagrams) {
         captured.firewall = std::move(*next++);
+    }
+    if (wants.services) {
+        captured.services = std::move(*next++);
     }
     captured.tcp_v4 = std::move(*next++);
     captured.dns_v4 = std::move(*next++);

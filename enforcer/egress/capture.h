@@ -30,6 +30,7 @@ inline constexpr uint16_t probe_port = 9;
 struct CaptureWants {
     std::vector<uint16_t> host_services; // ports of the host's loopback that are to be reached at the sandbox's
     bool dial_in = false;                // connections are made to programs inside
+    bool services = false;               // what else listens inside is to be known (loopback_services.h)
     bool refused_datagrams = true;       // are to be told; else they find no route, which those see who watch all calls
 };
 
@@ -40,6 +41,7 @@ struct HostService {
 };
 
 struct Captured {
+    unique_fd services; // of a LoopbackServices; invalid if it is not to be known
     unique_fd firewall; // refused_datagrams.h; invalid if they are not to be told
     unique_fd tcp_v4; // listens; IP_TRANSPARENT
     unique_fd tcp_v6; // invalid where the kernel has no IPv6: then there is none inside, either

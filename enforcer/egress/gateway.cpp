@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <set>
 
 #include <grp.h>
 #include <poll.h>
@@ -26,11 +27,14 @@ constexpr int finish_ms = 2000; // for what is still on its way
 constexpr int finish_capture_ms = 60'000; // for all that was kept to be searched
 constexpr size_t max_kept_memory = 2 * max_kept_bytes; // their lengths included
 
-CaptureWants wanted_by(const Policy* policy) {
+result<CaptureWants> wanted_by(const Policy* policy) {
     CaptureWants wants;
     if (policy == nullptr) {
-        wants.host_services = loopback_services();
+        LoopbackServices outside = TRY(LoopbackServices::open());
+        const std::set<uint16_t> there = TRY(outside.ports());
+        wants.host_services.assign(there.begin(), there.end());
         wants.dial_in = true;
+        wants.services = true;
         wants.refused_datagrams = false;
         return wants;
     }
@@ -55,7 +59,6 @@ result<ok> become(uid_t uid, gid_t gid) {
 } // namespace
 
 result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int pidfd) {
-    SocketTables tables = config.policy == nullptr ? socket_tables_of(config.task) : SocketTables();
     unique_fd kept;
     if (config.capture) {
         kept = unique_fd(::memfd_create("treadline-capture", MFD_CLOEXEC));
@@ -63,13 +66,13 @@ result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int
             return fail_errno("cannot make memory for what is captured");
         }
     }
-    Capture capture = config.bridged ? Capture() : TRY(egress::capture(pidfd, wanted_by(config.policy.get())));
+    Capture capture = config.bridged ? Capture() : TRY(egress::capture(pidfd, TRY(wanted_by(config.policy.get()))));
     HelperProcess process = TRY(HelperProcess::start("start the egress gateway", [&](HelperStart start) {
         if (const auto became = become(config.uid, config.gid); !became) {
             start.failed(became.error());
             return;
         }
-        run_gateway(config, std::move(capture.captured), std::move(tables), kept.get(), std::move(start));
+        run_gateway(config, std::move(capture.captured), kept.get(), std::move(start));
     }));
     return std::unique_ptr<Gateway>(new Gateway(std::move(process), std::move(capture.maker), std::move(kept)));
 }

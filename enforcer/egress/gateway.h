@@ -29,7 +29,6 @@ struct GatewayConfig {
     std::shared_ptr<const Policy> policy; // none: everything passes, and is recorded
     std::map<std::string, std::vector<std::string>> resolve; // name -> addresses, instead of a lookup
     std::vector<std::string> search;                         // domains that resolvers inside append
-    pid_t task = -1;                                         // in the sandbox's namespaces
     bool bridged = false;                                    // there are none: connections come by hand_over() only
     std::shared_ptr<const Secrets> secrets;                  // for `credentials`
     const RunAuthority* authority = nullptr;                 // where anything is looked into

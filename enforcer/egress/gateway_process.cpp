@@ -263,7 +263,7 @@ result<std::unique_ptr<TlsEngine>> begin_tls(const RunAuthority* authority) {
     return library->make_engine({authority->certificate, key});
 }
 
-void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, SocketTables tables, unique_fd reports_socket,
+void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, std::optional<LoopbackServices> outside, unique_fd reports_socket,
                         std::unique_ptr<TlsEngine> tls, int kept) {
     Recorder recorder; // these outlive what io still holds at the end
     Keeper keeper(config.known_secrets);
@@ -345,7 +345,8 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
             asio::co_spawn(io, acceptance.accept(acceptor, into), nothing);
         };
         const auto accept_inside = [&](tcp::acceptor& acceptor, uint16_t) { asio::co_spawn(io, acceptance.accept(acceptor, captured_one), nothing); };
-        mirror.emplace(std::move(tables), std::move(services), *inside_sockets, accept_outside, accept_inside);
+        mirror.emplace(LoopbackServices(std::move(captured.services)), std::move(*outside), std::move(services), *inside_sockets, accept_outside,
+                       accept_inside);
         asio::co_spawn(io, mirror->run(), nothing);
     }
     RefusedDatagrams refused(std::move(captured.firewall));
@@ -382,7 +383,7 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
 
 } // namespace
 
-void run_gateway(const GatewayConfig& config, Captured captured, SocketTables tables, int kept_exchanges, HelperStart start) {
+void run_gateway(const GatewayConfig& config, Captured captured, int kept_exchanges, HelperStart start) {
     // Out of the terminal's reach, and of everybody's who may not trace the supervisor.
     ::setsid();
     ::prctl(PR_SET_PDEATHSIG, SIGKILL); // again: becoming the user has cleared it
@@ -396,7 +397,7 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
         return;
     }
     std::vector<int> kept = {start.socket(), kept_exchanges, captured.firewall.get(), captured.tcp_v4.get(), captured.dns_v4.get()};
-    for (const unique_fd* fd : {&captured.tcp_v6, &captured.dns_v6, &captured.inside_sockets, &tables.tcp, &tables.tcp6}) {
+    for (const unique_fd* fd : {&captured.tcp_v6, &captured.dns_v6, &captured.inside_sockets, &captured.services}) {
         kept.push_back(fd->get());
     }
     for (const HostService& service : captured.host_services) {
@@ -420,8 +421,17 @@ void run_gateway(const GatewayConfig& config, Captured captured, SocketTables ta
         start.failed(confined.error());
         return;
     }
+    std::optional<LoopbackServices> outside;
+    if (config.policy == nullptr) {
+        auto services = LoopbackServices::open();
+        if (!services) {
+            start.failed(services.error());
+            return;
+        }
+        outside = std::move(*services);
+    }
     start.ready();
-    serve_until_closed(config, std::move(captured), std::move(*published), std::move(tables), start.take_socket(), std::move(*tls), kept_exchanges);
+    serve_until_closed(config, std::move(captured), std::move(*published), std::move(outside), start.take_socket(), std::move(*tls), kept_exchanges);
 }
 
 } // namespace treadline::egress

@@ -1,15 +1,11 @@
 #include "enforcer/egress/loopback_mirror.h"
 
-#include <array>
 #include <chrono>
-#include <cstring>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -25,20 +21,6 @@ namespace {
 constexpr auto token = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds between_looks{250};
 constexpr int backlog = 1024;
-
-// From the beginning each time; "" for an error.
-std::string table_at(const unique_fd& fd) {
-    std::string text;
-    std::array<char, 16 * 1024> part{};
-    for (ssize_t size = 0; fd && (size = ::pread(fd.get(), part.data(), part.size(), static_cast<off_t>(text.size()))) > 0;) {
-        text.append(part.data(), static_cast<size_t>(size));
-    }
-    return text;
-}
-
-std::set<uint16_t> set_of(const std::vector<uint16_t>& ports) {
-    return {ports.begin(), ports.end()};
-}
 
 bool listen_at_loopback(const unique_fd& socket, uint16_t port, bool v4) {
     sockaddr_in four{};
@@ -100,21 +82,23 @@ awaitable<void> LoopbackMirror::run() {
     const auto executor = co_await asio::this_coro::executor;
     asio::steady_timer timer(executor);
     for (;;) {
-        const std::set<uint16_t> inside = set_of(loopback_services(table_at(inside_.tcp), table_at(inside_.tcp6)));
-        const std::set<uint16_t> outside = set_of(loopback_services());
-        // What is shown there is in the other's table as well, and no port of its own.
-        for (const uint16_t port : inside) {
-            if (!outside_ports_.contains(port) && !inside_ports_.contains(port) && !services_.contains(port)) {
-                show_outside(executor, port);
+        const auto inside = inside_.ports();
+        const auto outside = outside_.ports();
+        if (inside && outside) { // else all is left as it is until the next look
+            // What is shown there is in the other's table as well, and no port of its own.
+            for (const uint16_t port : *inside) {
+                if (!outside_ports_.contains(port) && !inside_ports_.contains(port) && !services_.contains(port)) {
+                    show_outside(executor, port);
+                }
             }
-        }
-        for (const uint16_t port : outside) {
-            if (!outside_ports_.contains(port) && !inside_ports_.contains(port) && !services_.contains(port)) {
-                co_await show_inside(port);
+            for (const uint16_t port : *outside) {
+                if (!outside_ports_.contains(port) && !inside_ports_.contains(port) && !services_.contains(port)) {
+                    co_await show_inside(port);
+                }
             }
+            drop_ended(outside_ports_, *inside);
+            drop_ended(inside_ports_, *outside);
         }
-        drop_ended(outside_ports_, inside);
-        drop_ended(inside_ports_, outside);
         timer.expires_after(between_looks);
         const auto [stopped] = co_await timer.async_wait(token);
         if (stopped) {

@@ -25,9 +25,10 @@ public:
     using Accept = std::function<void(boost::asio::ip::tcp::acceptor& acceptor, uint16_t port)>;
     // `services`: those of this machine that are there from the start. `accept_outside` serves what was accepted for a port of the
     // command's, `accept_inside` what the command dials.
-    LoopbackMirror(SocketTables inside, std::set<uint16_t> services, InsideSockets& sockets, Accept accept_outside, Accept accept_inside)
-        : inside_(std::move(inside)), services_(std::move(services)), sockets_(sockets), accept_outside_(std::move(accept_outside)),
-          accept_inside_(std::move(accept_inside)) {}
+    LoopbackMirror(LoopbackServices inside, LoopbackServices outside, std::set<uint16_t> services, InsideSockets& sockets, Accept accept_outside,
+                   Accept accept_inside)
+        : inside_(std::move(inside)), outside_(std::move(outside)), services_(std::move(services)), sockets_(sockets),
+          accept_outside_(std::move(accept_outside)), accept_inside_(std::move(accept_inside)) {}
 
     boost::asio::awaitable<void> run();
 
@@ -40,7 +41,8 @@ private:
     boost::asio::awaitable<void> show_inside(uint16_t port);
     static void drop_ended(Ports& ports, const std::set<uint16_t>& there);
 
-    SocketTables inside_;
+    LoopbackServices inside_;
+    LoopbackServices outside_;
     std::set<uint16_t> services_;
     InsideSockets& sockets_;
     Accept accept_outside_;

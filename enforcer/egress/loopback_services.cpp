@@ -1,69 +1,107 @@
 #include "enforcer/egress/loopback_services.h"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
-#include <set>
-#include <string>
+#include <cstring>
+#include <iterator>
+#include <utility>
 
-#include <fcntl.h>
-
-#include "base/syscalls.h"
-#include "base/text.h"
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 namespace treadline::egress {
 namespace {
 
 constexpr uint16_t dns_port = 53;
-constexpr std::string_view listening = "0A"; // TCP_LISTEN
+constexpr timeval answer_time{2, 0};
+constexpr const char* failed = "cannot list what listens on the loopback (kernel module tcp_diag)";
 
-// 0.0.0.0, 127.0.0.1, ::, ::1 and ::ffff:127.0.0.1 as the kernel writes them: each 32 bits as a number of this machine.
-constexpr std::array<std::string_view, 5> reached_by_loopback = {"00000000", "0100007F", "00000000000000000000000000000000",
-                                                                 "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"};
-
-void add(std::string_view table, std::set<uint16_t>& ports) {
-    for (const std::string_view line : split(table, '\n')) {
-        std::vector<std::string_view> fields; // number, local, remote, state, …
-        for (const std::string_view word : split(line, ' ')) {
-            if (!word.empty()) {
-                fields.push_back(word);
-            }
-        }
-        const size_t colon = fields.size() > 3 && fields[3] == listening ? fields[1].find(':') : std::string_view::npos;
-        if (colon == std::string_view::npos) {
-            continue;
-        }
-        const std::string_view address = fields[1].substr(0, colon);
-        const std::string_view digits = fields[1].substr(colon + 1);
-        uint16_t port = 0;
-        std::from_chars(digits.data(), digits.data() + digits.size(), port, 16);
-        if (port != 0 && port != dns_port && std::find(reached_by_loopback.begin(), reached_by_loopback.end(), address) != reached_by_loopback.end()) {
-            ports.insert(port);
-        }
+// 0.0.0.0, 127.0.0.1, ::, ::1 and ::ffff:127.0.0.1
+bool reached_by_loopback(const inet_diag_msg& socket) {
+    if (socket.idiag_family == AF_INET) {
+        const uint32_t address = ntohl(socket.id.idiag_src[0]);
+        return address == INADDR_ANY || address == INADDR_LOOPBACK;
     }
+    in6_addr address{};
+    static_assert(sizeof address == sizeof socket.id.idiag_src);
+    std::memcpy(&address, socket.id.idiag_src, sizeof address);
+    uint32_t last = 0;
+    std::memcpy(&last, &address.s6_addr[12], sizeof last);
+    return IN6_IS_ADDR_UNSPECIFIED(&address) || IN6_IS_ADDR_LOOPBACK(&address) ||
+           (IN6_IS_ADDR_V4MAPPED(&address) && ntohl(last) == INADDR_LOOPBACK);
 }
 
 } // namespace
 
-std::vector<uint16_t> loopback_services(std::string_view tcp, std::string_view tcp6) {
+result<LoopbackServices> LoopbackServices::open() {
+    unique_fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &answer_time, sizeof answer_time) != 0) {
+        return fail_errno(failed);
+    }
+    return LoopbackServices(std::move(socket));
+}
+
+result<ok> LoopbackServices::ask(int family, std::set<uint16_t>& ports) {
+    struct {
+        nlmsghdr header;
+        inet_diag_req_v2 body;
+    } request{};
+    request.header.nlmsg_len = sizeof request;
+    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request.header.nlmsg_seq = ++sequence_;
+    request.body.sdiag_family = static_cast<uint8_t>(family);
+    request.body.sdiag_protocol = IPPROTO_TCP;
+    request.body.idiag_states = 1U << TCP_LISTEN;
+    if (::send(socket_.get(), &request, sizeof request, 0) != static_cast<ssize_t>(sizeof request)) {
+        return fail_errno(failed);
+    }
+    alignas(nlmsghdr) std::array<char, 32 * 1024> bytes; // what the kernel fills at most
+    for (;;) {
+        const ssize_t size = ::recv(socket_.get(), bytes.data(), bytes.size(), 0);
+        if (size <= 0) {
+            return fail_errno(failed);
+        }
+        auto left = static_cast<unsigned>(size);
+        for (auto* message = reinterpret_cast<nlmsghdr*>(bytes.data()); NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
+            if (message->nlmsg_seq != sequence_) {
+                continue; // of a question that was given up
+            }
+            if (message->nlmsg_type == NLMSG_DONE) {
+                return ok{};
+            }
+            if (message->nlmsg_type == NLMSG_ERROR) {
+                nlmsgerr refusal{};
+                if (message->nlmsg_len >= NLMSG_LENGTH(sizeof refusal)) {
+                    std::memcpy(&refusal, NLMSG_DATA(message), sizeof refusal);
+                }
+                return fail_code(-refusal.error, failed);
+            }
+            inet_diag_msg socket{};
+            if (message->nlmsg_len < NLMSG_LENGTH(sizeof socket)) {
+                continue;
+            }
+            std::memcpy(&socket, NLMSG_DATA(message), sizeof socket);
+            const uint16_t port = ntohs(socket.id.idiag_sport);
+            if (port != dns_port && reached_by_loopback(socket)) {
+                ports.insert(port);
+            }
+        }
+    }
+}
+
+result<std::set<uint16_t>> LoopbackServices::ports() {
     std::set<uint16_t> ports;
-    add(tcp, ports);
-    add(tcp6, ports);
-    std::vector<uint16_t> services(ports.begin(), ports.end());
-    services.resize(std::min(services.size(), max_loopback_services));
-    return services;
-}
-
-std::vector<uint16_t> loopback_services() {
-    return loopback_services(sys::read_file("/proc/net/tcp").value_or(""), sys::read_file("/proc/net/tcp6").value_or(""));
-}
-
-SocketTables socket_tables_of(pid_t process) {
-    const std::string directory = "/proc/" + std::to_string(process) + "/net/";
-    SocketTables tables;
-    tables.tcp = unique_fd(::open((directory + "tcp").c_str(), O_RDONLY | O_CLOEXEC));
-    tables.tcp6 = unique_fd(::open((directory + "tcp6").c_str(), O_RDONLY | O_CLOEXEC));
-    return tables;
+    TRY(ask(AF_INET, ports));
+    TRY(ask(AF_INET6, ports));
+    if (ports.size() > max_loopback_services) {
+        ports.erase(std::next(ports.begin(), max_loopback_services), ports.end());
+    }
+    return ports;
 }
 
 } // namespace treadline::egress

@@ -1,27 +1,33 @@
-// What listens on this machine's loopback: a program that is learned from reaches it as it would without a network of its own.
+// What listens on a network's loopback: a program that is learned from reaches this machine's as it would without a network of its
+// own. Asked of the kernel's list of listening sockets (sock_diag(7)): /proc/net/tcp goes through all that might be connected,
+// some milliseconds each time.
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string_view>
-#include <vector>
 
-#include <sys/types.h>
-
+#include "base/result.h"
 #include "base/unique_fd.h"
 
 namespace treadline::egress {
 
 inline constexpr size_t max_loopback_services = 100; // each takes two descriptors of the gateway's
 
-// TCP ports of this process's network namespace at 127.0.0.1 or ::1, the lowest first; but for lookups, which are the gateway's.
-std::vector<uint16_t> loopback_services();
-std::vector<uint16_t> loopback_services(std::string_view tcp, std::string_view tcp6); // of /proc/net/tcp and tcp6
+class LoopbackServices {
+public:
+    static result<LoopbackServices> open();                          // of the network namespace this process is in
+    explicit LoopbackServices(unique_fd socket) : socket_(std::move(socket)) {} // of the one that open() was called in
 
-// Those two of the network that a process is in: they stay that network's.
-struct SocketTables {
-    unique_fd tcp;
-    unique_fd tcp6; // invalid without IPv6
+    // TCP ports at 127.0.0.1 or ::1, the lowest ones if there are too many; but for lookups, which are the gateway's.
+    result<std::set<uint16_t>> ports();
+
+    unique_fd take_socket() { return std::move(socket_); }
+
+private:
+    result<ok> ask(int family, std::set<uint16_t>& ports);
+    unique_fd socket_;
+    uint32_t sequence_ = 0;
 };
-SocketTables socket_tables_of(pid_t process);
 
 } // namespace treadline::egress

@@ -3,7 +3,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "enforcer/egress/loopback_services.h"
 #include "enforcer/egress/observer.h"
 #include "enforcer/egress/recorder.h"
 #include "tests/enforcer/egress/hello_bytes.h"
@@ -240,19 +239,4 @@ TEST_CASE("lookups of records that only a real resolver has are told, once, and 
     ask("web.test", 65); // HTTPS
     ask("bad\nname.test", dns_txt);
     CHECK(recorder.recording(NameTable()).unanswered == std::set<std::string>{"SRV _ldap._tcp.example.test"});
-}
-
-TEST_CASE("the loopback's services are what listens there or everywhere, and not the resolver", "[egress][record]") {
-    const std::string tcp = "  sl  local_address rem_address   st tx_queue rx_queue\n"
-                            "   0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n" // 127.0.0.1:5432
-                            "   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n" // 0.0.0.0:22
-                            "   2: 0200000A:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n" // 10.0.0.2:80
-                            "   3: 0100007F:0BB8 0100007F:1F90 01 00000000:00000000 00:00000000 00000000\n" // a connection
-                            "   4: 0100007F:0035 00000000:0000 0A 00000000:00000000 00:00000000 00000000\n"; // 127.0.0.1:53
-    const std::string tcp6 = "  sl  local_address                         remote_address                        st\n"
-                             "   0: 00000000000000000000000001000000:0BB9 00000000000000000000000000000000:0000 0A\n" // [::1]:3001
-                             "   1: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A\n"
-                             "   2: B80D01200000000000000000 01000000:0051 0:0000 0A\n"; // nothing of the kernel's
-    CHECK(loopback_services(tcp, tcp6) == std::vector<uint16_t>{22, 3001, 5432});
-    CHECK(loopback_services("", "").empty());
 }

@@ -1,0 +1,128 @@
+// Of the kernel that the test runs on.
+#include "enforcer/egress/loopback_services.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "base/syscalls.h"
+
+using namespace treadline;
+using namespace treadline::egress;
+
+namespace {
+
+struct Bound {
+    unique_fd socket;
+    uint16_t port = 0;
+};
+
+Bound bound(const char* address, int type = SOCK_STREAM, bool listens = true) {
+    const int family = inet_addr(address) != INADDR_NONE ? AF_INET : AF_INET6;
+    Bound made{unique_fd(::socket(family, type | SOCK_CLOEXEC, 0)), 0};
+    sockaddr_in6 six{};
+    auto& four = reinterpret_cast<sockaddr_in&>(six);
+    six.sin6_family = static_cast<sa_family_t>(family);
+    REQUIRE(::inet_pton(family, address, family == AF_INET ? static_cast<void*>(&four.sin_addr) : &six.sin6_addr) == 1);
+    socklen_t size = family == AF_INET ? sizeof four : sizeof six;
+    REQUIRE(::bind(made.socket.get(), reinterpret_cast<sockaddr*>(&six), size) == 0);
+    REQUIRE((!listens || ::listen(made.socket.get(), 1) == 0));
+    REQUIRE(::getsockname(made.socket.get(), reinterpret_cast<sockaddr*>(&six), &size) == 0);
+    made.port = ntohs(six.sin6_port); // at the same place in both
+    return made;
+}
+
+std::set<uint16_t> services() {
+    auto here = LoopbackServices::open();
+    REQUIRE(here);
+    auto ports = here->ports();
+    REQUIRE(ports);
+    return *ports;
+}
+
+} // namespace
+
+TEST_CASE("the loopback's services are what listens there or everywhere", "[egress][record]") {
+    const Bound loopback = bound("127.0.0.1"), everywhere = bound("0.0.0.0");
+    const Bound loopback6 = bound("::1"), everywhere6 = bound("::"), mapped = bound("::ffff:127.0.0.1");
+    const std::set<uint16_t> found = services();
+    for (const Bound* one : {&loopback, &everywhere, &loopback6, &everywhere6, &mapped}) {
+        CHECK(found.contains(one->port));
+    }
+}
+
+TEST_CASE("what listens at another address, only holds a port, is connected or takes datagrams is no service of the loopback's", "[egress][record]") {
+    const Bound elsewhere = bound("127.0.0.2"), mapped_elsewhere = bound("::ffff:127.0.0.2");
+    const Bound silent = bound("127.0.0.1", SOCK_STREAM, false);
+    const Bound datagrams = bound("127.0.0.1", SOCK_DGRAM, false);
+    const Bound server = bound("127.0.0.1"), client = bound("127.0.0.1", SOCK_STREAM, false);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(server.port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(client.socket.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) == 0);
+    const std::set<uint16_t> found = services();
+    for (const Bound* one : {&elsewhere, &mapped_elsewhere, &silent, &datagrams, &client}) {
+        CHECK_FALSE(found.contains(one->port));
+    }
+    CHECK(found.contains(server.port));
+}
+
+TEST_CASE("services come and go between two looks", "[egress][record]") {
+    auto here = LoopbackServices::open();
+    REQUIRE(here);
+    uint16_t port = 0;
+    {
+        const Bound one = bound("127.0.0.1");
+        port = one.port;
+        CHECK(here->ports().value().contains(port));
+    }
+    CHECK_FALSE(here->ports().value().contains(port));
+}
+
+TEST_CASE("a network's services are asked for through a socket that was opened in it, and are nobody else's", "[egress][record]") {
+    int sockets[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == 0);
+    const Bound outside = bound("127.0.0.1");
+    const pid_t child = ::fork();
+    if (child == 0) { // listens at more than are taken, until it is told to end
+        bool done = ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+        auto inside = LoopbackServices::open();
+        std::vector<unique_fd> held;
+        for (uint16_t port = 20000; done && port < 20000 + max_loopback_services + 50; ++port) {
+            sockaddr_in at{};
+            at.sin_family = AF_INET;
+            at.sin_port = htons(port);
+            held.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
+            done = ::bind(held.back().get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 && ::listen(held.back().get(), 1) == 0;
+        }
+        const std::array fds = {inside ? inside->take_socket().release() : -1};
+        (void)sys::send_fds(sockets[1], done ? "y" : "n", fds);
+        char end = 0;
+        (void)!::read(sockets[1], &end, 1);
+        ::_exit(0);
+    }
+    ::close(sockets[1]);
+    const unique_fd mine(sockets[0]);
+    auto message = sys::receive_fds(mine.get(), 16);
+    REQUIRE(message);
+    REQUIRE(message->bytes == "y");
+    REQUIRE(message->fds.size() == 1);
+    LoopbackServices inside(std::move(message->fds[0]));
+    const auto found = inside.ports();
+    ::shutdown(mine.get(), SHUT_RDWR);
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+    REQUIRE(found);
+    CHECK(found->size() == max_loopback_services);
+    CHECK(*found->begin() == 20000);
+    CHECK(*found->rbegin() == 20000 + max_loopback_services - 1);
+    CHECK_FALSE(found->contains(outside.port));
+}
