@@ -187,11 +187,14 @@ static long find_ended(void *map, u64 *key, struct request *r, struct search *se
 	return 1;
 }
 
-static __always_inline void report_ended(struct search *search)
+#define SOME_ENDED 8 /* where it is looked again soon: each is a step of the verifier's, too */
+#define MOST_ENDED 32
+
+static __always_inline void report_ended(struct search *search, u32 most)
 {
 	u64 req;
 
-	for (u32 round = 0; round < 32; round++) {
+	for (u32 round = 0; round < most; round++) {
 		search->found = 0;
 		bpf_for_each_map_elem(&requests, find_ended, search, 0);
 		req = search->found;
@@ -203,12 +206,12 @@ static __always_inline void report_ended(struct search *search)
 }
 
 /* IOSQE_CQE_SKIP_SUCCESS: nobody is told that such a request has ended, so that is looked for. */
-static __always_inline void report_silent(void)
+static __always_inline void report_silent(u32 most)
 {
 	struct search search = {};
 
 	if (silent_requests)
-		report_ended(&search);
+		report_ended(&search, most);
 }
 
 #endif

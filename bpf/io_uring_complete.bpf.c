@@ -155,7 +155,7 @@ int BPF_PROG(on_io_uring_complete, struct io_ring_ctx *ring, u64 req)
 		report_request(req, BPF_CORE_READ((struct io_kiocb *)req, cqe.res));
 		forget_request(req);
 	}
-	report_silent();
+	report_silent(SOME_ENDED);
 	forget_shown();
 	return 0;
 }
@@ -166,13 +166,13 @@ int BPF_PROG(on_io_uring_cqe_overflow, u64 ring, u64 user_data, s32 result)
 {
 	struct search search = {.ring = ring, .user_data = user_data, .result = result};
 
-	report_ended(&search);
+	report_ended(&search, MOST_ENDED);
 	return 0;
 }
 
 SEC("?tp_btf/sched_process_exit")
 int BPF_PROG(on_exit_with_requests, struct task_struct *task)
 {
-	report_silent();
+	report_silent(MOST_ENDED);
 	return 0;
 }

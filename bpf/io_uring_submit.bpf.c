@@ -66,7 +66,7 @@ static __noinline int note_path(struct scratch *s, u64 req, u32 index, struct na
 		return 0;
 	}
 	if (s->text_size) {
-		find_start(s, 0, n->fd, n->image, follows(n));
+		find_start(s->slot, 0, n->fd, n->image, follows(n));
 	} else { /* AT_EMPTY_PATH */
 		base_of((u64)bpf_get_current_task_btf(), n->fd, &start->mnt, &start->dentry);
 		start->whole = 1;
@@ -255,7 +255,7 @@ static __noinline int note_contact(struct scratch *s, u64 req, u32 opcode, struc
 	}
 	if (s->text_size > 2 && *(u16 *)s->text == AF_UNIX && s->text[2] != 0) {
 		s->text[s->text_size & (TL_ADDRESS_MAX - 1)] = 0;
-		find_start(s, 2, AT_FDCWD, n->image, n->op != TL_BIND);
+		find_start(s->slot, 2, AT_FDCWD, n->image, n->op != TL_BIND);
 	}
 	return keep_noted(s, req, 0);
 }
@@ -341,7 +341,7 @@ static __always_inline int on_submit(u64 req)
 	kind = kind_of(opcode);
 	if (kind == FORM_NO_ACCESS)
 		return 0;
-	report_silent();
+	report_silent(SOME_ENDED);
 	/* As for system calls. */
 	if (task->cred->euid.val != watched_uid && !(state->flags & TL_TASK_CANARY)) {
 		count_loss(TL_LOSS_OTHER_USER);

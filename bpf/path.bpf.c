@@ -39,7 +39,7 @@ enum step { STEP_NAME, STEP_MOUNT, STEP_ROOT };
 /* One step towards the root. Of a name that was passed, `name` is the dentry. */
 static __always_inline enum step step_up(struct scratch *s, struct walk *w, u64 *name)
 {
-	u64 dentry = as_number(s, w->dentry), parent, mount, mount_parent;
+	u64 dentry = w->dentry, parent, mount, mount_parent;
 	struct dentry *object;
 
 	if (dentry == w->root_dentry && w->mnt == w->root_mnt)
@@ -48,17 +48,17 @@ static __always_inline enum step step_up(struct scratch *s, struct walk *w, u64 
 	parent = (u64)field(object, d_parent);
 	if (dentry == w->mnt_root || dentry == parent) {
 		mount = w->mnt - bpf_core_field_offset(struct mount, mnt);
-		mount_parent = (u64)field_of(struct mount, mount, mnt_parent);
+		mount_parent = as_number(s, (u64)field_of(struct mount, mount, mnt_parent));
 		if (mount_parent == mount || !mount_parent)
 			return STEP_ROOT;
-		w->dentry = (u64)field_of(struct mount, mount, mnt_mountpoint);
 		w->mnt = mount_parent + bpf_core_field_offset(struct mount, mnt);
-		w->mnt_root = (u64)field_of(struct mount, mount_parent, mnt.mnt_root);
+		w->mnt_root = as_number(s, (u64)field_of(struct mount, mount_parent, mnt.mnt_root));
+		w->dentry = as_number(s, (u64)field_of(struct mount, mount, mnt_mountpoint)); /* the last: it may lie where numbers are made */
 		return STEP_MOUNT;
 	}
 	w->hash += hash_of_name(dentry, field(object, d_name.hash_len)) * w->factor;
 	w->factor *= PARENT;
-	w->dentry = parent;
+	w->dentry = as_number(s, parent);
 	*name = dentry;
 	return STEP_NAME;
 }
@@ -96,20 +96,29 @@ static long walk_step(u32 i, void *slot)
 	return 0;
 }
 
-static __always_inline void begin_walk(struct walk *w, u64 task, u64 mnt, u64 dentry)
+static __always_inline void begin_walk(struct scratch *s, struct walk *w, u64 task, u64 mnt, u64 dentry)
 {
+	volatile struct walk *begun = &s->walk; /* of what comes back from memory the verifier knows nothing that tells steps apart */
 	u64 fs = (u64)field_of(struct task_struct, task, fs);
 
-	w->dentry = dentry;
-	w->mnt = mnt;
-	w->mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
-	w->root_dentry = (u64)field_of(struct fs_struct, fs, root.dentry);
-	w->root_mnt = (u64)field_of(struct fs_struct, fs, root.mnt); /* a copy, in a mount namespace of its own */
+	begun->dentry = dentry;
+	begun->mnt = mnt;
+	begun->mnt_root = (u64)field_of(struct vfsmount, mnt, mnt_root);
+	begun->root_dentry = (u64)field_of(struct fs_struct, fs, root.dentry);
+	begun->root_mnt = (u64)field_of(struct fs_struct, fs, root.mnt);
+	begun->hash = 0;
+	begun->factor = 1;
+	w->dentry = begun->dentry;
+	w->mnt = begun->mnt;
+	w->mnt_root = begun->mnt_root;
+	w->root_dentry = begun->root_dentry;
+	w->root_mnt = begun->root_mnt; /* a copy, in a mount namespace of its own */
+	w->hash = begun->hash;
+	w->factor = begun->factor;
 	if (run_root_dentry && w->root_dentry != run_root_dentry) {
 		w->root_dentry = run_root_dentry;
 		w->root_mnt = run_root_mnt;
 	}
-	w->factor = 1;
 }
 
 /* In registers, and without calls. Whether that came to the root, with the hash left in the scratch. */
@@ -132,7 +141,7 @@ static __always_inline bool hash_path(struct scratch *s, u64 task, u64 mnt, u64 
 	if (SHORT_WALK) {
 		struct walk w = {};
 
-		begin_walk(&w, task, mnt, dentry);
+		begin_walk(s, &w, task, mnt, dentry);
 		if (walk_shortly(s, &w))
 			return true;
 	}
@@ -148,7 +157,7 @@ __noinline long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy)
 	if (!s)
 		return -1;
 	before = s->cursor;
-	begin_walk(&w, (u64)bpf_get_current_task_btf(), mnt, dentry);
+	begin_walk(s, &w, (u64)bpf_get_current_task_btf(), mnt, dentry);
 	w.copy = copy;
 	if (!copy && walk_shortly(s, &w))
 		return 0;

@@ -218,7 +218,7 @@ static __noinline int report_exec(struct scratch *s, struct tl_task *state, stru
 	if (flags & TL_EXEC_INTERPRETED && !(flags & TL_EXEC_HIDDEN)) {
 		size = bpf_probe_read_kernel_str(s->text, TL_TEXT_MAX, BPF_CORE_READ(bprm, filename));
 		s->text_size = size > 0 ? size - 1 : 0;
-		find_start(s, 0, AT_FDCWD, state->image, true);
+		find_start(s->slot, 0, AT_FDCWD, state->image, true);
 		flags |= start->flags ? TL_EXEC_PROC : 0;
 	} else if (!(flags & TL_EXEC_HIDDEN) && own_view() & OTHER_ROOT) {
 		start->root = name_path(s, (u64)BPF_CORE_READ(task, fs, root.mnt),

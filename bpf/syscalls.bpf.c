@@ -9,6 +9,7 @@
  * all the same is kept apart (__noinline), to be verified once and to have a stack of its own.
  */
 #include "path.bpf.c"
+#include "start.bpf.c"
 #include "record.bpf.c"
 #include "file.bpf.c"
 

@@ -66,7 +66,11 @@ result<std::unique_ptr<Gateway>> Gateway::start(const GatewayConfig& config, int
             return fail_errno("cannot make memory for what is captured");
         }
     }
-    Capture capture = config.bridged ? Capture() : TRY(egress::capture(pidfd, TRY(wanted_by(config.policy.get()))));
+    Capture capture;
+    if (!config.bridged) {
+        const CaptureWants wants = TRY(wanted_by(config.policy.get()));
+        capture = TRY(egress::capture(pidfd, wants));
+    }
     HelperProcess process = TRY(HelperProcess::start("start the egress gateway", [&](HelperStart start) {
         if (const auto became = become(config.uid, config.gid); !became) {
             start.failed(became.error());

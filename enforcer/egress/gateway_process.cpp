@@ -263,7 +263,7 @@ result<std::unique_ptr<TlsEngine>> begin_tls(const RunAuthority* authority) {
     return library->make_engine({authority->certificate, key});
 }
 
-void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, std::optional<LoopbackServices> outside, unique_fd reports_socket,
+void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, std::optional<LoopbackServices> host_services, unique_fd reports_socket,
                         std::unique_ptr<TlsEngine> tls, int kept) {
     Recorder recorder; // these outlive what io still holds at the end
     Keeper keeper(config.known_secrets);
@@ -345,7 +345,7 @@ void serve_until_closed(const GatewayConfig& config, Captured captured, std::vec
             asio::co_spawn(io, acceptance.accept(acceptor, into), nothing);
         };
         const auto accept_inside = [&](tcp::acceptor& acceptor, uint16_t) { asio::co_spawn(io, acceptance.accept(acceptor, captured_one), nothing); };
-        mirror.emplace(LoopbackServices(std::move(captured.services)), std::move(*outside), std::move(services), *inside_sockets, accept_outside,
+        mirror.emplace(LoopbackServices(std::move(captured.services)), std::move(*host_services), std::move(services), *inside_sockets, accept_outside,
                        accept_inside);
         asio::co_spawn(io, mirror->run(), nothing);
     }
@@ -421,17 +421,17 @@ void run_gateway(const GatewayConfig& config, Captured captured, int kept_exchan
         start.failed(confined.error());
         return;
     }
-    std::optional<LoopbackServices> outside;
+    std::optional<LoopbackServices> host_services;
     if (config.policy == nullptr) {
         auto services = LoopbackServices::open();
         if (!services) {
             start.failed(services.error());
             return;
         }
-        outside = std::move(*services);
+        host_services = std::move(*services);
     }
     start.ready();
-    serve_until_closed(config, std::move(captured), std::move(*published), std::move(outside), start.take_socket(), std::move(*tls), kept_exchanges);
+    serve_until_closed(config, std::move(captured), std::move(*published), std::move(host_services), start.take_socket(), std::move(*tls), kept_exchanges);
 }
 
 } // namespace treadline::egress
