@@ -2,6 +2,7 @@
 #include "enforcer/egress/loopback_services.h"
 
 #include <arpa/inet.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "base/syscalls.h"
 
@@ -125,4 +127,13 @@ TEST_CASE("a network's services are asked for through a socket that was opened i
     CHECK(*found->begin() == 20000);
     CHECK(*found->rbegin() == 20000 + max_loopback_services - 1);
     CHECK_FALSE(found->contains(outside.port));
+}
+
+TEST_CASE("a list that cannot be had is an error and not an empty one", "[egress][record]") {
+    LoopbackServices closed{unique_fd()};
+    const auto none = closed.ports();
+    REQUIRE_FALSE(none);
+    CHECK_THAT(none.error().message(), Catch::Matchers::ContainsSubstring("cannot list what listens on the loopback"));
+    LoopbackServices other{unique_fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE))}; // answers, that it knows no such question
+    CHECK_FALSE(other.ports());
 }
