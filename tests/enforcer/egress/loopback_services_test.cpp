@@ -4,18 +4,10 @@
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <array>
-#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
-
-#include "base/syscalls.h"
 
 using namespace treadline;
 using namespace treadline::egress;
@@ -88,45 +80,6 @@ TEST_CASE("services come and go between two looks", "[egress][record]") {
         CHECK(here->ports().value().contains(port));
     }
     CHECK_FALSE(here->ports().value().contains(port));
-}
-
-TEST_CASE("a network's services are asked for through a socket that was opened in it, and are nobody else's", "[egress][record]") {
-    int sockets[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == 0);
-    const Bound outside = bound("127.0.0.1");
-    const pid_t child = ::fork();
-    if (child == 0) { // listens at more than are taken, until it is told to end
-        bool done = ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
-        auto inside = LoopbackServices::open();
-        std::vector<unique_fd> held;
-        for (uint16_t port = 20000; done && port < 20000 + max_loopback_services + 50; ++port) {
-            sockaddr_in at{};
-            at.sin_family = AF_INET;
-            at.sin_port = htons(port);
-            held.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
-            done = ::bind(held.back().get(), reinterpret_cast<sockaddr*>(&at), sizeof at) == 0 && ::listen(held.back().get(), 1) == 0;
-        }
-        const std::array fds = {inside ? inside->take_socket().release() : -1};
-        (void)sys::send_fds(sockets[1], done ? "y" : "n", fds);
-        char end = 0;
-        (void)!::read(sockets[1], &end, 1);
-        ::_exit(0);
-    }
-    ::close(sockets[1]);
-    const unique_fd mine(sockets[0]);
-    auto message = sys::receive_fds(mine.get(), 16);
-    REQUIRE(message);
-    REQUIRE(message->bytes == "y");
-    REQUIRE(message->fds.size() == 1);
-    LoopbackServices inside(std::move(message->fds[0]));
-    const auto found = inside.ports();
-    ::shutdown(mine.get(), SHUT_RDWR);
-    REQUIRE(::waitpid(child, nullptr, 0) == child);
-    REQUIRE(found);
-    CHECK(found->size() == max_loopback_services);
-    CHECK(*found->begin() == 20000);
-    CHECK(*found->rbegin() == 20000 + max_loopback_services - 1);
-    CHECK_FALSE(found->contains(outside.port));
 }
 
 TEST_CASE("a list that cannot be had is an error and not an empty one", "[egress][record]") {

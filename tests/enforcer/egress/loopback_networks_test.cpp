@@ -1,0 +1,60 @@
+// What listens in another network than the asking process's. In a process of its own, in new namespaces.
+#include <array>
+#include <vector>
+
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "base/syscalls.h"
+#include "enforcer/egress/loopback_services.h"
+
+using namespace treadline;
+using namespace treadline::egress;
+
+TEST_CASE("a network's services are asked for through a socket that was opened in it, and are nobody else's", "[egress][record]") {
+    int sockets[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) == 0);
+    const unique_fd outside(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); // listens at a port of the kernel's choice
+    sockaddr_in at{};
+    socklen_t size = sizeof at;
+    REQUIRE(::listen(outside.get(), 1) == 0);
+    REQUIRE(::getsockname(outside.get(), reinterpret_cast<sockaddr*>(&at), &size) == 0);
+    const pid_t child = ::fork();
+    if (child == 0) { // listens at more than are taken, until it is told to end
+        bool done = ::unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+        auto inside = LoopbackServices::open();
+        std::vector<unique_fd> held;
+        for (uint16_t port = 20000; done && port < 20000 + max_loopback_services + 50; ++port) {
+            sockaddr_in place{};
+            place.sin_family = AF_INET;
+            place.sin_port = htons(port);
+            held.emplace_back(::socket(AF_INET, SOCK_STREAM, 0));
+            done = ::bind(held.back().get(), reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 && ::listen(held.back().get(), 1) == 0;
+        }
+        const std::array fds = {inside ? inside->take_socket().release() : -1};
+        (void)sys::send_fds(sockets[1], done ? "y" : "n", fds);
+        char end = 0;
+        (void)!::read(sockets[1], &end, 1);
+        ::_exit(0);
+    }
+    ::close(sockets[1]);
+    const unique_fd mine(sockets[0]);
+    auto message = sys::receive_fds(mine.get(), 16);
+    REQUIRE(message);
+    REQUIRE(message->bytes == "y");
+    REQUIRE(message->fds.size() == 1);
+    LoopbackServices inside(std::move(message->fds[0]));
+    const auto found = inside.ports();
+    ::shutdown(mine.get(), SHUT_RDWR);
+    REQUIRE(::waitpid(child, nullptr, 0) == child);
+    REQUIRE(found);
+    CHECK(found->size() == max_loopback_services);
+    CHECK(*found->begin() == 20000);
+    CHECK(*found->rbegin() == 20000 + max_loopback_services - 1);
+    CHECK_FALSE(found->contains(ntohs(at.sin_port)));
+}
