@@ -1,6 +1,9 @@
 // Of the kernel that the test runs on.
 #include "enforcer/egress/loopback_services.h"
 
+#include <cstring>
+#include <vector>
+
 #include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
@@ -34,6 +37,14 @@ Bound bound(const char* address, int type = SOCK_STREAM, bool listens = true) {
     return made;
 }
 
+bool has_v6() {
+    const unique_fd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 loopback{};
+    loopback.sin6_family = AF_INET6;
+    loopback.sin6_addr = in6addr_loopback;
+    return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback) == 0;
+}
+
 std::set<uint16_t> services() {
     auto here = LoopbackServices::open();
     REQUIRE(here);
@@ -45,16 +56,20 @@ std::set<uint16_t> services() {
 } // namespace
 
 TEST_CASE("the loopback's services are what listens there or everywhere", "[egress][record]") {
-    const Bound loopback = bound("127.0.0.1"), everywhere = bound("0.0.0.0");
-    const Bound loopback6 = bound("::1"), everywhere6 = bound("::"), mapped = bound("::ffff:127.0.0.1");
+    std::vector<Bound> reached;
+    for (const char* address : {"127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"}) {
+        if (std::strchr(address, ':') == nullptr || has_v6()) {
+            reached.push_back(bound(address));
+        }
+    }
     const std::set<uint16_t> found = services();
-    for (const Bound* one : {&loopback, &everywhere, &loopback6, &everywhere6, &mapped}) {
-        CHECK(found.contains(one->port));
+    for (const Bound& one : reached) {
+        CHECK(found.contains(one.port));
     }
 }
 
 TEST_CASE("what listens at another address, only holds a port, is connected or takes datagrams is no service of the loopback's", "[egress][record]") {
-    const Bound elsewhere = bound("127.0.0.2"), mapped_elsewhere = bound("::ffff:127.0.0.2");
+    const Bound elsewhere = bound("127.0.0.2"), mapped_elsewhere = bound(has_v6() ? "::ffff:127.0.0.2" : "127.0.0.3");
     const Bound silent = bound("127.0.0.1", SOCK_STREAM, false);
     const Bound datagrams = bound("127.0.0.1", SOCK_DGRAM, false);
     const Bound server = bound("127.0.0.1"), client = bound("127.0.0.1", SOCK_STREAM, false);
