@@ -263,8 +263,8 @@ result<std::unique_ptr<TlsEngine>> begin_tls(const RunAuthority* authority) {
     return library->make_engine({authority->certificate, key});
 }
 
-void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published, std::optional<LoopbackServices> host_services, unique_fd reports_socket,
-                        std::unique_ptr<TlsEngine> tls, int kept) {
+void serve_until_closed(const GatewayConfig& config, Captured captured, std::vector<Published> published,
+                        std::optional<LoopbackServices> host_services, unique_fd reports_socket, std::unique_ptr<TlsEngine> tls, int kept) {
     Recorder recorder; // these outlive what io still holds at the end
     Keeper keeper(config.known_secrets);
     std::optional<Answers> answers;
@@ -431,7 +431,8 @@ void run_gateway(const GatewayConfig& config, Captured captured, int kept_exchan
         host_services = std::move(*services);
     }
     start.ready();
-    serve_until_closed(config, std::move(captured), std::move(*published), std::move(host_services), start.take_socket(), std::move(*tls), kept_exchanges);
+    serve_until_closed(config, std::move(captured), std::move(*published), std::move(host_services), start.take_socket(), std::move(*tls),
+                       kept_exchanges);
 }
 
 } // namespace treadline::egress

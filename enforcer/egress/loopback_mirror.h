@@ -9,6 +9,8 @@
 #include <list>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <set>
-#include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -16,8 +16,9 @@ inline constexpr size_t max_loopback_services = 100; // each takes two descripto
 
 class LoopbackServices {
 public:
-    static result<LoopbackServices> open();                          // of the network namespace this process is in
-    explicit LoopbackServices(unique_fd socket) : socket_(std::move(socket)) {} // of the one that open() was called in
+    static result<LoopbackServices> open(); // of the network namespace this process is in
+    // With another's take_socket(): of the network that one is of.
+    explicit LoopbackServices(unique_fd socket) : socket_(std::move(socket)) {}
 
     // TCP ports at 127.0.0.1 or ::1, the lowest ones if there are too many; but for lookups, which are the gateway's.
     result<std::set<uint16_t>> ports();
