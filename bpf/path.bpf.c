@@ -53,7 +53,8 @@ static __always_inline enum step step_up(struct scratch *s, struct walk *w, u64 
 			return STEP_ROOT;
 		w->mnt = mount_parent + bpf_core_field_offset(struct mount, mnt);
 		w->mnt_root = as_number(s, (u64)field_of(struct mount, mount_parent, mnt.mnt_root));
-		w->dentry = as_number(s, (u64)field_of(struct mount, mount, mnt_mountpoint)); /* the last: it may lie where numbers are made */
+		/* The last: it may lie where numbers are made. */
+		w->dentry = as_number(s, (u64)field_of(struct mount, mount, mnt_mountpoint));
 		return STEP_MOUNT;
 	}
 	w->hash += hash_of_name(dentry, field(object, d_name.hash_len)) * w->factor;
@@ -98,7 +99,8 @@ static long walk_step(u32 i, void *slot)
 
 static __always_inline void begin_walk(struct scratch *s, struct walk *w, u64 task, u64 mnt, u64 dentry)
 {
-	volatile struct walk *begun = &s->walk; /* of what comes back from memory the verifier knows nothing that tells steps apart */
+	/* Of what comes back from memory the verifier knows nothing that tells steps apart. */
+	volatile struct walk *begun = &s->walk;
 	u64 fs = (u64)field_of(struct task_struct, task, fs);
 
 	begun->dentry = dentry;

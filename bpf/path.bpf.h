@@ -80,8 +80,8 @@ long walk_path(u32 slot, u64 mnt, u64 dentry, u32 copy);
 u64 send_name(u32 slot, u64 mnt, u64 dentry, u64 image, u64 object);
 
 /*
- * The verifier no longer knows what it points to: of a pointer that a hook was handed it would check each load, and states that differ in
- * that alone it would look at one by one. By way of s->walk.dentry, which is lost.
+ * The verifier no longer knows what it points to: of a pointer that a hook was handed it would check each load,
+ * and states that differ in that alone it would look at one by one. By way of s->walk.dentry, which is lost.
  */
 static __always_inline u64 as_number(struct scratch *s, u64 pointer)
 {

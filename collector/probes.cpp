@@ -289,6 +289,10 @@ result<std::map<std::string, uint64_t>> Probes::losses() const {
             }
         }
     }
+    // Of these nobody is told when they have ended: some were not found in time.
+    if (const uint32_t silent = loaded_->skeleton->bss->silent_requests; silent != 0) {
+        lost[cause_names.at(TL_LOSS_REQUESTS)] += silent;
+    }
     const auto& unseen = loaded_->skeleton->bss->io_uring_unseen;
     for (size_t operation = 0; operation < std::size(unseen); ++operation) {
         if (unseen[operation] != 0) {

@@ -215,6 +215,22 @@ TEST_CASE("requests of whose success nobody is told leave their facts", "[bpf][i
                          "list . 0 dir as ./silent x1", "read ./other 0 x1"});
 }
 
+TEST_CASE("of more silent requests than the probes look for at the end each is recorded or counted as lost", "[bpf][io_uring]") {
+    const TemporaryDirectory directory;
+    REQUIRE(::mkdir((directory / "crowd").c_str(), 0700) == 0);
+    TraceOptions options;
+    options.directory = directory.path();
+    const Traced run = traced({program("io_uring"), "alone", "crowd"}, options);
+    CHECK(run.status == 0);
+    const auto recorded = std::count_if(run.trace.files.begin(), run.trace.files.end(), [&](const FileAccess& access) {
+        return access.access == AccessKind::Create && access.result == 0 && access.path.starts_with(directory / "crowd/new");
+    });
+    const auto lost = run.summary.lost.find("io_uring requests");
+    const auto missing = lost == run.summary.lost.end() ? 0 : static_cast<long>(lost->second);
+    CHECK(recorded + missing == 250);
+    CHECK(run.summary.complete == (missing == 0));
+}
+
 TEST_CASE("requests whose results find no room leave their facts", "[bpf][io_uring]") {
     const Facts facts = outcomes("alone", {"overflowing"}).at("overflowing").facts;
     for (int i = 0; i < 23; ++i) {

@@ -289,6 +289,27 @@ static int silent(struct ring *ring)
 	return ring_submit(ring, 1);
 }
 
+/* More of them than the probes look for when the program ends, all on their way when the last is submitted. */
+static int crowd(void)
+{
+	static char names[250][8];
+	struct ring ring;
+	int i;
+
+	ring_entries = 256;
+	if (ring_open(&ring))
+		return -1;
+	for (i = 0; i < 250; i++) {
+		snprintf(names[i], sizeof(names[i]), "new%d", i);
+		named(&ring, IORING_OP_MKDIRAT, names[i], IOSQE_CQE_SKIP_SUCCESS | IOSQE_ASYNC);
+	}
+	if (ring_submit(&ring, 0) != 250)
+		return -1;
+	for (i = 0; i < 250; i++)
+		wait_for(names[i], 1);
+	return 0;
+}
+
 /* More results than there is room for, and nobody takes them. */
 static int overflowing(struct ring *ring)
 {
@@ -323,6 +344,8 @@ static int alone(const char *operation)
 	struct io_uring_sqe *request;
 	int status, fds[2];
 
+	if (IS("crowd"))
+		return crowd();
 	if (ring_open(&ring))
 		return -1;
 	if (IS("command") || IS("unknown")) {

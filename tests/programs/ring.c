@@ -13,8 +13,7 @@
 #define OP_BIND 56	/* Linux 6.11 */
 #define OP_LISTEN 57
 
-#define ENTRIES 8
-
+unsigned ring_entries = 8;
 unsigned ring_setup_flags;
 unsigned ring_request_flags;
 int ring_fixes_sockets;
@@ -33,7 +32,7 @@ int ring_open(struct ring *ring)
 	memset(ring, 0, sizeof(*ring));
 	p->flags = ring_setup_flags;
 	p->sq_thread_idle = 1000;
-	ring->fd = syscall(SYS_io_uring_setup, ENTRIES, p);
+	ring->fd = syscall(SYS_io_uring_setup, ring_entries, p);
 	if (ring->fd < 0)
 		return -1;
 	size = p->sq_off.array + p->sq_entries * sizeof(unsigned);

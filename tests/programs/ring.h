@@ -22,6 +22,7 @@ struct ring {
 };
 
 /* How every ring is set up, and every request is made: for programs that do one thing in several ways. */
+extern unsigned ring_entries;	    /* requests that one submission holds */
 extern unsigned ring_setup_flags;   /* IORING_SETUP_* */
 extern unsigned ring_request_flags; /* IOSQE_* */
 extern int ring_fixes_sockets;	    /* they are handed over by a place of the ring */
